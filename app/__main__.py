@@ -1,0 +1,126 @@
+"""`python -m app`: start the server, say where it is, and end well."""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.guard import LOCAL_NAMES
+from app.link import Link
+from app.log import KEEP, MessageLog
+from app.record import Recorder
+from app.server import Server, create_app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the server until Ctrl-C or SIGTERM; returns the exit code."""
+    options = parse(arguments)
+    try:
+        listener = listen(options.host, options.port)
+    except OSError as problem:
+        print(
+            f"can't listen on {options.host}:{options.port}: {problem.strerror}; try --port 0",
+            file=sys.stderr,
+        )
+        return 1
+    log = MessageLog(options.keep)
+    recorder = Recorder() if options.record else None
+    link = Link(options.delay_ms / 1000, recorder)
+    names = (*LOCAL_NAMES, url_name(options.host), *options.allow_host)
+    app = create_app(log, names, options.publish_hz)
+    server = Server(app, log, link, options.loop, options.http, options.ws)
+
+    async def serve() -> None:
+        if recorder:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, recorder.mark, link)
+        port = listener.getsockname()[1]
+        print(f"transport-compare is at http://{url_name(options.host)}:{port}/ (Ctrl-C ends it)", flush=True)
+        await server.serve([listener])
+
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends well, then raises the signal again
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+            runner.run(serve())
+    if recorder:
+        recorder.write(options.record)
+    print("transport-compare has ended", file=sys.stderr)
+    return 0
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line, checked; exits with 2 and one line for what it does not accept."""
+    parser = argparse.ArgumentParser(
+        prog="python -m app", description="One message log, offered by every transport, on one server."
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
+    )
+    parser.add_argument("--port", type=int, default=8000, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name or address that browsers may use for this server; may be repeated",
+    )
+    parser.add_argument(
+        "--keep", type=int, default=KEEP, metavar="N", help="messages kept in the log (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--publish-hz",
+        type=float,
+        default=0.0,
+        metavar="RATE",
+        help="publish sample messages, this many per second at random times (default: off)",
+    )
+    parser.add_argument(
+        "--delay-ms",
+        type=float,
+        default=0.0,
+        metavar="MS",
+        help="emulated one-way network delay (default: none)",
+    )
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="write all bytes of all connections at the end"
+    )
+    parser.add_argument(
+        "--loop", choices=("uvloop", "asyncio"), default="uvloop", help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--http", choices=("httptools", "h11"), default="httptools", help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--ws",
+        choices=("websockets-sansio", "websockets", "wsproto"),
+        default="websockets-sansio",
+        help="uvicorn's WebSocket implementation (default: %(default)s)",
+    )
+    options = parser.parse_args(arguments)
+    for name, value, low, high in (
+        ("port", options.port, 0, 65_535),
+        ("keep", options.keep, 1, 1_000_000),
+        ("publish-hz", options.publish_hz, 0, 1_000),
+        ("delay-ms", options.delay_ms, 0, 10_000),
+    ):
+        if not low <= value <= high:
+            parser.error(f"--{name} {value} is not accepted: give {low} to {high}")
+    return options
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; raises OSError when the address can't be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)
+
+
+def url_name(host: str) -> str:
+    """How an address stands in a URL: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""Who may talk to this server: pages that it served itself, under a name that it knows.
+
+A web page from anywhere can send requests to a server on your own machine. Two checks stop it:
+
+- `Host` must be a name of this server. Otherwise a page from evil.example, whose name is made to resolve to
+  127.0.0.1, could read everything here (DNS rebinding).
+- `Origin`, if a browser sent one, must be this server. Otherwise any page could publish, or open a WebSocket,
+  which browsers let through to any host (RFC 6455, section 10.2).
+"""
+
+from collections.abc import Collection
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
+
+
+class Guard:
+    """ASGI middleware that refuses foreign hosts (400) and foreign origins (403), before anything is done."""
+
+    def __init__(self, app: ASGIApp, names: Collection[str] = LOCAL_NAMES) -> None:
+        self.app = app
+        self.names = frozenset(name.lower() for name in names)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and (refusal := self.refusal(Headers(scope=scope))):
+            status, error = refusal
+            await JSONResponse({"error": error}, status)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def refusal(self, headers: Headers) -> tuple[int, str] | None:
+        """(status, why) for a request that is not to be answered, else None."""
+        host = headers.get("host", "").lower()
+        if host_name(host) not in self.names:
+            accepted = ", ".join(sorted(self.names))
+            return 400, f"this server is not called {host[:60]!r}, but {accepted}; see --allow-host"
+        origin = headers.get("origin")
+        if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
+            return 403, f"pages of {origin[:60]!r} may not use this server, only its own"
+        return None
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without its port (RFC 9110, section 7.2); an IPv6 address keeps its brackets."""
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else host

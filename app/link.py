@@ -1,0 +1,227 @@
+"""The link: a tap on every socket of the server. It counts, it stamps, and it plays a slower network.
+
+uvicorn makes one protocol object per connection and gives it a transport to write to. The tap sits between the two,
+on both ways, so every byte that the operating system hands over or takes is seen here, whatever HTTP or WebSocket
+implementation runs above, and before any of it could have been compressed, framed or dropped unseen:
+
+    socket  --data_received-->  Tap           -->  uvicorn's protocol
+    socket  <-------write-----  TappedWriter  <--  uvicorn's protocol
+
+When a connection is upgraded to WebSocket, uvicorn calls `set_protocol`; the tap follows.
+
+The emulated network adds a one-way delay per direction, keeps the order, and can cut a connection. The kernel's
+TCP handshake can't be delayed from here, so the first bytes of a connection wait for one more round trip instead.
+There is no loss, no slow start and no queue: charts made with it say "emulated delay".
+"""
+
+import asyncio
+import socket
+import struct
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Direction = Literal["up", "down"]
+"""up: from the client to the server; down: from the server to the client."""
+
+
+@dataclass(eq=False)
+class Connection:
+    """What the tap knows of one connection. Times are `time.monotonic_ns()`."""
+
+    number: int
+    client_port: int
+    opened_ns: int
+    closed_ns: int | None = None
+    bytes_up: int = 0
+    bytes_down: int = 0
+    writes: int = 0
+    last_write_ns: int | None = None
+    segments: Mapping[str, int] | None = None
+    cut: Callable[[], None] = field(default=lambda: None, repr=False)
+    tcp_info: Callable[[], Mapping[str, int] | None] = field(default=lambda: None, repr=False)
+
+
+class Observer(Protocol):
+    """Is shown every piece of bytes as it passes the socket."""
+
+    def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None: ...
+
+
+class Link:
+    """All connections of one server. `delay_s` is one-way, in seconds, and holds for connections made from then on."""
+
+    def __init__(self, delay_s: float = 0.0, observer: Observer | None = None) -> None:
+        self.delay_s = delay_s
+        self.observer = observer
+        self.connections: dict[int, Connection] = {}
+        self._made = 0
+
+    def cut(self) -> None:
+        """Break every connection, as a lost network does: no goodbye."""
+        for connection in list(self.connections.values()):
+            connection.cut()
+
+    def tapped(self, protocol_class: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
+        """The protocol class to pass as `uvicorn.Config(http=...)`: makes `protocol_class`, behind a tap."""
+
+        def make(**arguments: Any) -> Tap:
+            return Tap(self, protocol_class(**arguments), asyncio.get_running_loop())
+
+        return make  # type: ignore[return-value]  # uvicorn only calls it
+
+    def number(self) -> int:
+        self._made += 1
+        return self._made
+
+
+class Tap(asyncio.Protocol):
+    """Faces the socket: passes on what was received, counted, stamped and delayed."""
+
+    def __init__(self, link: Link, inner: asyncio.BaseProtocol, loop: asyncio.AbstractEventLoop) -> None:
+        self.link = link
+        self.inner: Any = inner
+        self.up = Lane(loop, link.delay_s)
+        self.down = Lane(loop, link.delay_s)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        peer = transport.get_extra_info("peername")
+        sock = transport.get_extra_info("socket")
+        self.connection = Connection(self.link.number(), peer[1], time.monotonic_ns())
+        self.connection.cut = transport.abort  # type: ignore[attr-defined]
+        self.connection.tcp_info = lambda: tcp_info(sock)
+        self.link.connections[self.connection.number] = self.connection
+        self.up.hold_back(2 * self.link.delay_s)  # the round trip of the TCP handshake
+        self.inner.connection_made(TappedWriter(self, transport))
+
+    def data_received(self, data: bytes) -> None:
+        now = time.monotonic_ns()
+        self.connection.bytes_up += len(data)
+        if self.link.observer:
+            self.link.observer(self.connection, "up", now, data)
+        self.up.send(lambda: self.inner.data_received(data))
+
+    def eof_received(self) -> None:
+        self.up.send(lambda: self.inner.eof_received())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # The socket still answers here; the inner protocol closes it.
+        self.connection.segments = self.connection.tcp_info()
+        self.connection.closed_ns = time.monotonic_ns()
+        del self.link.connections[self.connection.number]
+        self.down.close()
+        self.up.send(lambda: self.inner.connection_lost(exc))
+
+    def pause_writing(self) -> None:
+        self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.inner.resume_writing()
+
+
+class TappedWriter:
+    """Faces uvicorn: is the transport that its protocols write to."""
+
+    def __init__(self, tap: Tap, transport: Any) -> None:
+        self._tap = tap
+        self._transport = transport
+        self._closing = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        tap, now = self._tap, time.monotonic_ns()
+        if not data or self.is_closing():
+            return
+        sent = bytes(data)
+        tap.connection.bytes_down += len(sent)
+        tap.connection.writes += 1
+        tap.connection.last_write_ns = now
+        if tap.link.observer:
+            tap.link.observer(tap.connection, "down", now, sent)
+        tap.down.send(lambda: self._transport.write(sent))
+
+    def writelines(self, pieces: Any) -> None:
+        self.write(b"".join(pieces))
+
+    def close(self) -> None:
+        self._closing = True
+        self._tap.down.send(self._transport.close)
+
+    def write_eof(self) -> None:
+        self._tap.down.send(self._transport.write_eof)
+
+    def is_closing(self) -> bool:
+        return self._closing or bool(self._transport.is_closing())
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._tap.inner = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        protocol: asyncio.BaseProtocol = self._tap.inner
+        return protocol
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)  # abort, get_extra_info, pause_reading, buffer limits: not ours
+
+
+class Lane:
+    """One direction of one connection: does things in order, each `delay_s` after it was sent."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, delay_s: float) -> None:
+        self._loop = loop
+        self._delay_s = delay_s
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._not_before = 0.0
+
+    def hold_back(self, seconds: float) -> None:
+        """Let nothing through for `seconds`, on top of the delay."""
+        if seconds:
+            self._not_before = self._loop.time() + seconds + self._delay_s
+
+    def send(self, action: Callable[[], None]) -> None:
+        if not self._delay_s:
+            action()
+            return
+        self._waiting.append(action)
+        at = max(self._loop.time() + self._delay_s, self._not_before)
+        # Timers that are due together may fire in any order; each does whatever is first in line.
+        self._loop.call_at(at, self._next)
+
+    def close(self) -> None:
+        """Nothing that still waits will be done: there is nobody at the other end."""
+        self._waiting.clear()
+
+    def _next(self) -> None:
+        if self._waiting:
+            self._waiting.popleft()()
+
+
+def tcp_info(sock: socket.socket) -> Mapping[str, int] | None:
+    """What Linux counted for a connection (struct tcp_info, linux/tcp.h); None elsewhere.
+
+    Segments are counted as the kernel sees them: on the loopback interface one segment can carry up to 64 KiB, on
+    Ethernet about 1.4 KB.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    except OSError:  # the connection is gone already
+        return None
+    if len(info) < 216:  # an older kernel
+        return None
+    down, up = struct.unpack_from("=II", info, 136)
+    data_up, data_down = struct.unpack_from("=II", info, 152)
+    sent, retransmitted = struct.unpack_from("=QQ", info, 200)
+    (rtt_us,) = struct.unpack_from("=I", info, 68)
+    return {
+        "segments_up": up,
+        "segments_down": down,
+        "data_segments_up": data_up,
+        "data_segments_down": data_down,
+        "bytes_sent": sent,
+        "bytes_retransmitted": retransmitted,
+        "rtt_us": rtt_us,
+    }

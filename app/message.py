@@ -1,0 +1,156 @@
+"""What a message is, how it is written, and how a reader names its place in the log.
+
+Think of the log as a long roll of paper. A *message* is a line on it. A *cursor* is a finger on the last line
+that a reader has seen, written `EPOCH-SEQ`: the epoch names the roll (a restarted server begins a new one), the
+number names the line. To its readers a cursor is an opaque string: they bring back what they were given.
+
+Nothing here does I/O. The server and the clients share this file, so both sides of every transport write and
+read the same JSON, and what differs between the transports is the transport alone.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+TEXT_MAX_BYTES = 16_384
+"""The longest text of a message, counted in UTF-8 bytes."""
+
+
+class BadInput(ValueError):
+    """Somebody sent something that is not understood; the text says what was wrong and what is accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The place just behind message number `seq` (0: before the first) of the log that lived in `epoch`."""
+
+    epoch: str
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.seq}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor":
+        """Read `EPOCH-SEQ`; raises BadInput for anything else."""
+        match = re.fullmatch(r"([0-9a-z]{1,16})-([0-9]{1,15})", text, re.ASCII)
+        if match is None:
+            raise BadInput(
+                f"{text[:40]!r} is no cursor: bring back one that you were given, like '7f3a90c2-17'"
+            )
+        return cls(match[1], int(match[2]))
+
+
+@dataclass(frozen=True)
+class Message:
+    """One line of the log. `cursor` is the place just behind it; `published_ms` is a monotonic clock's reading.
+
+    Milliseconds are floats because a browser's numbers are: nanoseconds exceed 2**53.
+    """
+
+    cursor: Cursor
+    text: str
+    published_ms: float
+
+    @cached_property
+    def json(self) -> str:
+        """`{"cursor": "7f3a90c2-17", "text": "...", "published_ms": 1234.567}`: written once, sent to everyone."""
+        return _dumps({"cursor": str(self.cursor), "text": self.text, "published_ms": self.published_ms})
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Tells a reader that messages before `cursor` are out of its reach; reading goes on from there.
+
+    `reason` is `expired` (the log no longer keeps them), `restarted` (the cursor is of another epoch) or `ahead`
+    (the cursor names a message that was never published).
+    """
+
+    reason: str
+    cursor: Cursor
+
+    @property
+    def json(self) -> str:
+        """`{"missed": {"reason": "expired", "cursor": "7f3a90c2-12"}}`."""
+        return _dumps({"missed": {"reason": self.reason, "cursor": str(self.cursor)}})
+
+
+News = Message | Missed
+"""What a reader is told: a message, or that some were missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the log answers: the messages after a cursor, the cursor behind them, and whether some were missed."""
+
+    messages: tuple[Message, ...]
+    cursor: Cursor
+    missed: Missed | None = None
+
+    @property
+    def news(self) -> tuple[News, ...]:
+        """Everything there is to tell, in order; empty when nothing happened."""
+        return (self.missed, *self.messages) if self.missed else self.messages
+
+    @property
+    def json(self) -> str:
+        """`{"messages": [...], "cursor": "..."}`, with a `missed` in front if there is one: a poll's answer."""
+        missed = self.missed.json[1:-1] + "," if self.missed else ""
+        messages = ",".join(message.json for message in self.messages)
+        return f'{{{missed}"messages":[{messages}],"cursor":"{self.cursor}"}}'
+
+
+def position_json(cursor: Cursor) -> str:
+    """`{"cursor": "7f3a90c2-17"}`: how a stream without ids of its own tells a new reader where it stands."""
+    return _dumps({"cursor": str(cursor)})
+
+
+def read_batch(body: str | bytes) -> Batch:
+    """The inverse of `Batch.json`; raises ValueError or KeyError for what this server never sends."""
+    fields = json.loads(body)
+    return Batch(
+        tuple(_message(message) for message in fields["messages"]),
+        Cursor.parse(fields["cursor"]),
+        _missed(fields["missed"]) if "missed" in fields else None,
+    )
+
+
+def read_news(text: str | bytes) -> News | Cursor:
+    """The inverse of `Message.json`, `Missed.json` and `position_json`: one frame or event of a stream."""
+    fields = json.loads(text)
+    if "missed" in fields:
+        return _missed(fields["missed"])
+    return _message(fields) if "text" in fields else Cursor.parse(fields["cursor"])
+
+
+def read_publication(body: str | bytes) -> str:
+    """The text in `{"text": "..."}`, what anybody sends who wants to publish; raises BadInput."""
+    try:
+        fields = json.loads(body)
+    except ValueError:  # broken JSON, or bytes that are no UTF-8
+        fields = None
+    if not isinstance(fields, dict) or set(fields) != {"text"} or not isinstance(fields["text"], str):
+        raise BadInput('send {"text": "..."}: a JSON object with one string in it')
+    text: str = fields["text"]
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:  # half of a surrogate pair, written as an escape
+        raise BadInput("the text is not valid Unicode: it has an unpaired surrogate") from None
+    if not 0 < size <= TEXT_MAX_BYTES:
+        raise BadInput(f"the text has {size} bytes: 1 to {TEXT_MAX_BYTES} are accepted")
+    return text
+
+
+def _message(fields: Mapping[str, Any]) -> Message:
+    return Message(Cursor.parse(fields["cursor"]), fields["text"], fields["published_ms"])
+
+
+def _missed(fields: Mapping[str, Any]) -> Missed:
+    return Missed(fields["reason"], Cursor.parse(fields["cursor"]))
+
+
+def _dumps(fields: Mapping[str, Any]) -> str:
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,137 @@
+"""The server: one log, one way in (`POST /messages`), a way out per transport, and the pages.
+
+`create_app` is a plain Starlette application; `Server` runs it behind the tap and knows how to end: the log closes
+first, so that held polls are answered and streams finish, and only then are connections closed.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import socket
+from collections.abc import AsyncIterator, Collection
+from typing import Literal
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+from uvicorn.importer import import_from_string
+
+from app.guard import LOCAL_NAMES, Guard
+from app.link import Link
+from app.log import MessageLog
+from app.message import TEXT_MAX_BYTES, BadInput, read_publication
+from app.pages import INDEX
+from app.sample import sample_text
+from app.transports import TRANSPORTS
+
+BODY_MAX_BYTES = 6 * TEXT_MAX_BYTES + 64
+"""Room for the longest text with every byte of it written as a JSON escape (\\u0041)."""
+
+KEEP_ALIVE_S = 120
+"""How long an idle connection is kept: well above the longest poll interval, or slow pollers would reconnect."""
+
+CONNECTIONS_MAX = 2_000
+
+
+class TooLarge(BadInput):
+    """A body that is larger than any message can be."""
+
+
+def create_app(
+    log: MessageLog, names: Collection[str] = LOCAL_NAMES, publish_hz: float = 0.0, seed: int | None = None
+) -> Starlette:
+    """The application around `log`, answering to host `names`; publishes by itself at `publish_hz` per second."""
+
+    async def publish(request: Request) -> Response:
+        message = log.publish(read_publication(await small_body(request)))
+        return Response(message.json, 201, media_type="application/json")
+
+    async def index(_: Request) -> Response:
+        return FileResponse(INDEX)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        publishing = asyncio.create_task(publish_by_itself(log, publish_hz, random.Random(seed)))
+        yield
+        publishing.cancel()
+
+    return Starlette(
+        routes=[
+            Route("/", index),
+            Route("/messages", publish, methods=["POST"]),
+            *(route for transport in TRANSPORTS.values() for route in transport.routes(log)),
+        ],
+        middleware=[Middleware(Guard, names=names)],
+        exception_handlers={BadInput: bad_input, HTTPException: http_error},
+        lifespan=lifespan,
+    )
+
+
+async def small_body(request: Request) -> bytes:
+    """The request's body; raises TooLarge without reading on once it is."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > BODY_MAX_BYTES:
+            raise TooLarge(f"the body is larger than {BODY_MAX_BYTES} bytes")
+    return body
+
+
+async def publish_by_itself(log: MessageLog, publish_hz: float, rng: random.Random) -> None:
+    """A Poisson process of sample messages, `publish_hz` per second; none at all for 0."""
+    while publish_hz:
+        await asyncio.sleep(rng.expovariate(publish_hz))
+        log.publish(sample_text(rng, 120))
+
+
+async def bad_input(_: Request, problem: Exception) -> Response:
+    return JSONResponse({"error": str(problem)}, 413 if isinstance(problem, TooLarge) else 400)
+
+
+async def http_error(_: Request, problem: Exception) -> Response:
+    assert isinstance(problem, HTTPException)
+    return JSONResponse({"error": problem.detail}, problem.status_code, problem.headers)
+
+
+class Server(uvicorn.Server):
+    """uvicorn, behind the tap, with an ending that lets every reader finish."""
+
+    def __init__(
+        self,
+        app: Starlette,
+        log: MessageLog,
+        link: Link,
+        loop: Literal["uvloop", "asyncio"] = "uvloop",
+        http: Literal["httptools", "h11"] = "httptools",
+        ws: Literal["websockets-sansio", "websockets", "wsproto"] = "websockets-sansio",
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop=loop,
+                http=link.tapped(import_from_string(uvicorn.config.HTTP_PROTOCOLS[http])),
+                ws=ws,
+                ws_per_message_deflate=False,  # compression would hide what a transport costs
+                ws_max_size=BODY_MAX_BYTES,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=1,
+                limit_concurrency=CONNECTIONS_MAX,
+                log_config=None,
+                log_level="error",
+                access_log=False,
+            )
+        )
+        self._log = log
+        self._link = link
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # From here on a reader that does not take its last bytes is cut off, and that is no error to report.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        self._log.close()
+        await super().shutdown(sockets)
+        self._link.cut()

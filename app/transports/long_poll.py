@@ -1,0 +1,40 @@
+"""Long polling: the browser asks, and the server holds the question until it has an answer (RFC 6202, section 2).
+
+    browser                                       server
+       |                                             |
+       |-- GET /long-poll?after=7f3a90c2-4 --------->|
+       |                                             :    held, up to `hold` seconds
+       |                                             *    message 5 is published
+       |<- 200 {"messages":[5],"cursor":"...-5"} ----|    at once
+       |                                             |
+       |-- GET /long-poll?after=7f3a90c2-5 --------->|    and the next question is held
+       |                                             :
+
+A message that comes while a question is held waits for nothing; one that comes in between waits for the next
+question, about a round trip. `hold` ends before proxies lose patience, with an empty answer.
+"""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from app.hang_up import unless_hung_up
+from app.log import MessageLog
+from app.query import parameters, seconds
+
+PATH = "/long-poll"
+HOLD_S = 25.0
+HOLD_MAX_S = 60.0
+
+
+def routes(log: MessageLog) -> list[BaseRoute]:
+    async def long_poll(request: Request) -> Response:
+        asked = parameters(request.query_params, "after", "hold")
+        cursor = log.place(asked.get("after"))
+        hold_s = seconds(asked["hold"], "hold", HOLD_MAX_S) if "hold" in asked else HOLD_S
+        batch = log.after(cursor)
+        if not batch.news:
+            batch = await unless_hung_up(request, log.wait_after(cursor, hold_s), otherwise=batch)
+        return Response(batch.json, media_type="application/json", headers={"cache-control": "no-store"})
+
+    return [Route(PATH, long_poll)]

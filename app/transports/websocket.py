@@ -1,0 +1,65 @@
+"""WebSocket: an HTTP request that turns the connection into one where both sides speak when they like (RFC 6455).
+
+    browser                                       server
+       |                                             |
+       |-- GET /websocket   Upgrade: websocket ----->|
+       |<- 101 Switching Protocols ------------------|    the last HTTP on this connection
+       |<= {"cursor":"7f3a90c2-4"} ==================|    where we stand
+       |                                             *    message 5 is published
+       |<= {"cursor":"7f3a90c2-5","text":...} =======|    a frame: 2 to 4 bytes in front of the message
+       |                                             |
+       |== {"text":"hello"} ========================>|    publishing takes no request either
+       |<= {"cursor":"7f3a90c2-6","text":"hello"} ===|
+       |                                             |
+       |<= ping ==== pong ==========================>|    the heartbeat is part of the protocol
+
+What the protocol does not have is a `Last-Event-ID`: who comes back says itself where it was, `?after=CURSOR`.
+Close codes (RFC 6455, section 7.4.1): 1003 for a frame that is not text, 1008 for one that is not understood.
+"""
+
+import asyncio
+
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from app.log import MessageLog
+from app.message import BadInput, Cursor, position_json, read_publication
+from app.query import parameters
+
+PATH = "/websocket"
+
+
+class NotText(BadInput):
+    """A binary frame, on a connection where only text has a meaning."""
+
+
+def routes(log: MessageLog) -> list[BaseRoute]:
+    async def websocket(socket: WebSocket) -> None:
+        await socket.accept()
+        try:
+            cursor = log.place(parameters(socket.query_params, "after").get("after"))
+            pushing = asyncio.create_task(push(log, cursor, socket))
+            try:
+                while (frame := await socket.receive())["type"] == "websocket.receive":
+                    if frame.get("text") is None:
+                        raise NotText('send text frames, {"text": "..."}')
+                    log.publish(read_publication(frame["text"]))
+            finally:
+                pushing.cancel()
+        except BadInput as problem:
+            code = 1003 if isinstance(problem, NotText) else 1008
+            # A reason has at most 123 bytes (RFC 6455, section 5.5).
+            await socket.close(code, str(problem).encode()[:123].decode(errors="ignore"))
+
+    return [WebSocketRoute(PATH, websocket)]
+
+
+async def push(log: MessageLog, cursor: Cursor, socket: WebSocket) -> None:
+    try:
+        await socket.send_text(position_json(cursor))
+        async for batch in log.follow(cursor):
+            for news in batch.news:
+                await socket.send_text(news.json)
+        await socket.close(1001, "the server ends")
+    except WebSocketDisconnect:
+        pass  # gone while we were writing; the reading side hears of it too, and ends both

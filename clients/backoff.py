@@ -1,0 +1,26 @@
+"""How long to wait before coming back: longer after every failure, and never everybody at once.
+
+A server that restarts has lost all its readers in one moment. If each came back after exactly one second, it would
+meet them all in one moment too; a random share of a growing limit ("full jitter") spreads them out.
+"""
+
+import asyncio
+import random
+
+FIRST_S = 0.2
+MOST_S = 5.0
+
+
+class Backoff:
+    """Counts failures in a row; `wait` sleeps for up to 0.2, 0.4, 0.8 ... 5 seconds."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+
+    async def wait(self) -> None:
+        limit_s = min(MOST_S, FIRST_S * 2**self.failures)
+        self.failures = min(self.failures + 1, 10)
+        await asyncio.sleep(random.uniform(0, limit_s))
+
+    def reset(self) -> None:
+        self.failures = 0

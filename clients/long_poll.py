@@ -1,0 +1,28 @@
+"""Long polling with httpx: ask, wait for the answer as long as it takes, ask again at once."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+
+from app.message import News, read_batch
+from clients.backoff import Backoff
+from clients.http import connection, place, refused
+
+
+async def receive(url: str, after: str | None = None, hold_s: float | None = None) -> AsyncIterator[News]:
+    """News for ever; the server may hold a question for `hold_s` seconds (None: for as long as it likes)."""
+    cursor, backoff = after, Backoff()
+    hold = {} if hold_s is None else {"hold": f"{hold_s:g}"}
+    async with connection(url, silence_s=70) as http:  # a server holds for 60 s at most
+        while True:
+            try:
+                response = await http.get("/long-poll", params={**place(cursor), **hold})
+            except httpx.TransportError:  # the connection is lost: come back, with the same cursor
+                await backoff.wait()
+                continue
+            refused(response)
+            batch = read_batch(response.content)
+            for news in batch.news:
+                yield news
+            cursor = str(batch.cursor)
+            backoff.reset()

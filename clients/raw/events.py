@@ -1,0 +1,22 @@
+"""Server-sent events: lines, in chunks (RFC 9112, section 7.1; WHATWG HTML, section 9.2)."""
+
+from collections.abc import AsyncIterator
+
+from app.message import Cursor, News, read_news
+from clients.raw.request import Request
+
+
+async def events(request: Request, cursor: str | None) -> AsyncIterator[News | Cursor]:
+    """Every `data` is news, every `id` a cursor; ends when the server ends the stream."""
+    await request.get(cursor)
+    unread, place = b"", None
+    while size := int(await request.reader.readuntil(b"\r\n"), 16):
+        unread += (await request.reader.readexactly(size + 2))[:-2]
+        *lines, unread = unread.split(b"\n")
+        for line in lines:
+            if line.startswith(b"data: "):
+                yield read_news(line[6:])
+            elif line.startswith(b"id: "):
+                place = Cursor.parse(line[4:].decode())
+            elif not line and place:  # an empty line ends an event; only now its id counts
+                yield place

@@ -1,0 +1,38 @@
+"""WebSocket frames, as far as a reader of text needs them (RFC 6455, section 5)."""
+
+import os
+from collections.abc import AsyncIterator
+
+from app.message import Cursor, News, read_news
+from clients.raw.request import Request
+
+TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
+POLICY_VIOLATION = 1008
+
+
+async def frames(request: Request, cursor: str | None) -> AsyncIterator[News | Cursor]:
+    """Every text frame is news or a cursor; ends when the server closes; raises ValueError if it refuses."""
+    await request.get(cursor)
+    reader = request.reader
+    while True:
+        first, size = await reader.readexactly(2)  # a server's frames have no mask
+        if size > 125:
+            size = int.from_bytes(await reader.readexactly(2 if size == 126 else 8))
+        payload = await reader.readexactly(size)
+        opcode = first & 0x0F
+        if opcode == TEXT:
+            yield read_news(payload)
+        elif opcode == PING:
+            request.writer.write(control(PONG, payload))
+        elif opcode == CLOSE:
+            request.writer.write(control(CLOSE, payload))
+            if int.from_bytes(payload[:2]) == POLICY_VIOLATION:
+                raise ValueError(f"{POLICY_VIOLATION}: {payload[2:].decode()}")
+            return
+
+
+def control(opcode: int, payload: bytes) -> bytes:
+    """A client's control frame, masked; `payload` has at most 125 bytes."""
+    mask = os.urandom(4)
+    masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+    return bytes([0x80 | opcode, 0x80 | len(payload)]) + mask + masked

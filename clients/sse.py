@@ -1,0 +1,38 @@
+"""Server-sent events with httpx: what a browser's EventSource does (WHATWG HTML, section 9.2.6), in a page of code."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+
+from app.message import Cursor, News, read_news
+from clients.backoff import Backoff
+from clients.http import connection, place, refused
+
+
+async def receive(url: str, after: str | None = None) -> AsyncIterator[News]:
+    """News for ever, from one answer that never ends."""
+    last_id, backoff = "", Backoff()
+    async with connection(url, silence_s=45) as http:  # three heartbeats missed: the connection is dead
+        while True:
+            headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_id} if last_id else {})}
+            try:
+                async with http.stream("GET", "/sse", params=place(after), headers=headers) as response:
+                    if response.status_code != 200:
+                        await response.aread()
+                    refused(response)
+                    new_id, data = last_id, ""
+                    async for line in response.aiter_lines():
+                        field, _, value = line.partition(": ")
+                        if field == "id":
+                            new_id = value
+                        elif field == "data":
+                            data = value
+                        elif not line:  # an empty line ends an event
+                            last_id = new_id
+                            if data and not isinstance(news := read_news(data), Cursor):
+                                yield news
+                            data = ""
+                            backoff.reset()
+            except httpx.TransportError:
+                pass
+            await backoff.wait()  # the stream has ended or is lost: come back, with the last id
