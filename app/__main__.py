@@ -56,9 +56,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m app", description="One message log, offered by every transport, on one server."
     )
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
-    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one (default: %(default)s)")
     parser.add_argument(
         "--allow-host",
@@ -84,15 +82,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="MS",
         help="emulated one-way network delay (default: none)",
     )
-    parser.add_argument(
-        "--record", type=Path, metavar="FILE", help="write all bytes of all connections at the end"
-    )
-    parser.add_argument(
-        "--loop", choices=("uvloop", "asyncio"), default="uvloop", help="(default: %(default)s)"
-    )
-    parser.add_argument(
-        "--http", choices=("httptools", "h11"), default="httptools", help="(default: %(default)s)"
-    )
+    parser.add_argument("--record", type=Path, metavar="FILE", help="write all bytes of all connections at the end")
+    parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop", help="(default: %(default)s)")
+    parser.add_argument("--http", choices=("httptools", "h11"), default="httptools", help="(default: %(default)s)")
     parser.add_argument(
         "--ws",
         choices=("websockets-sansio", "websockets", "wsproto"),

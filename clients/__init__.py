@@ -16,8 +16,7 @@ from clients import long_poll, short_poll, sse, websocket
 class Client(Protocol):
     """What a module in this folder offers."""
 
-    @staticmethod
-    def receive(url: str, after: str | None = None) -> AsyncIterator[News]:
+    def receive(self, url: str, after: str | None = None) -> AsyncIterator[News]:
         """News from the server at `url` (http://HOST:PORT), from behind cursor `after`; None is from now on.
 
         Raises ValueError when the server refuses what was asked; comes back by itself when the connection is lost.

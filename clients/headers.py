@@ -10,12 +10,10 @@ import os
 import sys
 
 import httpx
-import websockets
+from websockets.version import version as websockets_version
 
 _HTTPX = f"Accept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\nUser-Agent: python-httpx/{httpx.__version__}\r\n"
-_CHROME = (
-    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
-)
+_CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 _BRANDS = 'sec-ch-ua: "Not:A-Brand";v="8", "Chromium";v="156"\r\nsec-ch-ua-mobile: ?0\r\n'
 _LANGUAGE = "Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\n"
 
@@ -26,7 +24,7 @@ def library(transport: str, host: str) -> str:
         return (
             f"Host: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {_key()}\r\n"
             "Sec-WebSocket-Version: 13\r\n"
-            f"User-Agent: Python/{sys.version_info[0]}.{sys.version_info[1]} websockets/{websockets.__version__}\r\n"
+            f"User-Agent: Python/{sys.version_info[0]}.{sys.version_info[1]} websockets/{websockets_version}\r\n"
         )
     if transport == "sse":
         accept_encoding, rest = _HTTPX.split("\r\n", 1)
@@ -45,9 +43,7 @@ def browser(transport: str, host: str) -> str:
         )
     platform = f'sec-ch-ua-platform: "Linux"\r\nUser-Agent: {_CHROME}\r\n'
     if transport == "sse":
-        middle = (
-            f"Pragma: no-cache\r\nCache-Control: no-cache\r\n{platform}Accept: text/event-stream\r\n{_BRANDS}"
-        )
+        middle = f"Pragma: no-cache\r\nCache-Control: no-cache\r\n{platform}Accept: text/event-stream\r\n{_BRANDS}"
     else:
         middle = f"{platform}{_BRANDS}Accept: */*\r\n"
     return (

@@ -13,8 +13,7 @@ class Transport(Protocol):
 
     PATH: str
 
-    @staticmethod
-    def routes(log: MessageLog) -> list[BaseRoute]: ...
+    def routes(self, log: MessageLog) -> list[BaseRoute]: ...
 
 
 TRANSPORTS: dict[str, Transport] = {

@@ -52,7 +52,5 @@ async def stream(log: MessageLog, cursor: Cursor) -> AsyncIterator[str]:
 
 
 def events(batch: Batch) -> str:
-    missed = (
-        f"event: missed\nid: {batch.missed.cursor}\ndata: {batch.missed.json}\n\n" if batch.missed else ""
-    )
+    missed = f"event: missed\nid: {batch.missed.cursor}\ndata: {batch.missed.json}\n\n" if batch.missed else ""
     return missed + "".join(f"id: {m.cursor}\ndata: {m.json}\n\n" for m in batch.messages)
