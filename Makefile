@@ -1,7 +1,7 @@
 # Everything here needs python3 (3.11 or newer) with venv, and make. The rest is installed into .venv.
 PYTHON ?= python3
 UV := .venv/bin/uv
-SYNC := $(UV) pip sync --quiet --python .venv/bin/python --require-hashes
+SYNC := $(UV) pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help

@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     try:
         listener = listen(options.host, options.port)
+        unix = [listen_locally(options.unix)] if options.unix else []
     except OSError as problem:
         print(
             f"can't listen on {options.host}:{options.port}: {problem.strerror}; try --port 0",
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, recorder.mark, link)
         port = listener.getsockname()[1]
         print(f"transport-compare is at http://{url_name(options.host)}:{port}/ (Ctrl-C ends it)", flush=True)
-        await server.serve([listener])
+        await server.serve([listener, *unix])
 
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends well, then raises the signal again
         signal.signal(signal.SIGTERM, lambda *_: None)
@@ -82,6 +83,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="MS",
         help="emulated one-way network delay (default: none)",
     )
+    parser.add_argument("--unix", type=Path, metavar="PATH", help="listen on a Unix socket too, which is not delayed")
     parser.add_argument("--record", type=Path, metavar="FILE", help="write all bytes of all connections at the end")
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop", help="(default: %(default)s)")
     parser.add_argument("--http", choices=("httptools", "h11"), default="httptools", help="(default: %(default)s)")
@@ -107,6 +109,14 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening socket; raises OSError when the address can't be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=2048)
+
+
+def listen_locally(path: Path) -> socket.socket:
+    """A listening Unix socket at `path`; raises OSError when it can't be made."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    return listener
 
 
 def url_name(host: str) -> str:

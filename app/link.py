@@ -11,7 +11,8 @@ When a connection is upgraded to WebSocket, uvicorn calls `set_protocol`; the ta
 
 The emulated network adds a one-way delay per direction, keeps the order, and can cut a connection. The kernel's
 TCP handshake can't be delayed from here, so the first bytes of a connection wait for one more round trip instead.
-There is no loss, no slow start and no queue: charts made with it say "emulated delay".
+There is no loss, no slow start and no queue: charts made with it say "emulated delay". A Unix socket is not delayed:
+what publishes for a measurement uses one, so that its own way in is not part of what is measured.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ Direction = Literal["up", "down"]
 
 @dataclass(eq=False)
 class Connection:
-    """What the tap knows of one connection. Times are `time.monotonic_ns()`."""
+    """What the tap knows of one connection. Times are `time.monotonic_ns()`; the port is 0 on a Unix socket."""
 
     number: int
     client_port: int
@@ -84,17 +85,20 @@ class Tap(asyncio.Protocol):
     def __init__(self, link: Link, inner: asyncio.BaseProtocol, loop: asyncio.AbstractEventLoop) -> None:
         self.link = link
         self.inner: Any = inner
+        self.loop = loop
         self.up = Lane(loop, link.delay_s)
         self.down = Lane(loop, link.delay_s)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername")
         sock = transport.get_extra_info("socket")
+        if sock.family == socket.AF_UNIX:  # no network is as short as this one: nothing is delayed on it
+            peer, self.up, self.down = ("", 0), Lane(self.loop, 0), Lane(self.loop, 0)
         self.connection = Connection(self.link.number(), peer[1], time.monotonic_ns())
         self.connection.cut = transport.abort  # type: ignore[attr-defined]
         self.connection.tcp_info = lambda: tcp_info(sock)
         self.link.connections[self.connection.number] = self.connection
-        self.up.hold_back(2 * self.link.delay_s)  # the round trip of the TCP handshake
+        self.up.hold_back(2)  # the round trip of the TCP handshake
         self.inner.connection_made(TappedWriter(self, transport))
 
     def data_received(self, data: bytes) -> None:
@@ -175,10 +179,9 @@ class Lane:
         self._waiting: deque[Callable[[], None]] = deque()
         self._not_before = 0.0
 
-    def hold_back(self, seconds: float) -> None:
-        """Let nothing through for `seconds`, on top of the delay."""
-        if seconds:
-            self._not_before = self._loop.time() + seconds + self._delay_s
+    def hold_back(self, delays: int) -> None:
+        """Let nothing through for that many delays, on top of the usual one."""
+        self._not_before = self._loop.time() + (1 + delays) * self._delay_s
 
     def send(self, action: Callable[[], None]) -> None:
         if not self._delay_s:

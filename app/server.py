@@ -6,9 +6,11 @@ first, so that held polls are answered and streams finish, and only then are con
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import random
 import socket
+import time
 from collections.abc import AsyncIterator, Collection
 from typing import Literal
 
@@ -26,7 +28,6 @@ from app.link import Link
 from app.log import MessageLog
 from app.message import TEXT_MAX_BYTES, BadInput, read_publication
 from app.pages import INDEX
-from app.sample import sample_text
 from app.transports import TRANSPORTS
 
 BODY_MAX_BYTES = 6 * TEXT_MAX_BYTES + 64
@@ -83,10 +84,12 @@ async def small_body(request: Request) -> bytes:
 
 
 async def publish_by_itself(log: MessageLog, publish_hz: float, rng: random.Random) -> None:
-    """A Poisson process of sample messages, `publish_hz` per second; none at all for 0."""
-    while publish_hz:
+    """A Poisson process of messages for somebody to look at, `publish_hz` per second; none at all for 0."""
+    for number in itertools.count(1):
+        if not publish_hz:
+            return
         await asyncio.sleep(rng.expovariate(publish_hz))
-        log.publish(sample_text(rng, 120))
+        log.publish(f"sample message {number}, at {time.strftime('%H:%M:%S')} by the server's clock")
 
 
 async def bad_input(_: Request, problem: Exception) -> Response:

@@ -1,0 +1,160 @@
+"""What is measured under which conditions, how often and in which order.
+
+A *condition* is everything that a run depends on; a *run* is one fresh server, its readers and one window of time.
+Runs are repeated, and all repeats of all conditions are shuffled with a seed, so that a slow minute of the machine
+hits no condition alone. Two questions that ask for the same condition share its runs.
+"""
+
+import hashlib
+import json
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Literal
+
+HOLD_S = 25.0
+"""How long the server holds a long poll when nobody asks otherwise."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Everything that a run depends on.
+
+    `pause_s`: between a short poll's answer and the next question. `rate_hz`: messages per second, a Poisson
+    process; 0 is silence. `one_way_delay_ms`: emulated, in each direction. `client`: the library (httpx, websockets)
+    or the raw one. `headers`: whose request heads are sent. `clients`: how many readers; 0 is the publisher alone.
+    `text_bytes`: of each message.
+    """
+
+    transport: str
+    pause_s: float = 0.0
+    rate_hz: float = 1.0
+    one_way_delay_ms: float = 0.0
+    client: Literal["library", "raw"] = "library"
+    headers: Literal["library", "browser"] = "library"
+    clients: int = 5
+    text_bytes: int = 120
+
+    def __post_init__(self) -> None:
+        if self.client == "library" and self.headers == "browser":
+            raise ValueError("a client library sends its own headers; use the raw client to send a browser's")
+
+    @property
+    def hold_s(self) -> float:
+        """How long a question may be held: only long polling's is."""
+        return HOLD_S if self.transport == "long_poll" else 0.0
+
+    @property
+    def polls(self) -> bool:
+        """Whether the reader asks for every batch."""
+        return self.transport in ("short_poll", "long_poll")
+
+    @property
+    def alone(self) -> bool:
+        """Whether milliseconds count: such a run has the machine to itself."""
+        return self.clients > 0 and self.one_way_delay_ms == 0 and self.transport != "short_poll"
+
+
+CONDITION_COLUMNS = tuple(field.name for field in fields(Condition))
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured. `messages` and `least_s` set a run's window, `repeats` and `slow_repeats` how often."""
+
+    name: str
+    repeats: int
+    slow_repeats: int
+    messages: int
+    least_s: float
+    most_s: float
+
+    def window_s(self, condition: Condition) -> float:
+        """Seconds in which messages are due: enough messages, enough polls, and neither too short nor too long."""
+        if condition.rate_hz == 0:
+            return 60.0  # bytes per minute of silence are counted, not extrapolated
+        wanted = max(self.messages / condition.rate_hz, 4 * condition.pause_s)
+        return min(max(wanted, self.least_s), max(self.most_s, 4 / condition.rate_hz))
+
+    def times(self, condition: Condition) -> int:
+        """How often a condition is repeated; one that takes a minute, less often."""
+        return self.slow_repeats if self.slow(condition) else self.repeats
+
+    def fits(self, condition: Condition) -> bool:
+        """A quick look leaves out what can't be seen in seconds."""
+        return self.name != "quick" or (condition.rate_hz >= 1 and condition.pause_s <= 1)
+
+    @staticmethod
+    def slow(condition: Condition) -> bool:
+        return condition.rate_hz < 0.2
+
+
+SIZES = {
+    "quick": Size("quick", repeats=1, slow_repeats=0, messages=8, least_s=3.0, most_s=4.0),
+    "default": Size("default", repeats=3, slow_repeats=1, messages=20, least_s=5.0, most_s=10.0),
+    "full": Size("full", repeats=5, slow_repeats=3, messages=100, least_s=20.0, most_s=60.0),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One repeat of one condition, with its own seed."""
+
+    condition: Condition
+    repeat: int
+    window_s: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """A file name that is the same whenever the same thing is measured."""
+        c = self.condition
+        digest = hashlib.sha256(json.dumps([asdict(c), self.window_s], sort_keys=True).encode()).hexdigest()[:8]
+        return f"{c.transport}-{c.rate_hz:g}hz-{c.one_way_delay_ms:g}ms-{digest}-{self.repeat}"
+
+
+def plan(conditions: Iterable[Condition], size: Size, seed: int) -> list[Run]:
+    """All runs for these conditions, each once, in a shuffled order that depends on `seed` only."""
+    runs = [
+        Run(condition, repeat, size.window_s(condition), seed=_seed(seed, condition, repeat))
+        for condition in dict.fromkeys(conditions)
+        if size.fits(condition)
+        for repeat in range(size.times(condition))
+    ]
+    random.Random(seed).shuffle(runs)
+    return runs
+
+
+def arrivals(rng: random.Random, rate_hz: float, length_s: float) -> list[float]:
+    """When messages are due: `rate_hz * length_s` (rounded) of them, at independent uniform times in [0, length_s).
+
+    This is a Poisson process, given how many there were: the number is what was asked for, and not one more source of
+    noise, while every time in between stays random.
+    """
+    return sorted(rng.uniform(0, length_s) for _ in range(round(rate_hz * length_s)))
+
+
+def phases(rng: random.Random, clients: int, period_s: float) -> list[float]:
+    """When each client asks first: one random moment in each of `clients` equal parts of the period, shuffled.
+
+    Each phase is uniform over the period, so no delay is biased, and together they cover it evenly, so that the mean over
+    the clients is far more exact than with independent phases (stratified sampling).
+    """
+    starts = [(k + rng.random()) * period_s / clients for k in range(clients)]
+    rng.shuffle(starts)
+    return starts
+
+
+def _seed(seed: int, condition: Condition, repeat: int) -> int:
+    # Repeats of different conditions share no arrivals, and a condition's runs don't change when others are added.
+    text = json.dumps([seed, asdict(condition), repeat], sort_keys=True)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
+
+
+def over(transports: Sequence[str], **fields: object) -> list[Condition]:
+    """The same condition for several transports; `pause_s` is for short polling alone."""
+    pause_s = fields.pop("pause_s", 0.0)
+    return [
+        Condition(t, pause_s=pause_s if t == "short_poll" else 0.0, **fields)  # type: ignore[arg-type]
+        for t in transports
+    ]

@@ -1,0 +1,427 @@
+"""One run: a fresh server, its readers, a publisher, a probe; and what came of it.
+
+    ready                     start                              end        last
+      |---- lead-in ------------|------------ window --------------|----------|
+      every reader has          messages due in here are           everybody has
+      received something        the ones that count                seen the last message
+
+Nothing counts before every reader listens. Messages already flow in the lead-in, so that the window begins in the
+middle of things. Delays are those of messages that were *due* in the window; bytes are those of exchanges that *began*
+in it, whole, with all messages in them, so that neither side of a ratio is cut off at the edge.
+"""
+
+import asyncio
+import contextlib
+import multiprocessing
+import random
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any
+
+from app.message import Cursor, Message
+from clients import raw
+from experiments import readers, recording
+from experiments.design import Run, arrivals
+from experiments.ledger import Exchange, explain
+from experiments.publisher import Publication, Publisher
+from experiments.text import sample_text
+
+START_TIMEOUT_S = 30.0
+LEAD_IN_LEAST_S = 0.5
+
+PROCESSES: ForkServerContext = multiprocessing.get_context("forkserver")
+
+
+class Failed(Exception):
+    """A run came to nothing; the text says why."""
+
+
+@dataclass
+class Observed:
+    """Everything that was seen of one run, before it is made sense of. Times are monotonic nanoseconds."""
+
+    start_ns: int
+    end_ns: int
+    publications: list[Publication]
+    received: readers.Received
+    recording: recording.Recording
+    probe: dict[int, int]
+    probe_port: int
+    server_waits: tuple[tuple[int, int], tuple[int, int]] | None
+
+
+def observe(run: Run) -> Observed:
+    """Do it; raises Failed."""
+    with tempfile.TemporaryDirectory(prefix="transport-compare-") as folder:
+        try:
+            return asyncio.run(_observe(run, Path(folder)))
+        except (OSError, ValueError, EOFError, TimeoutError) as problem:
+            raise Failed(f"{type(problem).__name__}: {problem}") from problem
+
+
+async def _observe(run: Run, folder: Path) -> Observed:
+    condition, rng = run.condition, random.Random(run.seed)
+    recorded = folder / "recording"
+    with server(folder, recorded, condition.one_way_delay_ms) as (process, url):
+        publisher = Publisher(folder / "in")
+        first = publisher.now("warm-up")
+        after = "0"  # the warm-up is there already: every first question is answered at once
+        async with reading(run, url, after) as pipe, probing(run, url) as probe:
+            if condition.clients:
+                await receive(pipe, START_TIMEOUT_S + condition.pause_s)
+            lead_in_s = max(LEAD_IN_LEAST_S, condition.pause_s + 2 * condition.one_way_delay_ms / 1000)
+            begin_ns = time.monotonic_ns() + 50_000_000
+            start_ns = begin_ns + round(lead_in_s * 1e9)
+            end_ns = start_ns + round(run.window_s * 1e9)
+            due = [
+                (origin_ns + round(at_s * 1e9), sample_text(rng, condition.text_bytes))
+                for origin_ns, length_s in ((begin_ns, lead_in_s), (start_ns, run.window_s))
+                for at_s in arrivals(rng, condition.rate_hz, length_s)
+            ]
+            if not condition.rate_hz:  # silence begins with a message: held questions are asked anew
+                due.append((start_ns - 10_000_000, sample_text(rng, condition.text_bytes)))
+            publishing = asyncio.create_task(asyncio.to_thread(publisher.publish, [*due, (end_ns, readers.LAST)]))
+            await until(start_ns)
+            waits_before = waits(process.pid)
+            process.send_signal(signal.SIGUSR1)
+            await until(end_ns)
+            process.send_signal(signal.SIGUSR1)
+            waits_after = waits(process.pid)
+            publications = await publishing
+            received = readers.Received()
+            if condition.clients:
+                patience_s = 10 + condition.pause_s + 4 * condition.one_way_delay_ms / 1000
+                with contextlib.suppress(TimeoutError):
+                    received = await receive(pipe, patience_s)
+                pipe.send("end")
+                if received.usage is None:
+                    received = await receive(pipe, START_TIMEOUT_S)
+        publisher.close()
+    if first.cursor.split("-")[0] != publications[-1].cursor.split("-")[0]:
+        raise Failed("the server was restarted in the middle of the run")
+    return Observed(
+        start_ns,
+        end_ns,
+        publications,
+        received,
+        recording.read(recorded),
+        probe.received,
+        probe.port,
+        (waits_before, waits_after) if waits_before and waits_after else None,
+    )
+
+
+@contextlib.contextmanager
+def server(folder: Path, recorded: Path, delay_ms: float) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A fresh `python -m app` and its URL; at the end it has written its recording."""
+    command = [sys.executable, "-m", "app", "--port", "0", "--unix", str(folder / "in"), "--record", str(recorded)]
+    process = subprocess.Popen(
+        [*command, "--delay-ms", str(delay_ms)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout and process.stderr
+        line = process.stdout.readline()
+        if not (url := re.search(r"http://[^/ ]+", line)):
+            raise Failed(f"the server did not start: {process.stderr.read().strip()}")
+        yield process, url[0]
+        process.send_signal(signal.SIGINT)
+        if process.wait(timeout=START_TIMEOUT_S) != 0:
+            raise Failed(f"the server ended with {process.returncode}: {process.stderr.read().strip()}")
+    except subprocess.TimeoutExpired as problem:
+        raise Failed("the server did not end") from problem
+    finally:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+
+
+@contextlib.asynccontextmanager
+async def reading(run: Run, url: str, after: str) -> AsyncIterator[Any]:
+    """The readers' process; yields the pipe to it."""
+    if not run.condition.clients:
+        yield None
+        return
+    here, there = PROCESSES.Pipe()
+    process = PROCESSES.Process(target=readers.main, args=(run, url, after, there), daemon=True)
+    process.start()
+    there.close()
+    try:
+        yield here
+    finally:
+        here.close()
+        process.join(2)
+        process.kill()
+        process.join()
+
+
+@dataclass
+class Probe:
+    """A lean reader beside the readers; `received` maps sequence numbers to times."""
+
+    received: dict[int, int]
+    port: int = 0
+
+
+@contextlib.asynccontextmanager
+async def probing(run: Run, url: str) -> AsyncIterator[Probe]:
+    """The probe: a raw client of the same transport in another process than the readers'."""
+    probe = Probe({})
+    if not run.condition.clients:
+        yield probe
+        return
+    ports: dict[int, list[int]] = {}
+    client = readers.note_ports(asyncio.get_running_loop(), ports)
+
+    async def read() -> None:
+        client.set(0)
+        stream = raw.receive(run.condition.transport, url, "0", pause_s=run.condition.pause_s)
+        async with contextlib.aclosing(stream):  # type: ignore[type-var]
+            async for news in stream:
+                if isinstance(news, Message):
+                    probe.received[news.cursor.seq] = time.monotonic_ns()
+
+    task = asyncio.create_task(read())
+    try:
+        yield probe
+    finally:
+        probe.port = ports[0][0] if ports else 0
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def receive(pipe: Any, timeout_s: float) -> Any:
+    """The next thing that the readers say; raises TimeoutError, and EOFError if they have died."""
+    deadline = time.monotonic() + timeout_s
+    while not pipe.poll():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the readers said nothing for {timeout_s:g} s")
+        await asyncio.sleep(0.02)
+    said = pipe.recv()
+    if isinstance(said, str) and said.startswith("failed: "):
+        raise Failed(said)
+    return said
+
+
+async def until(at_ns: int) -> None:
+    await asyncio.sleep(max(0, at_ns - time.monotonic_ns()) / 1e9)
+
+
+def waits(pid: int) -> tuple[int, int] | None:
+    """(nanoseconds waited for a CPU, in so many turns) of a process; None where the system does not tell."""
+    try:
+        _, waited, turns = map(int, Path(f"/proc/{pid}/schedstat").read_text().split())
+    except OSError:
+        return None
+    return waited, turns
+
+
+def measure(run: Run) -> dict[str, Any]:
+    """Observe a run and make sense of it: {"metrics": {...}, "suspicions": [...], "deliveries": {column: [...]}}."""
+    return evaluate(run, observe(run))
+
+
+def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
+    """What was observed, as numbers. Times in the deliveries are milliseconds since the window began."""
+    by_port = {c.client_port: c for c in seen.recording.connections}
+    everything = {port: explain(connection) for port, connection in by_port.items()}  # raises if one is unbalanced
+    exchanges: dict[int, list[Exchange]] = {
+        client: sorted((e for port in ports for e in everything.get(port, [])), key=lambda e: e.started_ns)
+        for client, ports in seen.received.ports.items()
+    }
+    deliveries = _deliveries(seen, exchanges)
+    metrics = {
+        **_wire(run, seen, exchanges),
+        **_delivered(run, seen, deliveries),
+        **_segments(seen, by_port),
+        **_server(seen),
+        **_quality(seen, deliveries, everything),
+    }
+    return {"metrics": metrics, "suspicions": suspicions(metrics), "deliveries": deliveries}
+
+
+def _deliveries(seen: Observed, exchanges: dict[int, list[Exchange]]) -> dict[str, list[Any]]:
+    """One row per reader and message that was due in the window; `received_ms` is None if it never came."""
+    counted = {
+        Cursor.parse(p.cursor).seq: p
+        for p in seen.publications
+        if seen.start_ns <= p.due_ns < seen.end_ns and p.text != readers.LAST
+    }
+    received: dict[tuple[int, int], int] = {}
+    for client, seq, at_ns in seen.received.messages:
+        received.setdefault((client, seq), at_ns)
+    written: dict[tuple[int, int], int] = {}
+    for client, its in exchanges.items():
+        for exchange in its:
+            for cursor, at_ns in exchange.messages:
+                written.setdefault((client, cursor.seq), at_ns)
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("client", "message", "due_ms", "sent_ms", "published_ms", "written_ms", "received_ms")
+    }
+    for client in sorted(exchanges):
+        for seq, p in counted.items():
+            times = (p.due_ns, p.sent_ns, p.published_ns, written.get((client, seq)), received.get((client, seq)))
+            columns["client"].append(client)
+            columns["message"].append(seq)
+            for name, at_ns in zip(list(columns)[2:], times, strict=True):
+                columns[name].append(None if at_ns is None else round((at_ns - seen.start_ns) / 1e6, 4))
+    return columns
+
+
+def _wire(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> dict[str, Any]:
+    """Requests, messages and bytes by category, of exchanges that began in the window."""
+    sizes: Counter[tuple[str, str]] = Counter()
+    setup: Counter[str] = Counter()
+    requests = empty = messages = pushes = 0
+    span_s = 0.0
+    gaps_s: list[float] = []
+    for its in exchanges.values():
+        inside = [i for i, e in enumerate(its) if seen.start_ns <= e.started_ns < seen.end_ns]
+        if not run.condition.rate_hz:
+            inside = [i for i in inside if not its[i].messages]  # silence: not the message that ends it
+        for i in inside:
+            exchange = its[i]
+            sizes.update(exchange.sizes)
+            messages += len(exchange.messages)
+            requests += exchange.kind == "request"
+            empty += exchange.kind == "request" and not exchange.messages
+            pushes += exchange.kind == "push"
+        opening = its[0] if its else None
+        setup.update({way: size for (way, _), size in opening.sizes.items()} if opening else {})
+        if run.condition.polls:
+            pairs = [(its[i], its[i + 1]) for i in inside if i + 1 < len(its)]
+            span_s += sum(after.started_ns - e.started_ns for e, after in pairs) / 1e9
+            gaps_s += [(after.started_ns - e.ended_ns) / 1e9 for e, after in pairs]
+        else:
+            span_s += run.window_s
+    up_s = run.condition.one_way_delay_ms / 1000
+    payload = sizes["down", "payload"]
+    overhead = sum(sizes.values()) - payload
+    return {
+        "requests": requests,
+        "empty": empty,
+        "pushes": pushes,
+        "messages": messages,
+        "span_s": span_s,
+        "gap_s": statistics.fmean(gaps_s) + up_s if gaps_s else None,
+        "cycle_bytes": overhead / requests if run.condition.polls and requests else None,
+        "bytes_up": sum(size for (way, _), size in sizes.items() if way == "up"),
+        "bytes_down": sum(size for (way, _), size in sizes.items() if way == "down"),
+        **{f"{way}_{category}_bytes": size for (way, category), size in sorted(sizes.items())},
+        "setup_bytes": sum(setup.values()) / len(exchanges) if exchanges else None,
+        "connections": sum(len(ports) for ports in seen.received.ports.values()),
+    }
+
+
+def _delivered(run: Run, seen: Observed, deliveries: dict[str, list[Any]]) -> dict[str, Any]:
+    times = Counter((client, seq) for client, seq, _ in seen.received.messages)
+    return {
+        "published": len(set(deliveries["message"])) if run.condition.clients else len(seen.publications) - 1,
+        "deliveries": sum(at is not None for at in deliveries["received_ms"]),
+        "missing": sum(at is None for at in deliveries["received_ms"]),
+        "duplicates": sum(times.values()) - len(times),
+        "missed_notices": seen.received.missed,
+    }
+
+
+def _segments(seen: Observed, by_port: dict[int, recording.Connection]) -> dict[str, Any]:
+    """TCP segments of the readers' connections in the window; None where the system does not count them."""
+    before, after = seen.recording.marks
+    total: dict[str, int | None] = {"segments_up": None, "segments_down": None}
+    for ports in seen.received.ports.values():
+        for port in ports:
+            number = by_port[port].number if port in by_port else -1
+            first, last = before.segments.get(number), after.segments.get(number)
+            if first and last:
+                for name in total:
+                    total[name] = (total[name] or 0) + last[name] - first[name]
+    return total
+
+
+def _server(seen: Observed) -> dict[str, Any]:
+    before, after = seen.recording.marks
+    return {
+        "server_cpu_ms": (after.cpu_ns - before.cpu_ns) / 1e6,
+        "server_cpu_share": (after.cpu_ns - before.cpu_ns) / (after.at_ns - before.at_ns),
+        "server_rss_bytes": after.rss_bytes,
+    }
+
+
+def _quality(seen: Observed, deliveries: dict[str, list[Any]], everything: dict[int, list[Exchange]]) -> dict[str, Any]:
+    """What tells whether the run can be believed."""
+    inside = [p for p in seen.publications if seen.start_ns <= p.due_ns < seen.end_ns and p.text != readers.LAST]
+    late_ms = sorted((p.sent_ns - p.due_ns) / 1e6 for p in inside)
+    in_time = sum(p.published_ns < seen.end_ns + 10_000_000 for p in inside)
+    usage = seen.received.usage
+    probe_written = {cursor.seq: at_ns for e in everything.get(seen.probe_port, []) for cursor, at_ns in e.messages}
+    probe_ms = [
+        (seen.probe[seq] - probe_written[seq]) / 1e6
+        for seq in set(deliveries["message"])
+        if seq in seen.probe and seq in probe_written
+    ]
+    ours_ms = [
+        received - written
+        for received, written in zip(deliveries["received_ms"], deliveries["written_ms"], strict=True)
+        if received is not None and written is not None
+    ]
+    return {
+        "achieved_share": in_time / len(inside) if inside else None,
+        "publisher_late_p99_ms": late_ms[round(0.99 * (len(late_ms) - 1))] if late_ms else None,
+        "readers_cpu_share": (usage[1].cpu_ns - usage[0].cpu_ns) / (usage[1].at_ns - usage[0].at_ns) if usage else None,
+        "readers_wait_ms": _mean_wait_ms(
+            (usage[0].waited_ns, usage[0].waits) if usage else None,
+            (usage[1].waited_ns, usage[1].waits) if usage else None,
+        ),
+        "server_wait_ms": _mean_wait_ms(*seen.server_waits) if seen.server_waits else None,
+        "from_wire_median_ms": statistics.median(ours_ms) if ours_ms else None,
+        "probe_median_ms": statistics.median(probe_ms) if probe_ms else None,
+    }
+
+
+def _mean_wait_ms(before: Any, after: Any) -> float | None:
+    """How long a process waited for a CPU each time that it wanted one."""
+    if not before or not after or before[0] is None or after[0] is None or after[1] == before[1]:
+        return None
+    return float((after[0] - before[0]) / (after[1] - before[1]) / 1e6)
+
+
+def suspicions(metrics: dict[str, Any]) -> list[str]:
+    """Why a run should not be believed; empty if nothing speaks against it."""
+    found = []
+
+    def suspect(name: str, is_bad: Any, why: str) -> None:
+        if metrics[name] is not None and is_bad(metrics[name]):
+            found.append(why.format(metrics[name]))
+
+    suspect("achieved_share", lambda share: share < 0.98, "only {:.3f} of the messages were published in time")
+    suspect("publisher_late_p99_ms", lambda ms: ms > 10, "the publisher was {:.1f} ms late (p99)")
+    suspect("readers_cpu_share", lambda share: share > 0.6, "the readers used {:.2f} of a core")
+    suspect("readers_wait_ms", lambda ms: ms > 2, "the readers waited {:.1f} ms for a CPU each time")
+    suspect("server_wait_ms", lambda ms: ms > 2, "the server waited {:.1f} ms for a CPU each time")
+    ours, probes = metrics["from_wire_median_ms"], metrics["probe_median_ms"]
+    # Below 2 ms the ratio says which library was used, not that the readers were overloaded.
+    if ours is not None and probes is not None and ours > 1.5 * probes and ours - probes > 2:
+        found.append(f"the readers' median from the wire is {ours:.1f} ms, the probe's {probes:.1f} ms")
+    return found
+
+
+def run_in_process(run: Run, pipe: Any) -> None:
+    """The process of one run: sends its result, or what went wrong as a string. Ctrl-C and SIGTERM end it cleanly."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+        try:
+            pipe.send(measure(run))
+        except Exception as problem:
+            pipe.send(f"{type(problem).__name__}: {problem}")
+    pipe.close()

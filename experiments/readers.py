@@ -1,0 +1,131 @@
+"""The readers: all clients of one run, in a process of their own, so that what they cost is seen apart.
+
+The clients only receive. Around them, this module notes who received which message when, and from which local port,
+which is how the server's tap is told who is who. It says when every reader listens, and what was received.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import gc
+import random
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from app.message import Message, News
+from clients import CLIENTS, headers, raw
+from experiments.design import Condition, Run, phases
+
+LAST = "that was all"
+"""The text of the message after which a reader has seen everything."""
+
+
+@dataclass
+class Received:
+    """What the readers bring home; `messages` are (client, sequence number, received_ns)."""
+
+    messages: list[tuple[int, int, int]] = field(default_factory=list)
+    missed: int = 0
+    ports: dict[int, list[int]] = field(default_factory=dict)
+    usage: tuple["Usage", "Usage"] | None = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """This process at one moment. `waited_ns`: for a CPU, in `waits` turns; None where the system does not tell."""
+
+    at_ns: int
+    cpu_ns: int
+    waited_ns: int | None
+    waits: int | None
+
+    @classmethod
+    def now(cls) -> "Usage":
+        waited = waits = None
+        with contextlib.suppress(OSError):  # Linux: Documentation/scheduler/sched-stats.rst
+            _, waited, waits = map(int, Path("/proc/self/schedstat").read_text().split())
+        return cls(time.monotonic_ns(), time.process_time_ns(), waited, waits)
+
+
+def receive(condition: Condition, url: str, after: str) -> AsyncIterator[News]:
+    """The condition's client, receiving."""
+    pause = {"pause_s": condition.pause_s} if condition.transport == "short_poll" else {}
+    if condition.client == "library":
+        return CLIENTS[condition.transport].receive(url, after, **pause)
+    profile = headers.browser if condition.headers == "browser" else headers.library
+    return raw.receive(condition.transport, url, after, headers=profile, **pause)
+
+
+def main(run: Run, url: str, after: str, pipe: Connection) -> None:
+    """The process: sends "ready" when every reader has received something, and `Received` when it is told to end."""
+    with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError):
+        gc.freeze()  # what was there before the run is not looked at again in the middle of it
+        asyncio.run(_main(run, url, after, pipe))
+
+
+async def _main(run: Run, url: str, after: str, pipe: Connection) -> None:
+    received = Received()
+    client = note_ports(asyncio.get_running_loop(), received.ports)
+    listening = set(range(run.condition.clients))
+    missing_last = set(listening)
+    ready, done = asyncio.Event(), asyncio.Event()
+
+    async def read(number: int, phase_s: float) -> None:
+        client.set(number)
+        await asyncio.sleep(phase_s)
+        async with contextlib.aclosing(receive(run.condition, url, after)) as stream:  # type: ignore[type-var]
+            async for news in stream:
+                at_ns = time.monotonic_ns()
+                if not isinstance(news, Message):
+                    received.missed += 1
+                    continue
+                received.messages.append((number, news.cursor.seq, at_ns))
+                if listening:
+                    listening.discard(number)
+                    if not listening:
+                        ready.set()
+                if news.text == LAST:
+                    missing_last.discard(number)
+                    if not missing_last:
+                        done.set()
+
+    starts = phases(random.Random(run.seed), run.condition.clients, max(run.condition.pause_s, 0.05))
+    tasks = [asyncio.create_task(read(number, phase)) for number, phase in enumerate(starts)]
+    await _first(ready.wait(), *tasks)
+    before = Usage.now()
+    pipe.send("ready")
+    told_to_end = asyncio.create_task(asyncio.to_thread(pipe.recv))
+    await _first(done.wait(), told_to_end, *tasks)
+    received.usage = (before, Usage.now())
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    pipe.send(received)
+
+
+async def _first(*waits: Any) -> None:
+    """Wait until one has ended, and raise what it raised: a reader that fails ends the run."""
+    done, _ = await asyncio.wait([asyncio.ensure_future(wait) for wait in waits], return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+
+
+def note_ports(loop: asyncio.AbstractEventLoop, ports: dict[int, list[int]]) -> contextvars.ContextVar[int]:
+    """Notes the local port of every connection that is made in the context of a client; returns the variable to set.
+
+    Neither httpx nor websockets tells its port; both ask the loop for their connections, in their caller's context.
+    """
+    client: contextvars.ContextVar[int] = contextvars.ContextVar("client")
+    create_connection = loop.create_connection
+
+    async def noted(*arguments: Any, **options: Any) -> Any:
+        transport, protocol = await create_connection(*arguments, **options)
+        ports.setdefault(client.get(), []).append(transport.get_extra_info("sockname")[1])
+        return transport, protocol
+
+    loop.create_connection = noted  # type: ignore[method-assign]
+    return client

@@ -1,0 +1,96 @@
+"""The formulas. Short and long polling are one model with two knobs; pushing is its simplest case.
+
+A reader asks, the server holds the question for at most `hold_s` (tau; 0 is short polling), answers, the answer
+travels back, the reader pauses for `pause_s` (T; 0 is long polling) and asks again. Messages come at random, at
+`rate_hz` (lambda), a Poisson process. In every cycle there is a *gap* g in which no question is at the server:
+
+    g = T + R,  R = the way up + the way down + processing
+
+A message that falls into the gap waits for its end; one that comes while a question is held waits for nothing.
+All times are in seconds, sizes in bytes. The formulas were derived for this project; the tests check them against a
+simulation of the very same cycle.
+"""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Polling:
+    """Short (hold_s = 0) and long (pause_s = 0) polling."""
+
+    rate_hz: float
+    gap_s: float
+    hold_s: float
+    down_s: float
+
+    @property
+    def messages_per_answer(self) -> float:
+        """D = lambda g + e^(-lambda g) (1 - e^(-lambda tau)): those of the gap, and the first of the hold if it was empty."""
+        arrivals = self.rate_hz * self.gap_s
+        return arrivals + math.exp(-arrivals) * (1 - math.exp(-self.rate_hz * self.hold_s))
+
+    @property
+    def requests_hz(self) -> float:
+        """lambda / D."""
+        if self.rate_hz == 0:
+            return 1 / (self.gap_s + self.hold_s)
+        return self.rate_hz / self.messages_per_answer
+
+    @property
+    def waiting_share(self) -> float:
+        """q = lambda g / D: the share of messages that fall into a gap."""
+        return self.rate_hz * self.gap_s / self.messages_per_answer
+
+    @property
+    def empty_share(self) -> float:
+        """e^(-lambda (g + tau)): the share of answers without a message."""
+        return math.exp(-self.rate_hz * (self.gap_s + self.hold_s))
+
+    @property
+    def mean_delay_s(self) -> float:
+        """d + q g / 2: who falls into the gap waits half of it on average."""
+        return self.down_s + self.waiting_share * self.gap_s / 2
+
+    def share_within(self, delay_s: float) -> float:
+        """The share of messages that take at most `delay_s`: d, or d plus a uniform part of the gap."""
+        if delay_s < self.down_s:
+            return 0.0
+        waited = min(1.0, (delay_s - self.down_s) / self.gap_s)
+        return 1 - self.waiting_share + self.waiting_share * waited
+
+    def bytes_per_message(self, payload_bytes: float, cycle_bytes: float) -> float:
+        """m + H / D, with H the bytes of a request and its answer without the messages."""
+        return payload_bytes + cycle_bytes / self.messages_per_answer
+
+
+@dataclass(frozen=True)
+class Push:
+    """A connection that is there already: the message takes the way down, and that is all."""
+
+    down_s: float
+
+    @property
+    def mean_delay_s(self) -> float:
+        """d."""
+        return self.down_s
+
+    def share_within(self, delay_s: float) -> float:
+        """Nothing before d, everything from then on."""
+        return float(delay_s >= self.down_s)
+
+
+def websocket_frame_bytes(payload_bytes: int) -> int:
+    """The header of a server's frame (RFC 6455, section 5.2): 2 bytes, and 2 or 8 more for a longer length."""
+    return 2 if payload_bytes < 126 else 4 if payload_bytes < 65_536 else 10
+
+
+def sse_event_bytes(payload_bytes: int, cursor_bytes: int) -> int:
+    """Fields and chunk around one message: `id: ...`, `data: ...`, an empty line; chunk: RFC 9112, section 7.1."""
+    fields = len("id: ") + cursor_bytes + len("\n") + len("data: ") + len("\n\n")
+    return fields + len(f"{payload_bytes + fields:x}\r\n") + len("\r\n")
+
+
+def crossover_hz(cycle_bytes: float, push_bytes: float, gap_s: float) -> float:
+    """The rate from which polling moves fewer bytes than pushing: H / D = h, that is lambda = H / (h g)."""
+    return cycle_bytes / (push_bytes * gap_s)
