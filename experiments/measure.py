@@ -37,6 +37,7 @@ from experiments.publisher import Publication, Publisher
 from experiments.text import sample_text
 
 START_TIMEOUT_S = 30.0
+MARK_TIME_NS = 50_000_000  # for the server to take its mark before readers see the last message and leave
 LEAD_IN_LEAST_S = 0.5
 
 PROCESSES: ForkServerContext = multiprocessing.get_context("forkserver")
@@ -90,7 +91,9 @@ async def _observe(run: Run, folder: Path) -> Observed:
             ]
             if not condition.rate_hz:  # silence begins with a message: held questions are asked anew
                 due.append((start_ns - 10_000_000, sample_text(rng, condition.text_bytes)))
-            publishing = asyncio.create_task(asyncio.to_thread(publisher.publish, [*due, (end_ns, readers.LAST)]))
+            publishing = asyncio.create_task(
+                asyncio.to_thread(publisher.publish, [*due, (end_ns + MARK_TIME_NS, readers.LAST)])
+            )
             await until(start_ns)
             waits_before = waits(process.pid)
             process.send_signal(signal.SIGUSR1)
@@ -282,8 +285,7 @@ def _deliveries(seen: Observed, exchanges: dict[int, list[Exchange]]) -> dict[st
 def _wire(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> dict[str, Any]:
     """Requests, messages and bytes by category, of exchanges that began in the window."""
     sizes: Counter[tuple[str, str]] = Counter()
-    setup: Counter[str] = Counter()
-    requests = empty = messages = pushes = 0
+    requests = empty = messages = pushes = setup_bytes = 0
     span_s = 0.0
     gaps_s: list[float] = []
     for its in exchanges.values():
@@ -298,7 +300,7 @@ def _wire(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> dic
             empty += exchange.kind == "request" and not exchange.messages
             pushes += exchange.kind == "push"
         opening = its[0] if its else None
-        setup.update({way: size for (way, _), size in opening.sizes.items()} if opening else {})
+        setup_bytes += sum(opening.sizes.values()) if opening else 0
         if run.condition.polls:
             pairs = [(its[i], its[i + 1]) for i in inside if i + 1 < len(its)]
             span_s += sum(after.started_ns - e.started_ns for e, after in pairs) / 1e9
@@ -319,7 +321,7 @@ def _wire(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> dic
         "bytes_up": sum(size for (way, _), size in sizes.items() if way == "up"),
         "bytes_down": sum(size for (way, _), size in sizes.items() if way == "down"),
         **{f"{way}_{category}_bytes": size for (way, category), size in sorted(sizes.items())},
-        "setup_bytes": sum(setup.values()) / len(exchanges) if exchanges else None,
+        "setup_bytes": setup_bytes / len(exchanges) if exchanges else None,
         "connections": sum(len(ports) for ports in seen.received.ports.values()),
     }
 
@@ -377,6 +379,10 @@ def _quality(seen: Observed, deliveries: dict[str, list[Any]], everything: dict[
     ]
     return {
         "achieved_share": in_time / len(inside) if inside else None,
+        "mark_late_ms": max(
+            (mark.at_ns - at_ns) / 1e6
+            for mark, at_ns in zip(seen.recording.marks, (seen.start_ns, seen.end_ns), strict=True)
+        ),
         "publisher_late_p99_ms": late_ms[round(0.99 * (len(late_ms) - 1))] if late_ms else None,
         "readers_cpu_share": (usage[1].cpu_ns - usage[0].cpu_ns) / (usage[1].at_ns - usage[0].at_ns) if usage else None,
         "readers_wait_ms": _mean_wait_ms(
@@ -406,6 +412,7 @@ def suspicions(metrics: dict[str, Any]) -> list[str]:
 
     suspect("achieved_share", lambda share: share < 0.98, "only {:.3f} of the messages were published in time")
     suspect("publisher_late_p99_ms", lambda ms: ms > 10, "the publisher was {:.1f} ms late (p99)")
+    suspect("mark_late_ms", lambda ms: ms > MARK_TIME_NS / 1e6, "the server noted its state {:.0f} ms late")
     suspect("readers_cpu_share", lambda share: share > 0.6, "the readers used {:.2f} of a core")
     suspect("readers_wait_ms", lambda ms: ms > 2, "the readers waited {:.1f} ms for a CPU each time")
     suspect("server_wait_ms", lambda ms: ms > 2, "the server waited {:.1f} ms for a CPU each time")

@@ -1,0 +1,50 @@
+"""`python -m experiments`: measure and compare, or draw a report again."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from experiments import report
+from experiments.compare import SEED, compare, overview
+from experiments.questions import QUESTIONS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m experiments", description="Measures the transports.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    measuring = commands.add_parser("compare", help="measure, and write charts and a report")
+    size = measuring.add_mutually_exclusive_group()
+    size.add_argument("--quick", dest="size", action="store_const", const="quick", help="a look, in 45 seconds")
+    size.add_argument(
+        "--full", dest="size", action="store_const", const="full", help="for publication, in half an hour"
+    )
+    measuring.add_argument(
+        "--only", action="append", default=[], choices=QUESTIONS, help="this question; may be repeated"
+    )
+    measuring.add_argument(
+        "--seed", type=int, default=SEED, help="for arrivals, phases and order (default: %(default)s)"
+    )
+    measuring.add_argument("--new", action="store_true", help="begin anew, even if a comparison was interrupted")
+    drawing = commands.add_parser("report", help="draw charts and report again from stored data")
+    drawing.add_argument("folder", type=Path)
+    options = parser.parse_args(arguments)
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        if options.command == "compare":
+            return compare(options.size or "default", options.only, options.seed, options.new, console)
+        console.print(overview(report.write(options.folder, console)))
+        return 0
+    except KeyboardInterrupt:
+        console.print("interrupted; what is finished is kept, and the same command goes on from here")
+        return 130
+    except report.NoResults as problem:
+        print(problem, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

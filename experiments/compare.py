@@ -1,0 +1,116 @@
+"""`make compare`: plan, measure what is not measured yet, and show it."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table as Lines
+
+from experiments import report, store
+from experiments.design import SIZES, Run, plan
+from experiments.questions import QUESTIONS
+from experiments.schedule import Schedule, description
+
+SEED = 2016
+"""The default seed; another one gives other arrivals and another order."""
+
+
+def compare(size_name: str, only: Sequence[str], seed: int, new: bool, console: Console) -> int:
+    """Measure, or go on measuring, and write the report; returns the exit code. Raises KeyboardInterrupt."""
+    began = time.monotonic()
+    size = SIZES[size_name]
+    names = [name for name in QUESTIONS if not only or name in only]
+    runs = plan((c for name in names for c in QUESTIONS[name].CONDITIONS), size, seed)
+    what = {"size": asdict(size), "questions": names, "seed": seed, "runs": [run.name for run in runs]}
+    folder = (None if new else unfinished(what)) or store.new_folder()
+    finished = {path.name.removesuffix(".json.gz") for path in (folder / "runs").glob("*.json.gz")}
+    if finished:
+        console.print(f"going on with {folder.name}: {len(finished)} of {len(runs)} runs are there")
+    store.write_json(folder / "plan.json", what)
+    if not (folder / "machine.json").exists():
+        store.write_json(folder / "machine.json", store.machine())
+    store.point_latest(folder)
+    failures = measure([run for run in runs if run.name not in finished], len(runs), folder, console)
+    summary = report.write(folder, console)
+    console.print(overview(summary))
+    console.print(f"report: {os.path.relpath(folder / 'report.html')}")
+    console.print(f"took {time.monotonic() - began:.0f} s")
+    for failure in failures:
+        console.print(f"[red]not measured[/]: {failure}")
+    return 1 if failures else 0
+
+
+def unfinished(what: dict[str, Any]) -> Path | None:
+    """The newest comparison with this very plan, on this commit, of which something is missing."""
+    for folder in store.folders():
+        stored = {path.name.removesuffix(".json.gz") for path in (folder / "runs").glob("*.json.gz")}
+        done = stored.issuperset(what["runs"]) and (folder / "report.html").exists()
+        if not done and folder.name.endswith(store.commit()) and store.read_json(folder / "plan.json") == what:
+            return folder
+    return None
+
+
+def measure(runs: Sequence[Run], total: int, folder: Path, console: Console) -> list[str]:
+    """Do the runs, each with a line when it is finished; returns what failed."""
+    failures: list[str] = []
+    with Progress(
+        BarColumn(), MofNCompleteColumn(), TextColumn("runs,"), TimeElapsedColumn(), TextColumn("{task.fields[left]}"),
+        console=console,
+    ) as progress:  # fmt: skip
+        task = progress.add_task("measuring", total=total, completed=total - len(runs), left="")
+
+        def done(run: Run, result: dict[str, Any] | str) -> None:
+            if isinstance(result, str):
+                failures.append(f"{run.name}: {result}")
+                progress.console.print(f"[red]failed[/]  {line(run)}: {result}")
+            else:
+                stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+                store.save_run(folder, {**description(run), "started_utc": stamp, **result})
+                mark = f"[yellow]doubtful[/] {line(run)}: {'; '.join(result['suspicions'])}"
+                progress.console.print(mark if result["suspicions"] else f"[green]ok[/]  {line(run, result)}")
+            progress.advance(task)
+
+        def tick(schedule: Schedule) -> None:
+            left_s = schedule.left_s()
+            progress.update(task, left=f"about {left_s // 60:.0f}:{left_s % 60:02.0f} left")
+
+        Schedule(runs, done, tick).go()
+    return failures
+
+
+def line(run: Run, result: dict[str, Any] | None = None) -> str:
+    """A run in one line."""
+    c = run.condition
+    pause = f", every {c.pause_s:g} s" if c.pause_s else ""
+    readers = f"{c.clients} {c.client} reader{'s' * (c.clients != 1)}" if c.clients else "publisher alone"
+    headers = ", browser's headers" if c.headers == "browser" else ""
+    words = f"{c.transport}{pause}, {c.rate_hz:g} messages/s, {c.one_way_delay_ms:g} ms each way, {readers}{headers}"
+    if result is None or not c.clients:
+        return words
+    return f"{words}: {result['metrics']['deliveries']} deliveries, {result['metrics']['missing']} missing"
+
+
+def overview(summary: Any) -> Lines:
+    """The summary, as far as it fits on a terminal."""
+    lines = Lines(title="what was measured", title_justify="left")
+    for name in ("question", "transport", "condition", "deliveries", "missing", "mean delay", "bytes/message", "valid"):
+        lines.add_column(name, justify="left" if name in ("question", "transport", "condition") else "right")
+    for row in summary[summary.clients > 0].to_dict("records"):
+        condition = f"{row['rate_hz']:g}/s, {row['one_way_delay_ms']:g} ms, {row['client']}, {row['headers']}"
+        delay, size = row["delay_mean_ms"], row["bytes_per_message"]
+        lines.add_row(
+            row["question"],
+            row["transport"] + (f" {row['pause_s']:g} s" if row["pause_s"] else ""),
+            condition,
+            str(row["deliveries"]),
+            str(row["missing"]),
+            "" if delay != delay else f"{delay:.1f} ms",
+            "" if size != size else f"{size:.0f}",
+            "yes" if row["valid"] else "no",
+        )
+    return lines

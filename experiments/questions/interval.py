@@ -1,0 +1,101 @@
+"""Can polling be fast enough?
+
+Yes, at a price. The faster one asks, the shorter a message waits, and the more is sent for nothing. Each point of the
+polling curve is one interval; the formula gives the curve without looking at the points. Long polling, SSE and WebSocket have no such
+knob: their delay is that of the network, whatever they send.
+
+Two limits of perception are drawn (R. B. Miller, "Response time in man-computer conversational transactions", 1968;
+J. Nielsen, "Usability Engineering", 1993, chapter 5): up to 0.1 s feels immediate, up to 1 s does not break one's flow of thought.
+
+One message per second at random times, an emulated delay of 25 ms each way, library headers, raw clients.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments import style
+from experiments.design import Condition
+from experiments.tables import Table
+from experiments.theory import Polling
+
+TITLE = "Interval"
+PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+CONDITIONS = [
+    *(Condition("short_poll", pause_s=pause_s, one_way_delay_ms=25.0, client="raw") for pause_s in PAUSES_S),
+    *(Condition(transport, one_way_delay_ms=25.0, client="raw") for transport in ("long_poll", "sse", "websocket")),
+]
+LIMITS = {100.0: "0.1 s: feels immediate", 1000.0: "1 s: keeps one's flow of thought"}
+
+
+def figure(table: Table) -> Figure:
+    """Mean delay over traffic, both on log scales: the lower left is where one wants to be."""
+    summary = table.summary
+    made = style.figure(conclusion(summary))
+    axes = made.add_axes((0.085, 0.145, 0.8, 0.68))
+    axes.set(xscale="log", yscale="log")
+    for limit_ms, words in LIMITS.items():
+        axes.axhline(limit_ms, color=style.PALE, linewidth=2, zorder=0)
+        axes.text(1.0, limit_ms * 1.05, words, transform=axes.get_yaxis_transform(), fontsize=style.SMALL, color=style.GREY, ha="right")  # fmt: skip
+    polls = summary[summary.transport == "short_poll"].sort_values("pause_s")
+    draw_theory(axes, polls)
+    for row in summary.itertuples():
+        shade, shape = style.colour(row.transport), style.marker(row.transport)
+        low, high = row.delay_mean_ms - row.delay_mean_low_ms, row.delay_mean_high_ms - row.delay_mean_ms
+        axes.errorbar(
+            row.bytes_per_minute, row.delay_mean_ms, [[low], [high]], fmt=shape, color=shade, markersize=17, capsize=7
+        )
+    for row in polls.itertuples():
+        axes.annotate(
+            f"every {row.pause_s:g} s", (row.bytes_per_minute, row.delay_mean_ms), xytext=(16, 10),
+            textcoords="offset points", color=style.colour("short_poll"), fontsize=style.TEXT, weight="bold",
+        )  # fmt: skip
+    offsets = {"long_poll": (24, 22), "sse": (24, -6), "websocket": (-24, -34)}
+    for row in summary[summary.transport != "short_poll"].itertuples():
+        axes.annotate(
+            style.title(row.transport), (row.bytes_per_minute, row.delay_mean_ms), xytext=offsets[row.transport],
+            textcoords="offset points", color=style.colour(row.transport), fontsize=style.TEXT, weight="bold",
+            ha="right" if offsets[row.transport][0] < 0 else "left",
+        )  # fmt: skip
+    axes.set_xlabel("bytes per reader and minute, above TCP, both ways")
+    axes.set_ylabel("mean delay of a message")
+    axes.set(ylim=(15, 6000))
+    axes.set_xlim(summary.bytes_per_minute.min() / 1.7, summary.bytes_per_minute.max() * 2.2)
+    style.plain_ticks(axes.yaxis, [20, 50, 100, 500, 1000, 5000], ["20 ms", "50 ms", "100 ms", "0.5 s", "1 s", "5 s"])
+    ticks = [2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000]
+    low_x, high_x = axes.get_xlim()
+    ticks = [tick for tick in ticks if low_x <= tick <= high_x]
+    style.plain_ticks(axes.xaxis, ticks, [style.size(tick) for tick in ticks])
+    style.footnote(
+        made,
+        "1 message per second, 25 ms emulated delay each way, library's headers. Dotted: theory. Bars: range over runs.",
+    )
+    return made
+
+
+def draw_theory(axes: "object", polls: pd.DataFrame) -> None:
+    """The formula for every interval, not only the measured ones; cycle and message size as measured."""
+    processing_s = float(polls.processing_ms.median()) / 1000
+    payload, cycle = float(polls.payload_bytes_per_message.mean()), float(polls.cycle_bytes.mean())
+    rate_hz, down_s = float(polls.rate_hz.iloc[0]), float(polls.one_way_delay_ms.iloc[0]) / 1000
+    points = []
+    for pause_s in np.geomspace(polls.pause_s.min() / 1.2, polls.pause_s.max() * 1.2, 200):
+        model = Polling(rate_hz, pause_s + 2 * down_s + processing_s, 0.0, down_s)
+        per_minute = 60 * rate_hz * model.bytes_per_message(payload, cycle)
+        points.append((per_minute, 1000 * model.mean_delay_s))
+    xs, ys = zip(*points, strict=True)
+    axes.plot(xs, ys, ":", color=style.INK, linewidth=3)  # type: ignore[attr-defined]
+
+
+def conclusion(summary: pd.DataFrame) -> str:
+    """What one second buys, and what it would take to keep up with push."""
+    polls = summary[summary.transport == "short_poll"].set_index("pause_s")
+    push = summary[summary.transport == "websocket"].iloc[0]
+    second = polls.loc[1.0]
+    fastest = polls.index.min()
+    return (
+        f"Polling every second is {second.delay_mean_ms / push.delay_mean_ms:.0f} times slower than WebSocket "
+        f"({style.seconds(second.delay_mean_ms)} against {style.seconds(push.delay_mean_ms)}) for "
+        f"{second.bytes_per_minute / push.bytes_per_minute:.1f} times the bytes; every {fastest:g} s it still takes "
+        f"{style.seconds(polls.loc[fastest].delay_mean_ms)}, for {polls.loc[fastest].bytes_per_minute / push.bytes_per_minute:.0f} times"
+    )

@@ -1,0 +1,136 @@
+"""What does a delivered message cost on the wire?
+
+Every byte that crossed the server's socket is put into one category, and the categories add up to what the tap counted.
+Each bar is the cost of one delivered message: the message itself, which is the same on every transport, and everything
+that the transport put around it or sent without one. Bytes are counted above TCP; the number of TCP segments, each of which
+costs 40 bytes of headers and more, stands beside the bars where the system tells it.
+
+A poll costs a request and an answer whether or not there is news, so the rarer the messages, the more each one costs. A
+pushed message costs the same however rare it is. What a silent minute costs is shown apart.
+
+Scripts are modest: a browser sends three times as many header bytes with each request. Both are shown: *library* is what
+httpx and websockets send, *browser* what Chromium sends, here without cookies. All of these are sent by the raw client, byte
+for byte. What a connection costs before the first message (a handshake, an opening) is not in the bars, but in the table.
+"""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments import style
+from experiments.design import Condition
+from experiments.tables import Table
+
+TITLE = "Overhead"
+TRANSPORTS = ("short_poll", "long_poll", "sse", "websocket")
+RATES_HZ = (1.0, 0.1, 0.0)
+CONDITIONS = [
+    Condition(
+        transport,
+        pause_s=1.0 if transport == "short_poll" else 0.0,
+        rate_hz=rate_hz,
+        one_way_delay_ms=25.0,
+        client="raw",
+        headers=headers,
+    )
+    for rate_hz in RATES_HZ
+    for transport in TRANSPORTS
+    for headers in ("library", "browser")
+]
+CATEGORIES = {
+    "message": (("down_payload",), "#8C8C8C"),
+    "request head": (("up_request_head",), "#C75B2A"),
+    "answer head": (("down_response_head",), "#E8A87C"),
+    "framing": (("down_poll_body", "down_chunk", "down_sse_field", "down_frame", "up_frame"), "#2A6F97"),
+    "control": (("up_control", "down_control", "up_publication"), "#A9D6E5"),
+}
+"""What the bars are made of; the ledger's categories, a few of them put together."""
+
+
+def figure(table: Table) -> Figure:
+    """Stacked bars per delivered message at two rates, and the cost of a silent minute."""
+    made = style.figure(conclusion(table.summary))
+    rates = [rate for rate in RATES_HZ if rate and (table.summary.rate_hz == rate).any()]
+    silence = table.summary[table.summary.rate_hz == 0]
+    panels = len(rates) + bool(len(silence))
+    for column, rate_hz in enumerate(rates):
+        axes = made.add_axes((0.135 + column * 0.87 / panels, 0.15, 0.87 / panels - 0.095, 0.6))
+        bars(axes, table.summary[table.summary.rate_hz == rate_hz], named=column == 0)
+        every = "1 message per second" if rate_hz == 1 else f"1 message per {1 / rate_hz:g} s"
+        axes.set_title(every, pad=14)
+        axes.set_xlabel("bytes per delivered message")
+    if len(silence):
+        axes = made.add_axes((0.135 + len(rates) * 0.87 / panels, 0.15, 0.87 / panels - 0.095, 0.6))
+        silent(axes, silence)
+    key(made)
+    style.footnote(
+        made, "Above TCP. Upper bar of a pair: library's headers; lower: a browser's. Short polling every 1 s."
+    )
+    return made
+
+
+def conclusion(summary: pd.DataFrame) -> str:
+    """What the bytes say, in a sentence."""
+    rare = summary[(summary.rate_hz > 0) & (summary.headers == "browser")]
+    rare = rare[rare.rate_hz == rare.rate_hz.min()].set_index("transport").bytes_per_message
+    every = summary[(summary.rate_hz > 0)].rate_hz.min()
+    often = "second" if every == 1 else f"{1 / every:g} s"
+    ratio = rare["short_poll"] / rare["websocket"]
+    return (
+        f"For one message per {often}, a browser polling every second moves {style.size(rare['short_poll'])} per message: "
+        f"{ratio:.0f} times as much as WebSocket ({style.size(rare['websocket'])}); SSE {style.size(rare['sse'])}"
+    )
+
+
+def bars(axes: Axes, rows: pd.DataFrame, named: bool) -> None:
+    """Two stacked bars per transport, with what else they cost written beside them."""
+    most = rows.bytes_per_message.max()
+    for row in rows.to_dict("records"):
+        y = position(row)
+        left = 0.0
+        for parts, shade in CATEGORIES.values():
+            width = sum(row.get(f"{part}_bytes_per_message", 0.0) or 0.0 for part in parts)
+            axes.barh(y, width, 0.38, left=left, color=shade)
+            left += width
+        segments = row["segments_per_message"]
+        asked = f"{row['requests_per_message']:.1f} requests" if row["requests_per_message"] else "no request"
+        extra = f"\n{asked}" + ("" if segments != segments else f", {segments:.1f} segments")
+        axes.text(left + most * 0.02, y, f"{left:,.0f} B{extra}", fontsize=style.SMALL, va="center", linespacing=0.95)
+    axes.set(xlim=(0, most * 1.62), ylim=(-3.55, 0.6))
+    ticks(axes, named)
+
+
+def silent(axes: Axes, rows: pd.DataFrame) -> None:
+    """What a minute without a message costs, on a log scale: the differences are that large."""
+    axes.set_xscale("log")
+    for row in rows.to_dict("records"):
+        value = max(row["bytes_per_minute"], 1)
+        axes.barh(position(row), value, 0.38, left=1, color=style.colour(row["transport"]))
+        axes.text(value * 1.25, position(row), style.size(row["bytes_per_minute"]), fontsize=style.SMALL, va="center")
+    axes.set(xlim=(1, rows.bytes_per_minute.max() * 25), ylim=(-3.55, 0.6))
+    style.plain_ticks(axes.xaxis, [1, 100, 10_000], ["1 B", "100 B", "10 kB"])
+    axes.set_title("a minute of silence", pad=14)
+    axes.set_xlabel("bytes per minute (log scale)")
+    ticks(axes, named=False)
+
+
+def position(row: dict[str, object]) -> float:
+    return -TRANSPORTS.index(str(row["transport"])) + (0.21 if row["headers"] == "library" else -0.21)
+
+
+def ticks(axes: Axes, named: bool) -> None:
+    axes.set_yticks([-i for i in range(len(TRANSPORTS))], [style.title(t) if named else "" for t in TRANSPORTS])
+    for label, transport in zip(axes.get_yticklabels(), TRANSPORTS, strict=True):
+        label.set_color(style.colour(transport))
+        label.set_fontweight("bold")
+        label.set_fontsize(style.TEXT)
+    axes.tick_params(axis="y", length=0)
+
+
+def key(made: Figure) -> None:
+    """What the colours of the stacked bars are."""
+    x = 0.135
+    for name, (_, shade) in CATEGORIES.items():
+        made.text(x, 0.815, "■", color=shade, fontsize=28, va="center")
+        made.text(x + 0.018, 0.815, name, fontsize=style.TEXT, va="center")
+        x += 0.035 + 0.0095 * len(name)

@@ -1,0 +1,197 @@
+"""Writes what a comparison found: tables, charts, and one HTML file that opens offline. Measures nothing."""
+
+import base64
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup, escape
+from rich.console import Console
+
+from experiments import questions, store, style
+from experiments.tables import Table, deliveries_frame, runs_frame, summarise
+
+SHOWN = {
+    "transport": "transport",
+    "pause_s": "pause s",
+    "rate_hz": "messages/s",
+    "one_way_delay_ms": "each way ms",
+    "client": "client",
+    "headers": "headers",
+    "clients": "readers",
+    "runs": "runs",
+    "deliveries": "deliveries",
+    "missing": "missing",
+    "duplicates": "duplicates",
+    "delay_mean_ms": "mean delay ms",
+    "delay_p50_ms": "p50 ms",
+    "delay_p95_ms": "p95 ms",
+    "delay_p99_ms": "p99 ms",
+    "way_in_ms": "in ms",
+    "to_wire_ms": "to the wire ms",
+    "from_wire_ms": "from the wire ms",
+    "requests_per_message": "requests per message",
+    "empty_share": "empty share",
+    "bytes_per_message": "bytes per message",
+    "bytes_per_minute": "bytes per minute",
+    "setup_bytes": "set-up bytes",
+    "segments_per_message": "segments per message",
+    "server_cpu_ms_per_s": "server CPU ms/s",
+}
+"""The columns of a question's table in the report, and their heads; all others are in summary.csv."""
+
+RESIDUALS = {
+    "delay": (
+        "theory_delay_mean_ms",
+        "delay_mean_ms",
+        "residual_delay_percent",
+        "tools_ms",
+        "unexplained_delay_ms",
+        "spread_delay_ms",
+    ),  # fmt: skip
+    "requests": (
+        "theory_requests_per_message",
+        "requests_per_message",
+        "residual_requests_percent",
+        "spread_requests_percent",
+    ),  # fmt: skip
+    "bytes": ("theory_bytes_per_message", "bytes_per_message", "residual_bytes_percent", "spread_bytes_percent"),
+}
+
+
+class NoResults(Exception):
+    """There is nothing to report on; the text says where it was looked for."""
+
+
+def write(folder: Path, console: Console) -> pd.DataFrame:
+    """Tables, figures and report.html in `folder`, from its runs or, without them, from its tables; the summary."""
+    console.print("drawing the charts and writing the report")
+    runs, deliveries = tables(folder)
+    plan = store.read_json(folder / "plan.json")
+    summaries, sections = [], []
+    whole = summarise(runs, deliveries)
+    for name in plan["questions"]:
+        question = questions.QUESTIONS[name]
+        table = Table(of(question.CONDITIONS, whole), of(question.CONDITIONS, runs), deliveries)
+        if table.summary.empty:
+            continue
+        figure = question.figure(table)
+        style.save(figure, folder / "figures" / name)
+        summaries.append(table.summary.assign(question=name))
+        sections.append(section(name, question, table.summary, (folder / "figures" / f"{name}.svg").read_bytes()))
+    summary = pd.concat(summaries, ignore_index=True)
+    summary = summary[["question", *(column for column in summary.columns if column != "question")]]
+    store.write_frame(folder / "summary.csv", summary)
+    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
+        Path(__file__).with_name("report.html.j2").read_text()
+    )
+    text = template.render(
+        name=folder.name if folder.name != "latest" else folder.resolve().name,
+        plan=plan,
+        machine=store.read_json(folder / "machine.json"),
+        sections=sections,
+        runs=len(runs),
+        valid=int(runs.valid.sum()),
+        invalid=runs[~runs.valid].to_dict("records"),
+        deliveries=int(runs.deliveries.sum()),
+        missing=int(runs.missing.sum()),
+        duplicates=int(runs.duplicates.sum()),
+        kernel_counts=bool(runs.segments_up.notna().any()),
+        probes=runs[["publisher_late_p99_ms", "readers_cpu_share", "readers_wait_ms", "server_wait_ms"]]
+        .max()
+        .to_dict(),
+    )
+    store.write_text(folder / "report.html", text)
+    return summary
+
+
+def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(runs, deliveries) as stored; made first from single runs if these are there. Raises NoResults."""
+    if not (folder / "plan.json").exists():
+        raise NoResults(f"{folder} holds no comparison: run `make compare` first, or name a folder in results/")
+    results = store.load_runs(folder)
+    if results:
+        store.write_frame(folder / "runs.csv", runs_frame(results))
+        store.write_frame(folder / "deliveries.csv.gz", deliveries_frame(results))
+    if not (folder / "runs.csv").exists():
+        raise NoResults(f"no run in {folder} was finished")
+    runs = pd.read_csv(folder / "runs.csv", keep_default_na=True)
+    runs["suspicions"] = runs.suspicions.fillna("")
+    return runs, pd.read_csv(folder / "deliveries.csv.gz")
+
+
+def of(conditions: Any, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `frame` that belong to these conditions, in the conditions' order."""
+    wanted = pd.DataFrame([vars(condition) for condition in dict.fromkeys(conditions)])
+    return wanted.merge(frame, on=list(wanted.columns), how="inner")
+
+
+def section(name: str, question: questions.Question, summary: pd.DataFrame, svg: bytes) -> dict[str, Any]:
+    """What the template needs of one question."""
+    readers = summary[summary.clients > 0]
+    return {
+        "name": name,
+        "title": question.TITLE,
+        "text": paragraphs(inspect.getdoc(question) or ""),
+        "figure": base64.b64encode(svg).decode(),
+        "head": list(SHOWN.values()),
+        "rows": [[cell(row[column]) for column in SHOWN] for row in readers.to_dict("records")],
+        "residuals": [
+            residuals(row)
+            for row in readers.to_dict("records")
+            if row.get("theory_delay_mean_ms") == row.get("theory_delay_mean_ms")
+        ],  # fmt: skip
+        "verdict": verdict(readers),
+    }
+
+
+def residuals(row: dict[str, Any]) -> list[str]:
+    """A row of the table that holds theory against measurement."""
+    words = style.title(row["transport"], row["pause_s"])
+    return [
+        f"{words}, {row['rate_hz']:g}/s, {row['one_way_delay_ms']:g} ms, {row['client']}",
+        *(cell(row.get(column)) for columns in RESIDUALS.values() for column in columns),
+    ]
+
+
+def verdict(rows: pd.DataFrame) -> str:
+    """Where theory and measurement differ by more than the spread over runs, in words."""
+    judged = rows[rows.spread_delay_ms.notna()] if "spread_delay_ms" in rows else rows.iloc[:0]
+    if judged.empty:
+        return "Each condition was run once, so there is no spread to hold the difference from theory against."
+    off = judged[judged.unexplained_delay_ms.abs() > judged.spread_delay_ms]
+    if off.empty:
+        return (
+            f"In all {len(judged)} conditions, theory plus the measured share of the tools meets the mean delay "
+            "within the spread over runs."
+        )
+    worst = off.assign(share=(off.unexplained_delay_ms / off.delay_mean_ms).abs()).sort_values("share", ascending=False)
+    named = "; ".join(
+        f"{style.title(row.transport, row.pause_s)} at {row.rate_hz:g}/s and {row.one_way_delay_ms:g} ms "
+        f"({row.unexplained_delay_ms:+.1f} ms of {row.delay_mean_ms:.1f})"
+        for row in worst.itertuples()
+    )
+    return (
+        f"In {len(off)} of {len(judged)} conditions, the mean delay differs from theory plus the measured share of the "
+        f"tools by more than the spread over runs: {named}."
+    )
+
+
+def cell(value: Any) -> str:
+    """A value for a table: three digits that matter, nothing for what is not known."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return str(value)
+
+
+def paragraphs(text: str) -> list[Markup]:
+    """A docstring as paragraphs; `*word*` is emphasis."""
+    return [
+        Markup(re.sub(r"\*([^*]+)\*", r"<em>\1</em>", str(escape(" ".join(part.split())))))
+        for part in text.split("\n\n")
+    ]

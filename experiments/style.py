@@ -1,0 +1,114 @@
+"""How charts look: one palette, read from the pages' own file; big enough for the back row; the same bytes every time."""
+
+import json
+import textwrap
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+PALETTE: dict[str, dict[str, str]] = json.loads(
+    (Path(__file__).parent.parent / "app" / "pages" / "palette.json").read_text()
+)
+"""For every transport, in teaching order: its title, its colours, its marker's name."""
+
+MARKERS = {"square": "s", "triangle": "^", "circle": "o", "diamond": "D", "plus": "P"}
+INK, GREY, PALE = "#1A1A1A", "#5C5C5C", "#DDDDDD"
+SMALL, TEXT, BIG = 19, 21, 32
+
+matplotlib.rcParams.update(
+    {
+        "axes.edgecolor": GREY,
+        "axes.labelcolor": INK,
+        "axes.labelsize": TEXT,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.titlelocation": "left",
+        "axes.titlesize": 23,
+        "figure.dpi": 100,
+        "figure.figsize": (19.2, 10.8),
+        "font.family": "DejaVu Sans",
+        "font.size": TEXT,
+        "lines.linewidth": 3,
+        "lines.markersize": 13,
+        "svg.fonttype": "path",
+        "svg.hashsalt": "transport-compare",
+        "text.color": INK,
+        "xtick.color": INK,
+        "xtick.labelsize": SMALL,
+        "ytick.color": INK,
+        "ytick.labelsize": SMALL,
+    }
+)
+
+
+def colour(transport: str) -> str:
+    return PALETTE[transport]["light"]
+
+
+def marker(transport: str) -> str:
+    return MARKERS[PALETTE[transport]["marker"]]
+
+
+def title(transport: str, pause_s: float = 0.0) -> str:
+    """`Short polling, 1 s` or `SSE`."""
+    return PALETTE[transport]["title"] + (f", {pause_s:g} s" if pause_s else "")
+
+
+def figure(conclusion: str) -> Figure:
+    """An empty 1920 x 1080 figure whose title is what the data says."""
+    made = Figure(layout=None)
+    lines = textwrap.wrap(conclusion, 88)
+    made.text(0.03, 0.972, "\n".join(lines), fontsize=BIG if len(lines) < 3 else 27, weight="bold", va="top")
+    return made
+
+
+def footnote(made: Figure, text: str) -> None:
+    """What a reader has to know to not be misled, at the bottom."""
+    made.text(0.03, 0.018, text, fontsize=SMALL, color=GREY, va="bottom")
+
+
+def label_ends(axes: Axes, ends: Iterable[tuple[float, float, str, str]], gap_points: float = 24) -> None:
+    """Name lines at their right end, (x, y, text, colour) each, pushed apart so that no two names overlap."""
+    axes.figure.canvas.draw_idle()
+    placed: list[float] = []
+    for x, y, text, text_colour in sorted(ends, key=lambda end: end[1]):
+        at = axes.transData.transform((x, y))[1] * 72 / axes.figure.dpi
+        lifted = max(at, placed[-1] + gap_points) if placed else at
+        placed.append(lifted)
+        axes.annotate(
+            text, (x, y), xytext=(16, lifted - at), textcoords="offset points", color=text_colour,
+            fontsize=TEXT, weight="bold", va="center", annotation_clip=False,
+        )  # fmt: skip
+
+
+def seconds(ms: float) -> str:
+    """A duration, in the unit that suits it."""
+    if ms >= 1000:
+        return f"{ms / 1000:.2g} s" if ms < 9950 else f"{ms / 1000:.0f} s"
+    return f"{ms:.0f} ms" if ms >= 9.95 else f"{ms:.1f} ms"
+
+
+def size(count: float) -> str:
+    """A number of bytes, in the unit that suits it."""
+    for unit, scale in (("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{count / scale:.3g} {unit}"
+    return f"{count:.0f} B"
+
+
+def plain_ticks(axis: Any, values: Sequence[float], names: Sequence[str]) -> None:
+    """Ticks at `values` only, named in plain words."""
+    axis.set_major_locator(matplotlib.ticker.FixedLocator(values))
+    axis.set_major_formatter(matplotlib.ticker.FixedFormatter(names))
+    axis.set_minor_locator(matplotlib.ticker.NullLocator())
+
+
+def save(made: Figure, path: Path) -> None:
+    """Write `path`.svg and `path`.png; the same figure gives the same SVG, to the byte."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    made.savefig(path.with_suffix(".png"))

@@ -1,0 +1,204 @@
+"""From runs to tables: one row per delivery, per run, and per condition, as pandas frames.
+
+A number about one condition is first made per run; what is shown is the mean over the runs, and the smallest and largest
+of them, because runs differ more from each other than messages within a run do. Quantiles come from all deliveries of
+the valid runs together, with an interval from order statistics that assumes nothing about the distribution.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from experiments.design import CONDITION_COLUMNS, Condition
+from experiments.theory import Polling, Push
+
+P99_LEAST = 500
+"""A 99th percentile of fewer deliveries would be made of the last five."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a figure is drawn from. `summary` holds the conditions of one question, the others their runs."""
+
+    summary: pd.DataFrame
+    runs: pd.DataFrame
+    deliveries: pd.DataFrame
+
+
+def runs_frame(results: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per run: its name, condition, window, seed, whether it is valid and why not, and all its metrics."""
+    rows = [
+        {
+            "run": result["run"],
+            **result["condition"],
+            "repeat": result["repeat"],
+            "window_s": result["window_s"],
+            "seed": result["seed"],
+            "started_utc": result["started_utc"],
+            "valid": not result["suspicions"],
+            "suspicions": "; ".join(result["suspicions"]),
+            **result["metrics"],
+        }
+        for result in results
+    ]
+    return pd.DataFrame(rows).sort_values([*CONDITION_COLUMNS, "repeat"], ignore_index=True)
+
+
+def deliveries_frame(results: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per reader and message: run, client, message, and the five times in ms since the window began."""
+    frames = [pd.DataFrame({"run": result["run"], **result["deliveries"]}) for result in results]
+    frames = [frame for frame in frames if len(frame)]
+    columns = ["run", "client", "message", "due_ms", "sent_ms", "published_ms", "written_ms", "received_ms"]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def prediction(condition: Condition, gap_s: float | None) -> Polling | Push:
+    """The formula for a condition. The gap of a poller is its pause, the round trip and the processing measured."""
+    down_s = condition.one_way_delay_ms / 1000
+    if not condition.polls:
+        return Push(down_s)
+    nominal_s = condition.pause_s + 2 * down_s
+    return Polling(condition.rate_hz, max(gap_s or nominal_s, nominal_s, 1e-6), condition.hold_s, down_s)
+
+
+def summarise(runs: pd.DataFrame, deliveries: pd.DataFrame) -> pd.DataFrame:
+    """One row per condition; valid runs only, unless a condition has none (then `valid` is False)."""
+    delays = deliveries.assign(
+        delay_ms=deliveries.received_ms - deliveries.due_ms,
+        way_in_ms=deliveries.published_ms - deliveries.due_ms,
+        to_wire_ms=deliveries.written_ms - deliveries.published_ms,
+        from_wire_ms=deliveries.received_ms - deliveries.written_ms,
+    )
+    rows = []
+    for key, every in runs.groupby(list(CONDITION_COLUMNS), sort=False):
+        condition = Condition(**dict(zip(CONDITION_COLUMNS, key, strict=True)))  # type: ignore[arg-type]
+        its = every[every.valid] if every.valid.any() else every
+        rows.append(_row(condition, every, its, delays[delays.run.isin(its.run)]))
+    return pd.DataFrame(rows)
+
+
+def _row(condition: Condition, every: pd.DataFrame, its: pd.DataFrame, delays: pd.DataFrame) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        **asdict(condition),
+        "hold_s": condition.hold_s,
+        "runs": len(its),
+        "invalid_runs": len(every) - int(every.valid.sum()),
+        "valid": bool(every.valid.any()),
+        "window_s": its.window_s.mean(),
+        "seconds": its.span_s.sum(),
+    }
+    for name in ("published", "deliveries", "missing", "duplicates", "connections", "requests", "empty", "messages"):
+        row[name] = int(its[name].sum())
+    row |= _delays(its, delays)
+    row |= _bytes(its)
+    seconds = its.window_s.sum()
+    row["segments_up"], row["segments_down"] = its.segments_up.sum(min_count=1), its.segments_down.sum(min_count=1)
+    row["segments_per_message"] = _ratio(row["segments_up"] + row["segments_down"], row["deliveries"])
+    row["server_cpu_ms_per_s"] = its.server_cpu_ms.sum() / seconds
+    row["server_rss_mb"] = its.server_rss_bytes.mean() / 2**20
+    return row | _theory(condition, its, row)
+
+
+def _delays(its: pd.DataFrame, delays: pd.DataFrame) -> dict[str, Any]:
+    """The mean per run and its range over runs; quantiles over all; the three parts of the way."""
+    values = sorted(delays.delay_ms.dropna())
+    per_run = delays.groupby("run").delay_ms.mean()
+    row: dict[str, Any] = {
+        "delay_mean_ms": per_run.mean(),
+        "delay_mean_low_ms": per_run.min(),
+        "delay_mean_high_ms": per_run.max(),
+    }
+    for percent in (50, 95, 99):
+        enough = len(values) >= (P99_LEAST if percent == 99 else 20)
+        low, value, high = quantile(values, percent / 100) if enough else (math.nan,) * 3
+        row[f"delay_p{percent}_ms"] = value
+        row[f"delay_p{percent}_low_ms"], row[f"delay_p{percent}_high_ms"] = low, high
+    for part in ("way_in_ms", "to_wire_ms", "from_wire_ms"):
+        row[part] = delays[part].mean()
+    return row
+
+
+def _bytes(its: pd.DataFrame) -> dict[str, Any]:
+    """Above TCP; per delivered message, and per reader and minute."""
+    up, down, messages = its.bytes_up.sum(), its.bytes_down.sum(), its.messages.sum()
+    categories = [name for name in its.columns if name.startswith(("up_", "down_")) and name.endswith("_bytes")]
+    per_run = _ratio(its.bytes_up + its.bytes_down, its.messages)
+    return {
+        "bytes_up": int(up),
+        "bytes_down": int(down),
+        "bytes_per_message": _ratio(up + down, messages),
+        "bytes_per_message_low": per_run.min(),
+        "bytes_per_message_high": per_run.max(),
+        "bytes_per_minute": _ratio(60 * (up + down), its.span_s.sum()),
+        "payload_bytes_per_message": _ratio(its.get("down_payload_bytes", pd.Series([0.0])).sum(), messages),
+        "requests_per_message": _ratio(its.requests.sum(), messages),
+        "empty_share": _ratio(its["empty"].sum(), its.requests.sum()),
+        "setup_bytes": its.setup_bytes.mean(),
+        **{f"{name}_per_message": _ratio(its[name].sum(), messages) for name in categories},
+    }
+
+
+def _theory(condition: Condition, its: pd.DataFrame, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the formulas say, and how far the measurement is from it, in percent, beside the spread over runs."""
+    if condition.clients == 0:
+        return {}
+    gap_s = its.gap_s.mean() if condition.polls else math.nan
+    model = prediction(condition, gap_s)
+    theory: dict[str, Any] = {"gap_s": gap_s}
+    if isinstance(model, Polling):
+        theory["processing_ms"] = 1000 * (gap_s - condition.pause_s) - 2 * condition.one_way_delay_ms
+        theory["theory_empty_share"] = model.empty_share
+    if condition.rate_hz == 0:
+        return theory
+    theory["theory_delay_mean_ms"] = 1000 * model.mean_delay_s
+    # What is not the transport's doing is measured, and is no part of the formula.
+    ours = row["way_in_ms"] + row["from_wire_ms"] - condition.one_way_delay_ms
+    theory["tools_ms"] = ours if condition.polls else ours + row["to_wire_ms"]
+    off_ms = row["delay_mean_ms"] - theory["theory_delay_mean_ms"]
+    theory["residual_delay_ms"] = off_ms
+    theory["residual_delay_percent"] = _percent(off_ms, theory["theory_delay_mean_ms"])
+    theory["spread_delay_ms"] = _half_range(row["delay_mean_low_ms"], row["delay_mean_high_ms"], len(its))
+    theory["unexplained_delay_ms"] = off_ms - theory["tools_ms"]
+    if isinstance(model, Polling):
+        theory["theory_requests_per_message"] = 1 / model.messages_per_answer
+        theory["residual_requests_percent"] = _percent(
+            row["requests_per_message"] - theory["theory_requests_per_message"], theory["theory_requests_per_message"]
+        )
+        per_run = _ratio(its.requests, its.messages)
+        spread = _half_range(per_run.min(), per_run.max(), len(its))
+        theory["spread_requests_percent"] = _percent(spread, row["requests_per_message"])
+        cycle = (its.cycle_bytes * its.requests).sum() / its.requests.sum()
+        theory["cycle_bytes"] = cycle
+        theory["theory_bytes_per_message"] = model.bytes_per_message(row["payload_bytes_per_message"], cycle)
+        off = row["bytes_per_message"] - theory["theory_bytes_per_message"]
+        theory["residual_bytes_percent"] = _percent(off, theory["theory_bytes_per_message"])
+        spread = _half_range(row["bytes_per_message_low"], row["bytes_per_message_high"], len(its))
+        theory["spread_bytes_percent"] = _percent(spread, row["bytes_per_message"])
+    return theory
+
+
+def quantile(ordered: list[float], q: float, confidence_z: float = 1.96) -> tuple[float, float, float]:
+    """(low, value, high) of the q-quantile: the interval between two order statistics (normal approximation of the
+    binomial; H. A. David and H. N. Nagaraja, Order Statistics, 3rd ed., section 7.1)."""
+    n = len(ordered)
+    half = confidence_z * math.sqrt(n * q * (1 - q))
+    low, high = math.floor(n * q - half), math.ceil(n * q + half)
+    return ordered[max(0, low)], ordered[min(n - 1, int(n * q))], ordered[min(n - 1, high)]
+
+
+def _ratio(a: Any, b: Any) -> Any:
+    if isinstance(b, pd.Series):
+        return a / b.where(b != 0)
+    return a / b if b else math.nan
+
+
+def _half_range(low: float, high: float, runs: int) -> float:
+    """The spread over runs; one run has none that is known."""
+    return (high - low) / 2 if runs > 1 else math.nan
+
+
+def _percent(off: float, of: float) -> float:
+    return 100 * off / of if of else math.nan
