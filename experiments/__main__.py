@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     drawing = commands.add_parser("report", help="draw charts and report again from stored data")
     drawing.add_argument("folder", type=Path)
     options = parser.parse_args(arguments)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     try:
         if options.command == "compare":
             return compare(options.size or "default", options.only, options.seed, options.new, console)

@@ -7,11 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Lines
 
-from experiments import report, store
+from experiments import report, store, style
 from experiments.design import SIZES, Run, plan
 from experiments.questions import QUESTIONS
 from experiments.schedule import Schedule, description
@@ -95,22 +96,29 @@ def line(run: Run, result: dict[str, Any] | None = None) -> str:
     return f"{words}: {result['metrics']['deliveries']} deliveries, {result['metrics']['missing']} missing"
 
 
-def overview(summary: Any) -> Lines:
+def overview(summary: pd.DataFrame) -> Lines:
     """The summary, as far as it fits on a terminal."""
-    lines = Lines(title="what was measured", title_justify="left")
-    for name in ("question", "transport", "condition", "deliveries", "missing", "mean delay", "bytes/message", "valid"):
-        lines.add_column(name, justify="left" if name in ("question", "transport", "condition") else "right")
+    lines = Lines(box=None, header_style="bold", pad_edge=False)
+    for name in ("question", "transport", "pause", "rate", "each way", "client", "headers"):
+        lines.add_column(name, no_wrap=True)
+    for name in ("deliveries", "missing", "mean delay", "bytes/message", "valid"):
+        lines.add_column(name, justify="right", no_wrap=True)
+    before = ""
     for row in summary[summary.clients > 0].to_dict("records"):
-        condition = f"{row['rate_hz']:g}/s, {row['one_way_delay_ms']:g} ms, {row['client']}, {row['headers']}"
-        delay, size = row["delay_mean_ms"], row["bytes_per_message"]
+        if before != (before := row["question"]):
+            lines.add_section()
         lines.add_row(
-            row["question"],
-            row["transport"] + (f" {row['pause_s']:g} s" if row["pause_s"] else ""),
-            condition,
+            before,
+            row["transport"],
+            f"{row['pause_s']:g} s" if row["pause_s"] else "",
+            f"{row['rate_hz']:g}/s",
+            f"{row['one_way_delay_ms']:g} ms",
+            row["client"],
+            row["headers"],
             str(row["deliveries"]),
             str(row["missing"]),
-            "" if delay != delay else f"{delay:.1f} ms",
-            "" if size != size else f"{size:.0f}",
-            "yes" if row["valid"] else "no",
+            style.seconds(row["delay_mean_ms"]) if row["deliveries"] else "",
+            style.size(row["bytes_per_message"]) if row["messages"] else "",
+            "yes" if row["valid"] else "NO",
         )
     return lines

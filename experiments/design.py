@@ -137,8 +137,8 @@ def arrivals(rng: random.Random, rate_hz: float, length_s: float) -> list[float]
 def phases(rng: random.Random, clients: int, period_s: float) -> list[float]:
     """When each client asks first: one random moment in each of `clients` equal parts of the period, shuffled.
 
-    Each phase is uniform over the period, so no delay is biased, and together they cover it evenly, so that the mean over
-    the clients is far more exact than with independent phases (stratified sampling).
+    Each phase is uniform over the period, so no delay is biased, and together they cover it evenly, so that the mean
+    over the clients is far more exact than with independent phases (stratified sampling).
     """
     starts = [(k + rng.random()) * period_s / clients for k in range(clients)]
     rng.shuffle(starts)

@@ -91,9 +91,8 @@ async def _observe(run: Run, folder: Path) -> Observed:
             ]
             if not condition.rate_hz:  # silence begins with a message: held questions are asked anew
                 due.append((start_ns - 10_000_000, sample_text(rng, condition.text_bytes)))
-            publishing = asyncio.create_task(
-                asyncio.to_thread(publisher.publish, [*due, (end_ns + MARK_TIME_NS, readers.LAST)])
-            )
+            last = (end_ns + MARK_TIME_NS, readers.LAST.ljust(condition.text_bytes, "."))
+            publishing = asyncio.create_task(asyncio.to_thread(publisher.publish, [*due, last]))
             await until(start_ns)
             waits_before = waits(process.pid)
             process.send_signal(signal.SIGUSR1)
@@ -256,11 +255,7 @@ def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
 
 def _deliveries(seen: Observed, exchanges: dict[int, list[Exchange]]) -> dict[str, list[Any]]:
     """One row per reader and message that was due in the window; `received_ms` is None if it never came."""
-    counted = {
-        Cursor.parse(p.cursor).seq: p
-        for p in seen.publications
-        if seen.start_ns <= p.due_ns < seen.end_ns and p.text != readers.LAST
-    }
+    counted = {Cursor.parse(p.cursor).seq: p for p in seen.publications if seen.start_ns <= p.due_ns < seen.end_ns}
     received: dict[tuple[int, int], int] = {}
     for client, seq, at_ns in seen.received.messages:
         received.setdefault((client, seq), at_ns)
@@ -277,8 +272,8 @@ def _deliveries(seen: Observed, exchanges: dict[int, list[Exchange]]) -> dict[st
             times = (p.due_ns, p.sent_ns, p.published_ns, written.get((client, seq)), received.get((client, seq)))
             columns["client"].append(client)
             columns["message"].append(seq)
-            for name, at_ns in zip(list(columns)[2:], times, strict=True):
-                columns[name].append(None if at_ns is None else round((at_ns - seen.start_ns) / 1e6, 4))
+            for name, time_ns in zip(list(columns)[2:], times, strict=True):
+                columns[name].append(None if time_ns is None else round((time_ns - seen.start_ns) / 1e6, 4))
     return columns
 
 
@@ -362,7 +357,7 @@ def _server(seen: Observed) -> dict[str, Any]:
 
 def _quality(seen: Observed, deliveries: dict[str, list[Any]], everything: dict[int, list[Exchange]]) -> dict[str, Any]:
     """What tells whether the run can be believed."""
-    inside = [p for p in seen.publications if seen.start_ns <= p.due_ns < seen.end_ns and p.text != readers.LAST]
+    inside = [p for p in seen.publications if seen.start_ns <= p.due_ns < seen.end_ns]
     late_ms = sorted((p.sent_ns - p.due_ns) / 1e6 for p in inside)
     in_time = sum(p.published_ns < seen.end_ns + 10_000_000 for p in inside)
     usage = seen.received.usage

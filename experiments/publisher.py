@@ -5,6 +5,7 @@ for a slow server would ask it less often just when it is slow, and its figures 
 live through. It speaks HTTP like everybody else, over a Unix socket that the emulated network does not delay.
 """
 
+import contextlib
 import json
 import re
 import socket
@@ -12,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ANSWER_TIMEOUT_S = 10.0
 
@@ -65,12 +67,10 @@ class Publisher:
 
     def _take_what_is_there(self) -> None:
         # Answers are not waited for, but they may not fill the socket's buffer either.
-        try:
+        with contextlib.suppress(BlockingIOError):
             self._unread += self._socket.recv(1 << 20, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            pass
 
-    def _answer(self) -> dict[str, float]:
+    def _answer(self) -> dict[str, Any]:
         while True:
             head, end, rest = self._unread.partition(b"\r\n\r\n")
             length = re.search(rb"\r\ncontent-length: (\d+)", head)
@@ -78,7 +78,7 @@ class Publisher:
                 self._unread = rest[size:]
                 if not head.startswith(b"HTTP/1.1 201 "):
                     raise OSError(f"the server did not publish: {rest[:200]!r}")
-                answer: dict[str, float] = json.loads(rest[:size])
+                answer: dict[str, Any] = json.loads(rest[:size])
                 return answer
             if not (more := self._socket.recv(1 << 20)):
                 raise OSError("the server has hung up on the publisher")

@@ -21,7 +21,7 @@ from clients import CLIENTS, headers, raw
 from experiments.design import Condition, Run, phases
 
 LAST = "that was all"
-"""The text of the message after which a reader has seen everything."""
+"""How the message begins after which a reader has seen everything; it is as long as any other."""
 
 
 @dataclass
@@ -88,7 +88,7 @@ async def _main(run: Run, url: str, after: str, pipe: Connection) -> None:
                     listening.discard(number)
                     if not listening:
                         ready.set()
-                if news.text == LAST:
+                if news.text.startswith(LAST):
                     missing_last.discard(number)
                     if not missing_last:
                         done.set()

@@ -51,13 +51,13 @@ RESIDUALS = {
         "tools_ms",
         "unexplained_delay_ms",
         "spread_delay_ms",
-    ),  # fmt: skip
+    ),
     "requests": (
         "theory_requests_per_message",
         "requests_per_message",
         "residual_requests_percent",
         "spread_requests_percent",
-    ),  # fmt: skip
+    ),
     "bytes": ("theory_bytes_per_message", "bytes_per_message", "residual_bytes_percent", "spread_bytes_percent"),
 }
 
@@ -118,7 +118,7 @@ def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         store.write_frame(folder / "deliveries.csv.gz", deliveries_frame(results))
     if not (folder / "runs.csv").exists():
         raise NoResults(f"no run in {folder} was finished")
-    runs = pd.read_csv(folder / "runs.csv", keep_default_na=True)
+    runs = pd.read_csv(folder / "runs.csv", dtype=dict.fromkeys(("pause_s", "rate_hz", "one_way_delay_ms"), float))
     runs["suspicions"] = runs.suspicions.fillna("")
     return runs, pd.read_csv(folder / "deliveries.csv.gz")
 
@@ -143,7 +143,7 @@ def section(name: str, question: questions.Question, summary: pd.DataFrame, svg:
             residuals(row)
             for row in readers.to_dict("records")
             if row.get("theory_delay_mean_ms") == row.get("theory_delay_mean_ms")
-        ],  # fmt: skip
+        ],
         "verdict": verdict(readers),
     }
 

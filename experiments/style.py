@@ -1,4 +1,4 @@
-"""How charts look: one palette, read from the pages' own file; big enough for the back row; the same bytes every time."""
+"""How charts look: one palette, read from the pages' own file; big enough for the back row; always the same bytes."""
 
 import json
 import textwrap
@@ -17,7 +17,7 @@ PALETTE: dict[str, dict[str, str]] = json.loads(
 
 MARKERS = {"square": "s", "triangle": "^", "circle": "o", "diamond": "D", "plus": "P"}
 INK, GREY, PALE = "#1A1A1A", "#5C5C5C", "#DDDDDD"
-SMALL, TEXT, BIG = 19, 21, 32
+SMALL, TEXT, BIG = 19, 21, 31
 
 matplotlib.rcParams.update(
     {
@@ -59,10 +59,13 @@ def title(transport: str, pause_s: float = 0.0) -> str:
 
 
 def figure(conclusion: str) -> Figure:
-    """An empty 1920 x 1080 figure whose title is what the data says."""
-    made = Figure(layout=None)
-    lines = textwrap.wrap(conclusion, 88)
-    made.text(0.03, 0.972, "\n".join(lines), fontsize=BIG if len(lines) < 3 else 27, weight="bold", va="top")
+    """An empty 1920 x 1080 figure whose title is what the data says, in as many lines as it needs."""
+    made = Figure()
+    title = made.text(0.03, 0.972, conclusion, fontsize=BIG, weight="bold", va="top")
+    for width in range(110, 40, -2):
+        title.set_text("\n".join(textwrap.wrap(conclusion, width)))
+        if title.get_window_extent().width <= 0.94 * made.bbox.width:
+            break
     return made
 
 
@@ -71,18 +74,29 @@ def footnote(made: Figure, text: str) -> None:
     made.text(0.03, 0.018, text, fontsize=SMALL, color=GREY, va="bottom")
 
 
-def label_ends(axes: Axes, ends: Iterable[tuple[float, float, str, str]], gap_points: float = 24) -> None:
-    """Name lines at their right end, (x, y, text, colour) each, pushed apart so that no two names overlap."""
-    axes.figure.canvas.draw_idle()
-    placed: list[float] = []
-    for x, y, text, text_colour in sorted(ends, key=lambda end: end[1]):
-        at = axes.transData.transform((x, y))[1] * 72 / axes.figure.dpi
-        lifted = max(at, placed[-1] + gap_points) if placed else at
-        placed.append(lifted)
+def label_ends(axes: Axes, ends: Iterable[tuple[float, float, str, str]], gap_points: float = 25) -> None:
+    """Name lines at their right end, (x, y, text, colour) each, spread so that no two names overlap."""
+    ordered = sorted(ends, key=lambda end: end[1])
+    wanted = [float(axes.transData.transform((x, y))[1]) * 72 / axes.figure.dpi for x, y, _, _ in ordered]
+    clusters: list[list[float]] = []  # of names that touch; each is centred on where its lines end
+    for at in wanted:
+        clusters.append([at])
+        while len(clusters) > 1 and _top(clusters[-2], gap_points) + gap_points > _bottom(clusters[-1], gap_points):
+            clusters[-2:] = [clusters[-2] + clusters[-1]]
+    places = [_bottom(cluster, gap_points) + i * gap_points for cluster in clusters for i in range(len(cluster))]
+    for (x, y, text, shade), at, place in zip(ordered, wanted, places, strict=True):
         axes.annotate(
-            text, (x, y), xytext=(16, lifted - at), textcoords="offset points", color=text_colour,
+            text, (x, y), xytext=(18, place - at), textcoords="offset points", color=shade,
             fontsize=TEXT, weight="bold", va="center", annotation_clip=False,
         )  # fmt: skip
+
+
+def _bottom(cluster: Sequence[float], gap: float) -> float:
+    return sum(cluster) / len(cluster) - gap * (len(cluster) - 1) / 2
+
+
+def _top(cluster: Sequence[float], gap: float) -> float:
+    return _bottom(cluster, gap) + gap * (len(cluster) - 1)
 
 
 def seconds(ms: float) -> str:

@@ -1,8 +1,9 @@
 """From runs to tables: one row per delivery, per run, and per condition, as pandas frames.
 
-A number about one condition is first made per run; what is shown is the mean over the runs, and the smallest and largest
-of them, because runs differ more from each other than messages within a run do. Quantiles come from all deliveries of
-the valid runs together, with an interval from order statistics that assumes nothing about the distribution.
+A number about one condition is first made per run; what is shown is the mean over the runs, and the smallest and
+largest of them, because runs differ more from each other than messages within a run do. Quantiles come from all
+deliveries of the valid runs together, with an interval from order statistics that assumes nothing about the
+distribution.
 """
 
 import math
@@ -74,7 +75,7 @@ def summarise(runs: pd.DataFrame, deliveries: pd.DataFrame) -> pd.DataFrame:
     )
     rows = []
     for key, every in runs.groupby(list(CONDITION_COLUMNS), sort=False):
-        condition = Condition(**dict(zip(CONDITION_COLUMNS, key, strict=True)))  # type: ignore[arg-type]
+        condition = Condition(**dict(zip(CONDITION_COLUMNS, key, strict=True)))
         its = every[every.valid] if every.valid.any() else every
         rows.append(_row(condition, every, its, delays[delays.run.isin(its.run)]))
     return pd.DataFrame(rows)

@@ -26,7 +26,7 @@ class Polling:
 
     @property
     def messages_per_answer(self) -> float:
-        """D = lambda g + e^(-lambda g) (1 - e^(-lambda tau)): those of the gap, and the first of the hold if it was empty."""
+        """D = lambda g + e^(-lambda g) (1 - e^(-lambda tau)): the gap's, and if there were none, the hold's first."""
         arrivals = self.rate_hz * self.gap_s
         return arrivals + math.exp(-arrivals) * (1 - math.exp(-self.rate_hz * self.hold_s))
 

@@ -4,7 +4,6 @@
 `deliveries` one per message and reader.
 """
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from matplotlib.figure import Figure
@@ -18,7 +17,7 @@ class Question(Protocol):
     """What a module in this folder offers."""
 
     TITLE: str
-    CONDITIONS: Sequence[Condition]
+    CONDITIONS: list[Condition]
 
     def figure(self, table: Table) -> Figure:
         """The answer as a chart, with a title computed from the data."""

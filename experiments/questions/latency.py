@@ -4,13 +4,13 @@ Readers on every transport receive the same kind of stream, five messages per se
 message counts from the moment when it was due, so a publisher or a server that stalls is not let off.
 
 The upper charts show which share of the messages had arrived after which time. A short poll adds anything between
-nothing and its interval, evenly: half of it on average. A message that is pushed, or that meets a held question, pays
-only for the way; that of long polling waits for the next question when it comes between two.
+nothing and its interval, evenly: half of it on average. A message that is pushed, or that meets a held question,
+pays only for the way; that of long polling waits for the next question when it comes between two.
 
 The lower charts say where the time went. *In*: from when a message was due to when it was in the log, which is the
-publisher's and the server's doing and no transport's. *To the wire*: from the log to the server's write to the socket;
-this is the transport. *From the wire*: the network, and the client's library until its handler is called. Differences
-of a millisecond or two on the last part are those of Python libraries and not of transports.
+publisher's and the server's doing and no transport's. *To the wire*: from the log to the server's write to the
+socket; this is the transport. *From the wire*: the network, and the client's library until its handler is called.
+Differences of a millisecond or two on the last part are those of Python libraries and not of transports.
 
 Short polling is measured with five readers at different phases, who never receive together. The others have one:
 five in one process would receive every message at the same instant and wait for each other's library.
@@ -48,12 +48,15 @@ def figure(table: Table) -> Figure:
     for column, delay_ms in enumerate(ONE_WAY_DELAYS_MS):
         rows = table.summary[table.summary.one_way_delay_ms == delay_ms]
         left = 0.075 + 0.485 * column
-        axes = made.add_axes((left, 0.455, 0.415, 0.385))
+        axes = made.add_axes((left, 0.455, 0.415, 0.365))
         network = f"{delay_ms:g} ms emulated delay each way" if delay_ms else "no added delay (loopback)"
-        axes.set_title(network, pad=14)
+        axes.set_title(network, pad=10)
         distribution(axes, rows, table, inset=not delay_ms)
-        parts(made.add_axes((left + 0.09, 0.115, 0.325, 0.235)), rows)
-    style.footnote(made, "dotted: theory. Delays count from when a message was due. Lower charts: means, log scale.")
+        parts(made.add_axes((left + 0.09, 0.14, 0.325, 0.21)), rows)
+    style.footnote(
+        made,
+        "Dotted: theory (on loopback, nothing for what is held or pushed). Delays count from when a message was due.",
+    )
     return made
 
 
@@ -77,12 +80,13 @@ def distribution(axes: Axes, rows: pd.DataFrame, table: Table, inset: bool) -> N
     style.plain_ticks(axes.xaxis, [1, 10, 100, 1000], ["1 ms", "10 ms", "100 ms", "1 s"])
     axes.yaxis.set_major_formatter("{x:.0%}")
     axes.set_yticks([0, 0.5, 1])
+    names(axes, rows, beside=inset)
     if inset:
-        small = axes.inset_axes((0.36, 0.14, 0.24, 0.5))
+        small = axes.inset_axes((0.345, 0.16, 0.2, 0.34))
         draw(small, rows[rows.transport != "short_poll"], table, np.linspace(0, 8, 300))
         small.set(xlim=(0, 8), ylim=(0, 1.03), yticks=[])
         small.set_xticks([0, 4, 8], ["0", "4", "8 ms"])
-        small.set_title("held or pushed", fontsize=style.SMALL)
+        small.set_title("linear", fontsize=style.SMALL, pad=4)
 
 
 def draw(
@@ -100,8 +104,29 @@ def draw(
         condition = Condition(
             row.transport, pause_s=row.pause_s, rate_hz=row.rate_hz, one_way_delay_ms=row.one_way_delay_ms
         )
+        if not row.one_way_delay_ms and row.transport != "short_poll":
+            continue  # the formula says: at once
         model = prediction(condition, row.gap_s if condition.polls else None)
         axes.plot(times_ms, [model.share_within(t / 1000) for t in times_ms], ":", color=style.INK, linewidth=2)
+
+
+def names(axes: Axes, rows: pd.DataFrame, beside: bool) -> None:
+    """Names beside the curves: the polls' at their own, the others' in a column next to theirs."""
+    pushed = rows[rows.transport != "short_poll"].sort_values("delay_p50_ms")
+    x = pushed.delay_p50_ms.max() * 2.2 if beside else pushed.delay_p50_ms.min() * 0.55
+    for place, row in enumerate(pushed.itertuples()):
+        y = 0.94 - 0.13 * place
+        shade = style.colour(row.transport)
+        axes.plot(x, y, style.marker(row.transport), color=shade)
+        axes.annotate(
+            style.title(row.transport), (x, y), xytext=(14 if beside else -14, 0), textcoords="offset points",
+            ha="left" if beside else "right", va="center", color=shade, fontsize=style.TEXT, weight="bold",
+        )  # fmt: skip
+    for row in rows[rows.transport == "short_poll"].itertuples():
+        axes.annotate(
+            f"poll every\n{row.pause_s:g} s", (row.delay_p50_ms, 0.5), xytext=(-18, 8), textcoords="offset points",
+            ha="right", va="center", color=style.colour("short_poll"), fontsize=style.SMALL, weight="bold",
+        )  # fmt: skip
 
 
 def parts(axes: Axes, rows: pd.DataFrame) -> None:
@@ -115,6 +140,7 @@ def parts(axes: Axes, rows: pd.DataFrame) -> None:
             )  # fmt: skip
     names = [style.title(row.transport, row.pause_s) for row in rows.iloc[::-1].itertuples()]
     axes.set_yticks(range(len(rows)), names)
+    axes.set_xlabel("mean time spent on each part of the way", fontsize=style.SMALL)
     for tick, row in zip(axes.get_yticklabels(), rows.iloc[::-1].itertuples(), strict=True):
         tick.set_color(style.colour(row.transport))
         tick.set_fontweight("bold")

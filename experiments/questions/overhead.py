@@ -1,16 +1,17 @@
 """What does a delivered message cost on the wire?
 
-Every byte that crossed the server's socket is put into one category, and the categories add up to what the tap counted.
-Each bar is the cost of one delivered message: the message itself, which is the same on every transport, and everything
-that the transport put around it or sent without one. Bytes are counted above TCP; the number of TCP segments, each of which
-costs 40 bytes of headers and more, stands beside the bars where the system tells it.
+Every byte that crossed the server's socket is put into one category, and the categories add up to what the tap
+counted. Each bar is the cost of one delivered message: the message itself, which is the same on every transport,
+and everything that the transport put around it or sent without one. Bytes are counted above TCP; the number of TCP
+segments, each of which costs 40 bytes of headers and more, stands beside the bars where the system tells it.
 
-A poll costs a request and an answer whether or not there is news, so the rarer the messages, the more each one costs. A
-pushed message costs the same however rare it is. What a silent minute costs is shown apart.
+A poll costs a request and an answer whether or not there is news, so the rarer the messages, the more each one
+costs. A pushed message costs the same however rare it is. What a silent minute costs is shown apart.
 
-Scripts are modest: a browser sends three times as many header bytes with each request. Both are shown: *library* is what
-httpx and websockets send, *browser* what Chromium sends, here without cookies. All of these are sent by the raw client, byte
-for byte. What a connection costs before the first message (a handshake, an opening) is not in the bars, but in the table.
+Scripts are modest: a browser sends three times as many header bytes with each request. Both are shown: *library* is
+what httpx and websockets send, *browser* what Chromium sends, here without cookies. All of these are sent by the
+raw client, byte for byte. What a connection costs before the first message (a handshake, an opening) is not in the
+bars, but in the table.
 """
 
 import pandas as pd
@@ -77,7 +78,7 @@ def conclusion(summary: pd.DataFrame) -> str:
     often = "second" if every == 1 else f"{1 / every:g} s"
     ratio = rare["short_poll"] / rare["websocket"]
     return (
-        f"For one message per {often}, a browser polling every second moves {style.size(rare['short_poll'])} per message: "
+        f"For one message per {often}, a browser polling every second moves {style.size(rare['short_poll'])} each: "
         f"{ratio:.0f} times as much as WebSocket ({style.size(rare['websocket'])}); SSE {style.size(rare['sse'])}"
     )
 

@@ -1,18 +1,18 @@
 """What happens when messages come often?
 
-A poll takes everything that has come since the last one. So the more often messages come, the more of them share the cost
-of one request, and there is a rate from which polling moves fewer bytes than pushing every message by itself: batching is
-the real variable, not the direction in which one asks. What it does not buy is time.
+A poll takes everything that has come since the last one. So the more often messages come, the more of them share
+the cost of one request, and there is a rate from which polling moves fewer bytes than pushing every message by
+itself: batching is the real variable, not the direction in which one asks. What it does not buy is time.
 
-Long polling lies between the two. At low rates it answers each message by itself, as push does; when messages come faster
-than a round trip, several wait for the next question, and it turns into short polling without a pause.
+Long polling lies between the two. At low rates it answers each message by itself, as push does; when messages come
+faster than a round trip, several wait for the next question, and it turns into short polling without a pause.
 
 The crossover is where a message's share of a poll equals the framing of a pushed message. It is read off the
 measurements (between the two rates where the order changes, on log scales) and computed by formula.
 
-What a delivered message costs the server is the slope of its CPU time over several rates, so that what it does anyway is
-no part of it; the publisher's part, measured with no reader at all, is taken off. Raw clients, 25 ms emulated delay each way,
-short polling every second.
+What a delivered message costs the server is the slope of its CPU time over several rates, so that what it does
+anyway is no part of it; the publisher's part, measured with no reader at all, is taken off. Raw clients, 25 ms
+emulated delay each way, short polling every second.
 """
 
 import math
@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from experiments import style
 from experiments.design import Condition
 from experiments.tables import Table
-from experiments.theory import Polling, crossover_hz
+from experiments.theory import crossover_hz
 
 TITLE = "Rate"
 RATES_HZ = (0.2, 1.0, 5.0, 20.0, 100.0)
@@ -48,14 +48,14 @@ def figure(table: Table) -> Figure:
     """Delay, requests and bytes per message over the rate, and the server's CPU time per delivery."""
     summary = table.summary[table.summary.clients > 0]
     made = style.figure(conclusion(summary))
-    boxes = [(0.075, 0.535, 0.31, 0.295), (0.575, 0.535, 0.31, 0.295), (0.075, 0.12, 0.31, 0.295)]
+    boxes = [(0.075, 0.53, 0.31, 0.285), (0.575, 0.53, 0.31, 0.285), (0.075, 0.12, 0.31, 0.285)]
     names = ("delay_mean_ms", "requests_per_message", "bytes_per_message")
     titles = ("mean delay", "requests per message", "bytes per message, above TCP")
     for box, name, words in zip(boxes, names, titles, strict=True):
         axes = made.add_axes(box)
         axes.set_title(words, pad=10)
         lines(axes, summary, name)
-    cost(made.add_axes((0.685, 0.12, 0.2, 0.295)), table)
+    cost(made.add_axes((0.685, 0.12, 0.2, 0.285)), table)
     style.footnote(
         made, "x: messages per second. 25 ms emulated delay each way. Dotted: theory. Short polling every 1 s."
     )
@@ -92,7 +92,7 @@ def lines(axes: Axes, summary: pd.DataFrame, name: str) -> None:
         rate_hz = crossover(summary, "sse")
         if rate_hz is not None:
             axes.axvline(rate_hz, color=style.GREY, linewidth=2, linestyle="--", zorder=0)
-            axes.text(rate_hz * 1.1, high * 0.75, f"{rate_hz:.2g}/s", fontsize=style.SMALL, color=style.GREY)
+            axes.text(rate_hz * 1.1, high * 0.85, f"{rate_hz:.2g}/s", fontsize=style.SMALL, color=style.GREY)
     style.label_ends(axes, ends)
 
 
@@ -118,8 +118,8 @@ def expected_crossover(summary: pd.DataFrame, push: str) -> float:
 def cpu_per_delivery(table: Table) -> pd.DataFrame:
     """Per transport: CPU time of the server per delivered message in ms, as a slope over rates, with its interval.
 
-    Least squares of CPU per second over messages per second, less the slope of the publisher alone, over the number of readers
-    (the probe is one of them). The interval is 1.96 standard errors, those of both slopes added in quadrature.
+    Least squares of CPU per second over messages per second, less the slope of the publisher alone, over the number of
+    readers (the probe is one of them). The interval is 1.96 standard errors, those of both slopes added in quadrature.
     """
     valid = table.runs[table.runs.valid]
     alone, alone_error = slope(valid[valid.clients == 0])
@@ -177,7 +177,8 @@ def cost(axes: Axes, table: Table) -> None:
         )
     axes.set_yticks(range(len(rows)), [style.title(t) for t in rows.transport[::-1]])
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlim(left=min(0.0, float((rows.ms - rows.half_ms).min())))
+    axes.set_xlim(min(0.0, 1.1 * float(rows.ms.min())), 1.3 * float((rows.ms + rows.half_ms).max()))
+    axes.locator_params(axis="x", nbins=3)
     axes.grid(axis="y", color=style.PALE)
     axes.set_xlabel("ms of CPU")
     axes.set_title("server CPU per delivery", pad=10)
@@ -195,6 +196,6 @@ def conclusion(summary: pd.DataFrame) -> str:
         )
     held = fastest.loc["long_poll"]
     return (
-        f"{first}; at {held.rate_hz:g}/s long polling takes {1 / held.requests_per_message:.1f} messages per request and "
-        f"is {held.delay_mean_ms / fastest.loc['websocket'].delay_mean_ms:.1f} times as slow as WebSocket"
+        f"{first}; at {held.rate_hz:g}/s long polling takes {1 / held.requests_per_message:.1f} messages per request, "
+        f"and is {held.delay_mean_ms / fastest.loc['websocket'].delay_mean_ms:.1f} times as slow as WebSocket"
     )
