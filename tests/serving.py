@@ -16,6 +16,8 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+import pytest
+
 from app.guard import LOCAL_NAMES
 from app.link import Link, Observer
 from app.log import MessageLog
@@ -23,6 +25,15 @@ from app.server import Server, create_app
 
 HTTP_TRANSPORTS = ("short_poll", "long_poll", "sse")
 TRANSPORTS = (*HTTP_TRANSPORTS, "websocket")
+
+EVERY_WS = (
+    "websockets-sansio",
+    # uvicorn means to drop it, and says so where it is used.
+    pytest.param(
+        "websockets", marks=pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:The `websockets")
+    ),
+    "wsproto",
+)
 
 LIMIT_S = 20.0
 """How long anything may take before a test gives up: far from what it takes."""
