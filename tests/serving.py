@@ -108,6 +108,12 @@ class Wire:
     @contextlib.asynccontextmanager
     async def to(cls, port: int) -> AsyncIterator[Self]:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with cls.over(reader, writer, port) as wire:
+            yield wire
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def over(cls, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> AsyncIterator[Self]:
         try:
             yield cls(reader, writer, f"127.0.0.1:{port}")
         finally:
@@ -191,16 +197,16 @@ class ServerProcess:
 
 
 async def python(*arguments: str, **more: Any) -> Process:
-    """This Python, with every warning an error."""
+    """This Python, its output piped to the test."""
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "error", *arguments, stdout=PIPE, stderr=PIPE, env={**os.environ, "LC_ALL": "C"}, **more
+        sys.executable, *arguments, stdout=PIPE, stderr=PIPE, env={**os.environ, "LC_ALL": "C"}, **more
     )
 
 
 @contextlib.asynccontextmanager
 async def server_process(*options: str) -> AsyncIterator[ServerProcess]:
-    """`python -m app --port 0 OPTIONS`, from when it listens; killed if it still runs at the end."""
-    process = await python("-m", "app", "--port", "0", *options)
+    """`python -m app --port 0 OPTIONS`, every warning an error, from when it listens; killed if it still runs."""
+    process = await python("-W", "error", "-m", "app", "--port", "0", *options)
     try:
         assert process.stdout is not None
         line = (await asyncio.wait_for(process.stdout.readline(), LIMIT_S)).decode()
