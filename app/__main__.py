@@ -19,14 +19,15 @@ from app.server import Server, create_app
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server until Ctrl-C or SIGTERM; returns the exit code."""
     options = parse(arguments)
+    listeners: list[socket.socket] = []
     try:
-        listener = listen(options.host, options.port)
-        unix = [listen_locally(options.unix)] if options.unix else []
+        listeners.append(listen(options.host, options.port))
+        if options.unix:
+            listeners.append(listen_locally(options.unix))
     except OSError as problem:
-        print(
-            f"can't listen on {options.host}:{options.port}: {problem.strerror}; try --port 0",
-            file=sys.stderr,
-        )
+        address = f"{options.host}:{options.port}"
+        where, instead = (options.unix, "another path") if listeners else (address, "--port 0")
+        print(f"can't listen on {where}: {problem.strerror}; try {instead}", file=sys.stderr)
         return 1
     log = MessageLog(options.keep)
     recorder = Recorder() if options.record else None
@@ -38,9 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     async def serve() -> None:
         if recorder:
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, recorder.mark, link)
-        port = listener.getsockname()[1]
+        port = listeners[0].getsockname()[1]
         print(f"transport-compare is at http://{url_name(options.host)}:{port}/ (Ctrl-C ends it)", flush=True)
-        await server.serve([listener, *unix])
+        await server.serve(listeners)
 
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends well, then raises the signal again
         signal.signal(signal.SIGTERM, lambda *_: None)
@@ -48,12 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             runner.run(serve())
     if recorder:
         recorder.write(options.record)
+    if options.unix:
+        options.unix.unlink(missing_ok=True)
     print("transport-compare has ended", file=sys.stderr)
     return 0
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line, checked; exits with 2 and one line for what it does not accept."""
+    """The command line, checked; exits with 2, and says why, for what it does not accept."""
     parser = argparse.ArgumentParser(
         prog="python -m app", description="One message log, offered by every transport, on one server."
     )
@@ -102,6 +105,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     ):
         if not low <= value <= high:
             parser.error(f"--{name} {value} is not accepted: give {low} to {high}")
+    if options.record and not options.record.parent.is_dir():
+        parser.error(f"--record {options.record} can't be written: there is no such folder")
     return options
 
 

@@ -31,7 +31,7 @@ Direction = Literal["up", "down"]
 
 @dataclass(eq=False)
 class Connection:
-    """What the tap knows of one connection. Times are `time.monotonic_ns()`; the port is 0 on a Unix socket."""
+    """What the tap knows of one connection. Times are `time.monotonic_ns()`; the port is 0 where there is none."""
 
     number: int
     client_port: int
@@ -90,7 +90,7 @@ class Tap(asyncio.Protocol):
         self.down = Lane(loop, link.delay_s)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        peer = transport.get_extra_info("peername")
+        peer = transport.get_extra_info("peername") or ("", 0)  # it may have gone again before we looked
         sock = transport.get_extra_info("socket")
         if sock.family == socket.AF_UNIX:  # no network is as short as this one: nothing is delayed on it
             peer, self.up, self.down = ("", 0), Lane(self.loop, 0), Lane(self.loop, 0)

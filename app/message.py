@@ -128,7 +128,7 @@ def read_publication(body: str | bytes) -> str:
     """The text in `{"text": "..."}`, what anybody sends who wants to publish; raises BadInput."""
     try:
         fields = json.loads(body)
-    except ValueError:  # broken JSON, or bytes that are no UTF-8
+    except (ValueError, RecursionError):  # broken JSON, bytes that are no UTF-8, or a thousand brackets
         fields = None
     if not isinstance(fields, dict) or set(fields) != {"text"} or not isinstance(fields["text"], str):
         raise BadInput('send {"text": "..."}: a JSON object with one string in it')

@@ -1,0 +1,217 @@
+"""Real servers for the tests, in this process or in their own, and plain sockets to talk to them.
+
+Nothing here sleeps for a while and hopes: `eventually` waits for a condition, and its time limit is only there so
+that a broken test ends.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import struct
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+import pytest
+
+from app.guard import LOCAL_NAMES
+from app.link import Link, Observer
+from app.log import MessageLog
+from app.server import Server, create_app
+
+HTTP_TRANSPORTS = ("short_poll", "long_poll", "sse")
+TRANSPORTS = (*HTTP_TRANSPORTS, "websocket")
+
+EVERY_WS = (
+    "websockets-sansio",
+    # uvicorn means to drop it, and says so where it is used.
+    pytest.param(
+        "websockets", marks=pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:The `websockets")
+    ),
+    "wsproto",
+)
+
+LIMIT_S = 20.0
+"""How long anything may take before a test gives up: far from what it takes."""
+
+
+def path(transport: str) -> str:
+    return "/" + transport.replace("_", "-")
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """Return as soon as `condition()` is true; raises TimeoutError if it never is."""
+    async with asyncio.timeout(LIMIT_S):
+        while not condition():  # noqa: ASYNC110  # conditions are of all kinds; nobody signals them
+            await asyncio.sleep(0.002)
+
+
+@dataclass
+class Running:
+    """A server in this process, and all that it is made of."""
+
+    port: int
+    log: MessageLog
+    link: Link
+    server: Server
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}"
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    log: MessageLog | None = None,
+    *,
+    port: int = 0,
+    delay_s: float = 0.0,
+    observer: Observer | None = None,
+    names: Collection[str] = LOCAL_NAMES,
+    publish_hz: float = 0.0,
+    http: Literal["httptools", "h11"] = "httptools",
+    ws: Literal["websockets-sansio", "websockets", "wsproto"] = "websockets-sansio",
+) -> AsyncIterator[Running]:
+    """A server in this process, on the test's own event loop; it has ended when the block has."""
+    log = log or MessageLog()
+    link = Link(delay_s, observer)
+    listener = socket.create_server(("127.0.0.1", port), backlog=2048)
+    server = Server(create_app(log, names, publish_hz), log, link, http=http, ws=ws)
+    running = asyncio.create_task(server.serve([listener]))
+    await eventually(lambda: server.started or running.done())
+    try:
+        yield Running(listener.getsockname()[1], log, link, server)
+    finally:
+        server.should_exit = True
+        await asyncio.wait_for(running, LIMIT_S)
+
+
+@dataclass
+class Wire:
+    """A client's own socket: every byte that it sent and received."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    host: str
+    sent: bytearray = field(default_factory=bytearray)
+    received: bytearray = field(default_factory=bytearray)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def to(cls, port: int) -> AsyncIterator[Self]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with cls.over(reader, writer, port) as wire:
+            yield wire
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def over(cls, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> AsyncIterator[Self]:
+        try:
+            yield cls(reader, writer, f"127.0.0.1:{port}")
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    @property
+    def port(self) -> int:
+        port: int = self.writer.get_extra_info("sockname")[1]
+        return port
+
+    async def send(self, data: bytes) -> None:
+        self.sent += data
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def ask(
+        self, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"", method: str = "GET"
+    ) -> None:
+        """Send a request."""
+        lines = {"Host": self.host, **({"Content-Length": str(len(body))} if body else {}), **(headers or {})}
+        head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        await self.send(f"{head}\r\n".encode() + body)
+
+    async def upgrade(self, target: str = "/websocket", headers: Mapping[str, str] | None = None) -> None:
+        """Ask for a WebSocket."""
+        key = "dGhlIHNhbXBsZSBub25jZQ=="  # the one of RFC 6455, section 1.3
+        upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": key}
+        await self.ask(target, {**upgrade, "Sec-WebSocket-Version": "13", **(headers or {})})
+
+    async def exactly(self, size: int) -> bytes:
+        return self._kept(await asyncio.wait_for(self.reader.readexactly(size), LIMIT_S))
+
+    async def until(self, end: bytes) -> bytes:
+        return self._kept(await asyncio.wait_for(self.reader.readuntil(end), LIMIT_S))
+
+    async def rest(self) -> bytes:
+        """Everything until the other side closes."""
+        return self._kept(await asyncio.wait_for(self.reader.read(), LIMIT_S))
+
+    async def answer(self) -> tuple[int, bytes]:
+        """The status and the body of an answer that says how long it is."""
+        head = await self.until(b"\r\n\r\n")
+        size = head.lower().partition(b"\r\ncontent-length: ")[2].split(b"\r\n")[0]
+        return int(head.split()[1]), await self.exactly(int(size))
+
+    def reset(self) -> None:
+        """Go away without a goodbye: the other side's system is told with a RST."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+    def _kept(self, data: bytes) -> bytes:
+        self.received += data
+        return data
+
+
+async def ask(
+    port: int, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"", method: str = "GET"
+) -> tuple[int, bytes]:
+    """One request on a connection of its own: status and body."""
+    async with Wire.to(port) as wire:
+        await wire.ask(target, headers, body, method)
+        return await wire.answer()
+
+
+@dataclass
+class ServerProcess:
+    """A `python -m app` that says where it is."""
+
+    process: Process
+    port: int
+
+    async def end(self, how: int = signal.SIGINT) -> tuple[int, list[str]]:
+        """Send it a signal; its exit code and the lines on its standard error."""
+        self.process.send_signal(how)
+        _, stderr = await asyncio.wait_for(self.process.communicate(), LIMIT_S)
+        assert self.process.returncode is not None
+        return self.process.returncode, stderr.decode().splitlines()
+
+
+async def python(*arguments: str, **more: Any) -> Process:
+    """This Python, its output piped to the test."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, stdout=PIPE, stderr=PIPE, env={**os.environ, "LC_ALL": "C"}, **more
+    )
+
+
+@contextlib.asynccontextmanager
+async def server_process(*options: str) -> AsyncIterator[ServerProcess]:
+    """`python -m app --port 0 OPTIONS`, every warning an error, from when it listens; killed if it still runs."""
+    process = await python("-W", "error", "-m", "app", "--port", "0", *options)
+    try:
+        assert process.stdout is not None
+        line = (await asyncio.wait_for(process.stdout.readline(), LIMIT_S)).decode()
+        yield ServerProcess(process, int(line.partition("http://127.0.0.1:")[2].split("/")[0]))
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()

@@ -1,0 +1,62 @@
+"""Who is let in, over HTTP and WebSocket alike."""
+
+import json
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from app.guard import host_name
+from tests.serving import Running, Wire, ask, serving
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        *(("localhost", "localhost"), ("localhost:8000", "localhost"), ("127.0.0.1:80", "127.0.0.1")),
+        *(("[::1]", "[::1]"), ("[::1]:8000", "[::1]"), ("", ""), ("a:b", "a:b"), ("localhost:80:80", "localhost:80")),
+    ],
+)
+def test_a_name_is_read_without_its_port(host: str, name: str) -> None:
+    assert host_name(host) == name
+
+
+async def refusal(running: Running, path: str, headers: dict[str, str]) -> tuple[int, str]:
+    """The status and the reason for a request or a WebSocket that is not let in."""
+    async with Wire.to(running.port) as wire:
+        if path == "/websocket":
+            await wire.upgrade(path, headers)
+        else:
+            await wire.ask(path, headers, b'{"text": "hello"}', "POST")
+        status, body = await wire.answer()
+    return status, json.loads(body)["error"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", ["/messages", "/websocket", "/nowhere"])
+async def test_foreign_hosts_and_foreign_pages_are_refused(path: str) -> None:
+    async with serving() as running:
+        for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost:80@evil.example", ""):
+            status, error = await refusal(running, path, {"Host": host})
+            assert status == 400
+            assert error.endswith(f"called {host!r}, but 127.0.0.1, [::1], localhost; see --allow-host")
+        own = {"Host": running.host}
+        for origin in ("http://evil.example", "null", f"http://evil.example/{running.host}", "http://127.0.0.1:1"):
+            status, error = await refusal(running, path, {**own, "Origin": origin})
+            assert status == 403
+            assert error == f"pages of {origin!r} may not use this server, only its own"
+        assert running.log.newest.seq == 0
+
+
+@pytest.mark.anyio
+async def test_its_own_pages_and_names_are_let_in() -> None:
+    async with serving(names=("Lecture.example", "localhost")) as running:
+        for host in ("lecture.example", "LECTURE.example:8000", "localhost:80"):
+            for headers in ({}, {"Origin": f"http://{host}"}, {"Origin": f"https://{host}"}):
+                status, _ = await ask(running.port, "/short-poll", {"Host": host, **headers})
+                assert status == 200
+        origin = f"http://localhost:{running.port}"
+        async with connect(f"ws://localhost:{running.port}/websocket", origin=origin) as socket:  # type: ignore[arg-type]
+            assert "cursor" in json.loads(await socket.recv())
+        with pytest.raises(InvalidStatus, match="HTTP 400"):
+            await connect(f"ws://{running.host}/websocket")

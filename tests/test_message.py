@@ -1,0 +1,120 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.message import (
+    TEXT_MAX_BYTES,
+    BadInput,
+    Batch,
+    Cursor,
+    Message,
+    Missed,
+    position_json,
+    read_batch,
+    read_news,
+    read_publication,
+)
+
+# Any text that has a UTF-8 form: control characters, other lines' ends and emoji, but no lone surrogates.
+texts = st.text(st.characters(codec="utf-8"), min_size=1)
+cursors = st.builds(
+    Cursor, st.from_regex(r"[0-9a-z]{1,16}", fullmatch=True), st.integers(min_value=0, max_value=10**15 - 1)
+)
+times = st.floats(min_value=0, max_value=1e15)
+messages = st.builds(Message, cursors, texts, times)
+missed = st.builds(Missed, st.sampled_from(["expired", "restarted", "ahead"]), cursors)
+batches = st.builds(Batch, st.lists(messages).map(tuple), cursors, st.none() | missed)
+
+
+@given(cursors)
+def test_a_cursor_is_read_as_it_was_written(cursor: Cursor) -> None:
+    assert Cursor.parse(str(cursor)) == cursor
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "0", "-", "7", "abc", "abc-", "-7", "abc-x", "abc--7", "ABC-7", "abc-7\n", " abc-7", "abc-7-7", "a-1e3"),
+        *("abc-٧", "ａ-7", "a" * 17 + "-7", "abc-" + "1" * 16, "abc-7" * 10_000),
+    ],
+)
+def test_anything_else_is_no_cursor(text: str) -> None:
+    with pytest.raises(BadInput, match="is no cursor: bring back one") as refusal:
+        Cursor.parse(text)
+    assert len(str(refusal.value)) < 200
+
+
+@given(batches)
+def test_a_batch_is_read_as_it_was_written(batch: Batch) -> None:
+    assert read_batch(batch.json) == batch
+    assert read_batch(batch.json.encode()) == batch
+
+
+@given(messages | missed)
+def test_news_are_read_as_they_were_written(news: Message | Missed) -> None:
+    assert read_news(news.json) == news
+
+
+@given(cursors)
+def test_a_position_is_read_as_it_was_written(cursor: Cursor) -> None:
+    assert read_news(position_json(cursor)) == cursor
+
+
+@given(batches)
+def test_what_is_written_is_one_line_of_json_of_the_stated_shape(batch: Batch) -> None:
+    def shape(message: Message) -> dict[str, Any]:
+        return {"cursor": str(message.cursor), "text": message.text, "published_ms": message.published_ms}
+
+    told = {"missed": {"reason": batch.missed.reason, "cursor": str(batch.missed.cursor)}} if batch.missed else {}
+    expected = {**told, "messages": [shape(message) for message in batch.messages], "cursor": str(batch.cursor)}
+    assert json.loads(batch.json) == expected
+    # Lines that end here would end an SSE field too.
+    assert "\n" not in batch.json and "\r" not in batch.json
+
+
+@given(batches)
+def test_what_was_missed_is_told_before_the_messages(batch: Batch) -> None:
+    assert list(batch.news) == [*([batch.missed] if batch.missed else []), *batch.messages]
+
+
+@given(texts)
+def test_a_publication_is_read(text: str) -> None:
+    for body in (json.dumps({"text": text}), json.dumps({"text": text}, ensure_ascii=False).encode()):
+        assert read_publication(body) == text
+
+
+@pytest.mark.parametrize("text", ["a" * TEXT_MAX_BYTES, "長" * (TEXT_MAX_BYTES // 3)])
+def test_the_longest_text_is_counted_in_bytes(text: str) -> None:
+    assert read_publication(json.dumps({"text": text})) == text
+    with pytest.raises(BadInput, match=f"1 to {TEXT_MAX_BYTES} are accepted"):
+        read_publication(json.dumps({"text": text + "長"}))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("", "hello", "null", "7", '"hello"', "[]", '["text"]', "{}", '{"text": 7}', '{"text": null}', '{"text": "a"'),
+        *(
+            '{"Text": "a"}',
+            '{"text": "a", "more": 1}',
+            '{"text": ["a"]}',
+            '{"text": NaN}',
+            '{"text": %s}' % ("9" * 5_000),
+        ),
+        *(b"\xff\xfe", b'{"text": "\xe9"}', "[" * 50_000, '{"text": ' * 10_000),
+    ],
+)
+def test_a_publication_that_is_not_understood_is_refused(body: str | bytes) -> None:
+    with pytest.raises(BadInput, match=r'^send {"text": "..."}: '):
+        read_publication(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "why"), [('{"text": ""}', "has 0 bytes"), (r'{"text": "\ud83d"}', "unpaired surrogate")]
+)
+def test_a_text_that_cannot_be_a_message_is_refused(body: str, why: str) -> None:
+    with pytest.raises(BadInput, match=why):
+        read_publication(body)

@@ -1,0 +1,136 @@
+"""What the server does beside the transports: taking messages, refusing what is none, publishing by itself, ending."""
+
+import asyncio
+import json
+import logging
+import time
+from typing import Any
+
+import pytest
+
+from app.message import TEXT_MAX_BYTES
+from app.server import BODY_MAX_BYTES, KEEP_ALIVE_S
+from tests.serving import EVERY_WS, Wire, ask, eventually, serving
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_published_message_is_answered_with_its_place() -> None:
+    async with serving() as running, Wire.to(running.port) as wire:
+        for number, text in enumerate(["hello", "長輪詢", "a" * TEXT_MAX_BYTES, "\x00" * TEXT_MAX_BYTES], 1):
+            earliest = time.monotonic_ns() / 1e6
+            await wire.ask("/messages", body=json.dumps({"text": text}).encode(), method="POST")
+            status, body = await wire.answer()
+            message = json.loads(body)
+            assert status == 201
+            assert earliest <= message.pop("published_ms") <= time.monotonic_ns() / 1e6
+            assert message == {"cursor": f"{running.log.epoch}-{number}", "text": text}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "why"),
+    [
+        (b"", 400, 'send {"text": "..."}: a JSON object with one string in it'),
+        (b"text=hello", 400, 'send {"text": "..."}'),
+        (b'{"text": "\xff"}', 400, 'send {"text": "..."}'),
+        (b"[" * 50_000, 400, 'send {"text": "..."}'),
+        (b'{"text": ""}', 400, "the text has 0 bytes: 1 to 16384 are accepted"),
+        (json.dumps({"text": "a" * (TEXT_MAX_BYTES + 1)}).encode(), 400, "1 to 16384 are accepted"),
+        (rb'{"text": "\udc00"}', 400, "unpaired surrogate"),
+        (b" " * (BODY_MAX_BYTES + 1), 413, f"larger than {BODY_MAX_BYTES} bytes"),
+        (b" " * 4_000_000, 413, f"larger than {BODY_MAX_BYTES} bytes"),
+    ],
+    ids=lambda value: f"{len(value)} bytes" if isinstance(value, bytes) else None,
+)
+async def test_what_is_no_message_is_refused_in_one_line(body: bytes, status: int, why: str) -> None:
+    async with serving() as running:
+        answered, said = await ask(running.port, "/messages", body=body, method="POST")
+        assert answered == status
+        assert why in json.loads(said)["error"]
+        assert b"\n" not in said
+        assert running.log.newest.seq == 0
+        assert (await ask(running.port, "/messages", body=b'{"text": "a"}', method="POST"))[0] == 201
+
+
+async def test_other_addresses_and_methods_are_refused_in_json() -> None:
+    async with serving() as running:
+        for method, path, status, why in (
+            ("GET", "/nowhere", 404, "Not Found"),
+            ("GET", "/websocket", 404, "Not Found"),
+            ("GET", "/messages", 405, "Method Not Allowed"),
+            ("POST", "/short-poll", 405, "Method Not Allowed"),
+            ("DELETE", "/", 405, "Method Not Allowed"),
+        ):
+            answered, body = await ask(running.port, path, method=method)
+            assert (answered, json.loads(body)) == (status, {"error": why})
+
+
+async def test_the_index_is_a_page() -> None:
+    async with serving() as running, Wire.to(running.port) as wire:
+        await wire.ask("/")
+        status, body = await wire.answer()
+        assert status == 200
+        assert b"\r\ncontent-type: text/html" in wire.received
+        assert body.startswith(b"<!doctype html>")
+
+
+async def test_it_publishes_by_itself_when_told_to() -> None:
+    async with serving(publish_hz=500) as running:
+        await eventually(lambda: running.log.newest.seq >= 20)
+    async with serving() as running:
+        await ask(running.port, "/short-poll")
+        assert running.log.newest.seq == 0
+
+
+async def test_an_idle_connection_outlives_the_longest_poll_interval() -> None:
+    assert KEEP_ALIVE_S > 60
+    async with serving() as running:
+        assert running.server.config.timeout_keep_alive == KEEP_ALIVE_S
+
+
+@pytest.mark.parametrize("ws", EVERY_WS)
+@pytest.mark.parametrize("http", ["httptools", "h11"])
+@pytest.mark.parametrize(
+    "anyio_backend", [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True})], ids=["asyncio", "uvloop"]
+)
+async def test_the_end_is_clean_for_everybody(http: Any, ws: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(http=http, ws=ws) as running:
+        wires = [Wire.to(running.port) for _ in range(4)]
+        polling, idle, streaming, socket = [await wire.__aenter__() for wire in wires]
+        await polling.ask("/long-poll?hold=60")
+        await idle.ask("/short-poll")
+        await idle.answer()
+        await streaming.ask("/sse")
+        await streaming.until(b"\n\n\r\n")
+        await socket.upgrade()
+        await socket.until(b'"}')
+        await eventually(lambda: all(c.bytes_up for c in running.link.connections.values()))
+        running.server.should_exit = True
+        status, body = await polling.answer()
+        assert (status, json.loads(body)) == (200, {"messages": [], "cursor": f"{running.log.epoch}-0"})
+        assert await streaming.rest() == b"0\r\n\r\n"
+        assert (await socket.rest())[:4] in (b"\x88\x02\x03\xf4", b"\x88\x02\x03\xe9")  # close, 1012 or 1001
+        assert await polling.rest() == await idle.rest() == b""
+        for wire in wires:
+            await wire.__aexit__(None, None, None)
+    assert not running.link.connections
+    assert not running.server.server_state.tasks
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("target", ["/sse?after=0", "/websocket?after=0"])
+async def test_a_reader_that_does_not_read_does_not_hold_up_the_end(
+    target: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as running, Wire.to(running.port) as wire:
+        for _ in range(1_000):
+            running.log.publish("a" * TEXT_MAX_BYTES)
+        wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await (wire.ask if target.startswith("/sse") else wire.upgrade)(target)
+        (connection,) = running.link.connections.values()
+        await eventually(lambda: connection.bytes_down > 100_000)
+        before = asyncio.all_tasks()
+        running.server.should_exit = True
+        await eventually(lambda: not running.link.connections and len(asyncio.all_tasks()) < len(before))
+    assert not running.server.server_state.tasks
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
