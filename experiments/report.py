@@ -135,6 +135,7 @@ def section(name: str, question: questions.Question, summary: pd.DataFrame, svg:
     return {
         "name": name,
         "title": question.TITLE,
+        "conclusion": question.conclusion(summary),
         "text": paragraphs(inspect.getdoc(question) or ""),
         "figure": base64.b64encode(svg).decode(),
         "head": list(SHOWN.values()),
