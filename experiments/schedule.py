@@ -23,9 +23,12 @@ TRIES = 2
 AROUND_S = 2.6
 """What a run takes besides its window: starting, warming up, ending."""
 
+START_CPU_S = 0.5
+"""What starting and ending a run costs in CPU time, about: a server has to be imported, a recording read."""
+
 SIDE_BY_SIDE = 12 * (os.cpu_count() or 1)
-LOAD_MOST = 0.30 * (os.cpu_count() or 1)
-"""Cores that runs side by side may be expected to use; starting them takes about as much again."""
+LOAD_MOST = 0.5 * (os.cpu_count() or 1)
+"""Cores that runs side by side may be expected to use."""
 
 
 @dataclass
@@ -50,8 +53,9 @@ class Schedule:
     going: dict[int, Going] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # The longest first, or they would be waited for at the end; the order is otherwise the plan's.
-        together = sorted((r for r in self.runs if not r.condition.alone), key=lambda r: -(r.window_s // 15))
+        # The longest first, or they would be waited for at the end; then what is hard to fit in. Else the plan's order.
+        together = [run for run in self.runs if not run.condition.alone]
+        together.sort(key=lambda run: (-(run.window_s // 15), load(run) < LOAD_MOST / 6))
         alone = [r for r in self.runs if r.condition.alone]
         self.waiting = [(run, 1) for run in (*alone, *together)]
 
@@ -139,9 +143,9 @@ def load(run: Run) -> float:
         requests_hz = readers * min(c.rate_hz, 1 / max(0.002, 2 * c.one_way_delay_ms / 1000))
     else:
         requests_hz = 0
-    request_s = 0.004 if c.client == "library" else 0.0012
-    deliveries_hz = c.rate_hz * readers
-    return math.fsum((0.005, requests_hz * request_s, deliveries_hz * 0.0004, c.rate_hz * 0.001))
+    request_s = 0.002 if c.client == "library" else 0.0005
+    start = START_CPU_S / (run.window_s + AROUND_S)
+    return math.fsum((start, 0.005, requests_hz * request_s, c.rate_hz * readers * 0.00015, c.rate_hz * 0.0005))
 
 
 def description(run: Run) -> dict[str, Any]:
