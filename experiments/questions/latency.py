@@ -103,9 +103,11 @@ def draw(
             row.transport, pause_s=row.pause_s, rate_hz=row.rate_hz, one_way_delay_ms=row.one_way_delay_ms
         )
         if row.transport == "short_poll":
-            quarter = (delays[len(delays) // 4], 0.25)
+            at = (delays[int(0.36 * len(delays))], 0.36)
             words = f"{row.pause_s:g} s"
-            axes.annotate(words, quarter, xytext=(14, -8), textcoords="offset points", color=shade, weight="bold")
+            axes.annotate(
+                words, at, xytext=(9, -14), textcoords="offset points", color=shade, weight="bold", size=style.SMALL
+            )
         if not row.one_way_delay_ms and row.transport != "short_poll":
             continue  # the formula says: at once
         model = prediction(condition, row.gap_s if condition.polls else None)

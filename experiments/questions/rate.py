@@ -80,14 +80,14 @@ def lines(axes: Axes, summary: pd.DataFrame, name: str) -> None:
     style.plain_ticks(axes.xaxis, RATES_HZ, [f"{rate:g}/s" for rate in RATES_HZ])
     low, high = axes.get_ylim()
     if name == "delay_mean_ms":
-        axes.set_ylim(18, 1200)
+        axes.set_ylim(14, 1200)
         style.plain_ticks(
             axes.yaxis, [20, 50, 100, 200, 500, 1000], ["20 ms", "50 ms", "100 ms", "0.2 s", "0.5 s", "1 s"]
         )
     elif name == "requests_per_message":
         style.plain_ticks(axes.yaxis, [0.01, 0.1, 1, 5], ["0.01", "0.1", "1", "5"])
     else:
-        axes.set_ylim(low * 0.9, high)
+        axes.set_ylim(low * 0.75, high)
         style.plain_ticks(axes.yaxis, [200, 500, 1000, 2000], ["200 B", "500 B", "1 kB", "2 kB"])
         rate_hz = crossover(summary, "sse")
         if rate_hz is not None:
