@@ -151,6 +151,10 @@ class Wire:
     async def until(self, end: bytes) -> bytes:
         return self._kept(await asyncio.wait_for(self.reader.readuntil(end), LIMIT_S))
 
+    async def some(self) -> bytes:
+        """What there is, or what comes next; empty when the other side has closed."""
+        return self._kept(await asyncio.wait_for(self.reader.read(65_536), LIMIT_S))
+
     async def rest(self) -> bytes:
         """Everything until the other side closes."""
         return self._kept(await asyncio.wait_for(self.reader.read(), LIMIT_S))
