@@ -36,11 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     checking.add_argument("folder", type=Path)
     quoting = commands.add_parser("readme", help="write what the reference comparison says into README.md")
     quoting.add_argument("folder", type=Path, nargs="?", default=store.RESULTS / "reference")
+    keeping = commands.add_parser("keep", help="make a comparison the reference: results/reference")
+    keeping.add_argument("folder", type=Path, nargs="?", default=store.RESULTS / "latest")
     options = parser.parse_args(arguments)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     try:
         if options.command == "compare":
             return compare(options.size or "default", options.only, options.seed, options.new, console)
+        if options.command == "keep":
+            report.tables(options.folder)
+            console.print(f"kept as {store.keep(options.folder)}")
+            return 0
         if options.command == "readme":
             readme.write(store.RESULTS.parent / "README.md", options.folder)
             return 0
