@@ -248,6 +248,7 @@ def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
         **_delivered(run, seen, deliveries),
         **_segments(seen, by_port),
         **_server(seen),
+        "server_ms": _server_ms(run, seen, exchanges),
         **_quality(seen, deliveries, everything),
     }
     return {"metrics": metrics, "suspicions": suspicions(metrics), "deliveries": deliveries}
@@ -353,6 +354,22 @@ def _server(seen: Observed) -> dict[str, Any]:
         "server_cpu_share": (after.cpu_ns - before.cpu_ns) / (after.at_ns - before.at_ns),
         "server_rss_bytes": after.rss_bytes,
     }
+
+
+def _server_ms(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> float | None:
+    """How long the server itself took, on average, for an answer or a push with news in it.
+
+    From when both were there, the last message and, for a poll, the question, to when the last byte was written.
+    """
+    up_ns = round(run.condition.one_way_delay_ms * 1e6)
+    published = {p.cursor: p.published_ns for p in seen.publications}
+    took_ns = [
+        e.ended_ns - max(published[str(e.messages[-1][0])], e.started_ns + up_ns if e.kind == "request" else 0)
+        for its in exchanges.values()
+        for e in its
+        if e.messages and seen.start_ns <= e.started_ns < seen.end_ns
+    ]
+    return statistics.fmean(took_ns) / 1e6 if took_ns else None
 
 
 def _quality(seen: Observed, deliveries: dict[str, list[Any]], everything: dict[int, list[Exchange]]) -> dict[str, Any]:
