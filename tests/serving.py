@@ -18,6 +18,7 @@ from typing import Any, Literal, Self
 
 import pytest
 
+from app.__main__ import listen
 from app.guard import LOCAL_NAMES
 from app.link import Link, Observer
 from app.log import MessageLog
@@ -83,7 +84,7 @@ async def serving(
     """A server in this process, on the test's own event loop; it has ended when the block has."""
     log = log or MessageLog()
     link = Link(delay_s, observer)
-    listener = socket.create_server(("127.0.0.1", port), backlog=2048)
+    listener = listen("127.0.0.1", port)
     server = Server(create_app(log, names, publish_hz), log, link, http=http, ws=ws)
     running = asyncio.create_task(server.serve([listener]))
     await eventually(lambda: server.started or running.done())
