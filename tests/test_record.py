@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import signal
 import sys
 from pathlib import Path
@@ -19,6 +18,10 @@ pytestmark = pytest.mark.anyio
 
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
+
+
+def files(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
 
 
 async def test_it_holds_every_byte_of_every_connection_and_the_marks(tmp_path: Path) -> None:
@@ -40,7 +43,7 @@ async def test_it_holds_every_byte_of_every_connection_and_the_marks(tmp_path: P
             code, _ = await server.end()
             assert code == 0
             await streaming.rest()
-    assert os.listdir(tmp_path) == [file.name]
+    assert files(tmp_path) == [file]
     mark, *connections, last = lines(file)
     assert last == {"truncated": False}
     assert mark.keys() == {"mark"}
