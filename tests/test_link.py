@@ -19,6 +19,7 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
+from app.__main__ import listen
 from app.link import Connection, Direction, Lane, Link, TappedWriter, tcp_info
 from tests.clock import run_jumping
 from tests.serving import EVERY_WS, LIMIT_S, Running, Wire, eventually, serving
@@ -311,7 +312,7 @@ made: asyncio.Queue[Speaker] = asyncio.Queue()
 @contextlib.asynccontextmanager
 async def speaking(delay_s: float) -> AsyncIterator[tuple[TappedWriter, Wire, Connection]]:
     link = Link(delay_s)
-    server = await asyncio.get_running_loop().create_server(link.tapped(Speaker), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(link.tapped(Speaker), sock=listen("127.0.0.1", 0))
     async with server, Wire.to(server.sockets[0].getsockname()[1]) as wire:
         speaker = await made.get()
         yield speaker.writer, wire, *link.connections.values()  # type: ignore[misc]
@@ -343,6 +344,12 @@ async def test_the_end_of_writing_comes_after_what_was_written() -> None:
         writer.write_eof()
         assert await wire.rest() == b"all"
         assert connection.bytes_down == 3
+
+
+@every_loop
+async def test_small_writes_leave_at_once() -> None:
+    async with speaking(0) as (writer, _, _):
+        assert writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_segments_are_told_by_linux_alone(monkeypatch: pytest.MonkeyPatch) -> None:
