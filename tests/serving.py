@@ -81,7 +81,11 @@ async def serving(
     http: Literal["httptools", "h11"] = "httptools",
     ws: Literal["websockets-sansio", "websockets", "wsproto"] = "websockets-sansio",
 ) -> AsyncIterator[Running]:
-    """A server in this process, on the test's own event loop; it has ended when the block has."""
+    """A server in this process, on the test's own event loop; it has ended when the block has.
+
+    It ends as it does for everybody if the test has told it to (`should_exit`), and otherwise without the pauses,
+    a fifth of a second, that uvicorn makes for the clients' sake.
+    """
     log = log or MessageLog()
     link = Link(delay_s, observer)
     listener = listen("127.0.0.1", port)
@@ -91,8 +95,15 @@ async def serving(
     try:
         yield Running(listener.getsockname()[1], log, link, server)
     finally:
-        server.should_exit = True
-        await asyncio.wait_for(running, LIMIT_S)
+        if not server.should_exit:
+            running.cancel()
+            for one in server.servers:
+                one.close()
+            link.cut()
+            await server.lifespan.shutdown()
+            await eventually(lambda: not link.connections and not server.server_state.tasks)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait_for(running, LIMIT_S)
 
 
 @dataclass

@@ -131,14 +131,14 @@ async def test_the_end_is_clean_for_everybody(http: Any, ws: Any, caplog: pytest
 
 @pytest.mark.parametrize("ws", EVERY_WS)
 async def test_who_is_just_leaving_does_not_disturb_the_end(ws: Any, caplog: pytest.LogCaptureFixture) -> None:
-    async with serving(ws=ws, delay_s=0.1) as running, Wire.to(running.port) as leaving, Wire.to(running.port) as wire:
-        await wire.upgrade()
-        await wire.until(b'"}')
-        await leaving.upgrade()
-        await leaving.until(b'"}')
+    async with serving(ws=ws, delay_s=0.05) as running, Wire.to(running.port) as leaving, Wire.to(running.port) as wire:
+        for one in (wire, leaving):
+            await one.upgrade()
+            await one.until(b'"}')
         close = bytes([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8])
         await leaving.send(close)
-        await eventually(lambda: [c for c in running.server.server_state.connections if c.transport.is_closing()])
+        answers = [c for c in running.link.connections.values() if c.client_port == leaving.port]
+        await eventually(lambda: answers[0].bytes_down == len(leaving.received) + 4)  # said, and on its way
         running.server.should_exit = True
         assert await leaving.rest() == close[:1] + b"\x02" + close[-2:]
         assert (await wire.rest())[:4] in (b"\x88\x02\x03\xf4", b"\x88\x02\x03\xe9")
@@ -155,7 +155,8 @@ async def test_who_takes_long_to_leave_is_cut_off_at_the_end() -> None:
         await eventually(lambda: connection.bytes_down > 100_000)
         await wire.send(bytes([0x88, 0x80, 0, 0, 0, 0]))
         await eventually(lambda: [c for c in running.server.server_state.connections if c.transport.is_closing()])
-    assert not running.link.connections
+        running.server.should_exit = True
+        await eventually(lambda: not running.link.connections)
 
 
 @pytest.mark.parametrize("target", ["/sse?after=0", "/websocket?after=0"])
