@@ -108,8 +108,8 @@ async def hung_up(_: Request, __: Exception) -> Response:
 class Server(uvicorn.Server):
     """uvicorn, behind the tap, with an ending that lets every reader finish.
 
-    The tap works with every loop, HTTP and WebSocket implementation of uvicorn. These defaults were as cheap as any, for
-    a poll and for a pushed message, when all twelve were measured side by side; h11 took half as much CPU again per poll.
+    The tap works with every loop, HTTP and WebSocket implementation of uvicorn. These defaults were as cheap as any,
+    for a poll and for a pushed message, when all twelve were measured side by side; h11 took half as much CPU again.
     """
 
     def __init__(
