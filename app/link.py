@@ -117,7 +117,8 @@ class Tap(asyncio.Protocol):
         self.connection.closed_ns = time.monotonic_ns()
         del self.link.connections[self.connection.number]
         self.down.close()
-        self.up.send(lambda: self.inner.connection_lost(exc))
+        # A step of the loop later, because a delay brings the last bytes and the end in one: let them be read first.
+        self.up.send(lambda: self.loop.call_soon(self.inner.connection_lost, exc))
 
     def pause_writing(self) -> None:
         self.inner.pause_writing()
@@ -176,14 +177,14 @@ class Lane:
     def __init__(self, loop: asyncio.AbstractEventLoop, delay_s: float) -> None:
         self._loop = loop
         self._delay_s = delay_s
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[Callable[[], object]] = deque()
         self._not_before = 0.0
 
     def hold_back(self, delays: int) -> None:
         """Let nothing through for that many delays, on top of the usual one."""
         self._not_before = self._loop.time() + (1 + delays) * self._delay_s
 
-    def send(self, action: Callable[[], None]) -> None:
+    def send(self, action: Callable[[], object]) -> None:
         if not self._delay_s:
             action()
             return

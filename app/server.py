@@ -18,7 +18,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from uvicorn.importer import import_from_string
@@ -68,7 +68,7 @@ def create_app(
             *(route for transport in TRANSPORTS.values() for route in transport.routes(log)),
         ],
         middleware=[Middleware(Guard, names=names)],
-        exception_handlers={BadInput: bad_input, HTTPException: http_error},
+        exception_handlers={BadInput: bad_input, HTTPException: http_error, ClientDisconnect: hung_up},
         lifespan=lifespan,
     )
 
@@ -99,6 +99,10 @@ async def bad_input(_: Request, problem: Exception) -> Response:
 async def http_error(_: Request, problem: Exception) -> Response:
     assert isinstance(problem, HTTPException)
     return JSONResponse({"error": problem.detail}, problem.status_code, problem.headers)
+
+
+async def hung_up(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)  # gone in the middle of its own words: nobody will read this
 
 
 class Server(uvicorn.Server):
@@ -135,6 +139,18 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # From here on a reader that does not take its last bytes is cut off, and that is no error to report.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        await self._let_go()
         self._log.close()
         await super().shutdown(sockets)
         self._link.cut()
+
+    async def _let_go(self) -> None:
+        """Wait for those who are just leaving: uvicorn fails when it has to close a WebSocket that closes already."""
+        for tick in itertools.count():
+            leaving = [one.transport for one in self.server_state.connections if one.transport.is_closing()]
+            if not leaving:
+                return
+            if tick == 50:  # half a second
+                for transport in leaving:
+                    transport.abort()
+            await asyncio.sleep(0.01)

@@ -21,7 +21,7 @@ async def receive(url: str, after: str | None = None) -> AsyncIterator[News]:
                         await response.aread()
                     refused(response)
                     new_id, data = last_id, ""
-                    async for line in response.aiter_lines():
+                    async for line in lines(response):
                         field, _, value = line.partition(": ")
                         if field == "id":
                             new_id = value
@@ -36,3 +36,12 @@ async def receive(url: str, after: str | None = None) -> AsyncIterator[News]:
             except httpx.TransportError:
                 pass
             await backoff.wait()  # the stream has ended or is lost: come back, with the last id
+
+
+async def lines(response: httpx.Response) -> AsyncIterator[str]:
+    """The stream's lines. httpx's `aiter_lines` ends them at U+2028 and its like too, which may stand in a message."""
+    unread = ""
+    async for text in response.aiter_text():
+        *whole, unread = (unread + text).split("\n")
+        for line in whole:
+            yield line

@@ -24,7 +24,7 @@ async def receive(url: str, after: str | None = None) -> AsyncIterator[News]:
                         yield news
         except (OSError, ConnectionClosed, InvalidHandshake) as lost:
             if isinstance(lost, InvalidStatus) and lost.response.status_code < 500:
-                raise ValueError(f"{lost.response.status_code}: {lost.response.body[:300]!r}") from lost
+                raise ValueError(f"{lost.response.status_code}: {lost.response.body.decode()[:300]}") from lost
             if isinstance(lost, ConnectionClosed) and lost.rcvd and lost.rcvd.code == 1008:
                 raise ValueError(f"1008: {lost.rcvd.reason}") from lost
         await backoff.wait()

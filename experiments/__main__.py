@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments import report
+from experiments import readme, report, store
+from experiments.check import problems
 from experiments.compare import SEED, compare, overview
 from experiments.questions import QUESTIONS
 
@@ -31,12 +32,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measuring.add_argument("--new", action="store_true", help="begin anew, even if a comparison was interrupted")
     drawing = commands.add_parser("report", help="draw charts and report again from stored data")
     drawing.add_argument("folder", type=Path)
+    checking = commands.add_parser("check", help="say whether stored results make sense; exit code 1 if they do not")
+    checking.add_argument("folder", type=Path)
+    quoting = commands.add_parser("readme", help="write what the reference comparison says into README.md")
+    quoting.add_argument("folder", type=Path, nargs="?", default=store.RESULTS / "reference")
+    keeping = commands.add_parser("keep", help="make a comparison the reference: results/reference")
+    keeping.add_argument("folder", type=Path, nargs="?", default=store.RESULTS / "latest")
     options = parser.parse_args(arguments)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     try:
         if options.command == "compare":
             return compare(options.size or "default", options.only, options.seed, options.new, console)
-        console.print(overview(report.write(options.folder, console)))
+        if options.command == "keep":
+            report.tables(options.folder)
+            console.print(f"kept as {store.keep(options.folder)}")
+            return 0
+        if options.command == "readme":
+            readme.write(store.RESULTS.parent / "README.md", options.folder)
+            return 0
+        summary = report.write(options.folder, console)
+        if options.command == "check":
+            found = problems(summary)
+            console.print("\n".join(found) or f"{len(summary)} conditions make sense")
+            return 1 if found else 0
+        console.print(overview(summary))
         return 0
     except KeyboardInterrupt:
         console.print("interrupted; what is finished is kept, and the same command goes on from here")

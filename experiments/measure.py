@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -36,7 +36,8 @@ from experiments.ledger import Exchange, explain
 from experiments.publisher import Publication, Publisher
 from experiments.text import sample_text
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
+BARRIER_TIMEOUT_S = 120.0
 MARK_TIME_NS = 50_000_000  # for the server to take its mark before readers see the last message and leave
 LEAD_IN_LEAST_S = 0.5
 
@@ -61,16 +62,24 @@ class Observed:
     server_waits: tuple[tuple[int, int], tuple[int, int]] | None
 
 
-def observe(run: Run) -> Observed:
+Barrier = Callable[[], Awaitable[None]]
+"""Awaited when every reader listens, before the lead-in: others that run side by side have to get ready too."""
+
+
+async def at_once() -> None:
+    """A barrier for a run that waits for nobody."""
+
+
+def observe(run: Run, barrier: Barrier = at_once) -> Observed:
     """Do it; raises Failed."""
     with tempfile.TemporaryDirectory(prefix="transport-compare-") as folder:
         try:
-            return asyncio.run(_observe(run, Path(folder)))
+            return asyncio.run(_observe(run, Path(folder), barrier))
         except (OSError, ValueError, EOFError, TimeoutError) as problem:
             raise Failed(f"{type(problem).__name__}: {problem}") from problem
 
 
-async def _observe(run: Run, folder: Path) -> Observed:
+async def _observe(run: Run, folder: Path, barrier: Barrier) -> Observed:
     condition, rng = run.condition, random.Random(run.seed)
     recorded = folder / "recording"
     with server(folder, recorded, condition.one_way_delay_ms) as (process, url):
@@ -80,6 +89,7 @@ async def _observe(run: Run, folder: Path) -> Observed:
         async with reading(run, url, after) as pipe, probing(run, url) as probe:
             if condition.clients:
                 await receive(pipe, START_TIMEOUT_S + condition.pause_s)
+            await barrier()
             lead_in_s = max(LEAD_IN_LEAST_S, condition.pause_s + 2 * condition.one_way_delay_ms / 1000)
             begin_ns = time.monotonic_ns() + 50_000_000
             start_ns = begin_ns + round(lead_in_s * 1e9)
@@ -204,11 +214,11 @@ async def probing(run: Run, url: str) -> AsyncIterator[Probe]:
 
 
 async def receive(pipe: Any, timeout_s: float) -> Any:
-    """The next thing that the readers say; raises TimeoutError, and EOFError if they have died."""
+    """The next thing that another process says; raises TimeoutError, and EOFError if it has died."""
     deadline = time.monotonic() + timeout_s
     while not pipe.poll():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"the readers said nothing for {timeout_s:g} s")
+            raise TimeoutError(f"the other process said nothing for {timeout_s:g} s")
         await asyncio.sleep(0.02)
     said = pipe.recv()
     if isinstance(said, str) and said.startswith("failed: "):
@@ -229,9 +239,9 @@ def waits(pid: int) -> tuple[int, int] | None:
     return waited, turns
 
 
-def measure(run: Run) -> dict[str, Any]:
+def measure(run: Run, barrier: Barrier = at_once) -> dict[str, Any]:
     """Observe a run and make sense of it: {"metrics": {...}, "suspicions": [...], "deliveries": {column: [...]}}."""
-    return evaluate(run, observe(run))
+    return evaluate(run, observe(run, barrier))
 
 
 def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
@@ -248,6 +258,7 @@ def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
         **_delivered(run, seen, deliveries),
         **_segments(seen, by_port),
         **_server(seen),
+        "server_ms": _server_ms(run, seen, exchanges),
         **_quality(seen, deliveries, everything),
     }
     return {"metrics": metrics, "suspicions": suspicions(metrics), "deliveries": deliveries}
@@ -355,6 +366,22 @@ def _server(seen: Observed) -> dict[str, Any]:
     }
 
 
+def _server_ms(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> float | None:
+    """How long the server itself took, on average, for an answer or a push with news in it.
+
+    From when both were there, the last message and, for a poll, the question, to when the last byte was written.
+    """
+    up_ns = round(run.condition.one_way_delay_ms * 1e6)
+    published = {p.cursor: p.published_ns for p in seen.publications}
+    took_ns = [
+        e.ended_ns - max(published[str(e.messages[-1][0])], e.started_ns + up_ns if e.kind == "request" else 0)
+        for its in exchanges.values()
+        for e in its
+        if e.messages and seen.start_ns <= e.started_ns < seen.end_ns
+    ]
+    return statistics.fmean(took_ns) / 1e6 if took_ns else None
+
+
 def _quality(seen: Observed, deliveries: dict[str, list[Any]], everything: dict[int, list[Exchange]]) -> dict[str, Any]:
     """What tells whether the run can be believed."""
     inside = [p for p in seen.publications if seen.start_ns <= p.due_ns < seen.end_ns]
@@ -419,11 +446,19 @@ def suspicions(metrics: dict[str, Any]) -> list[str]:
 
 
 def run_in_process(run: Run, pipe: Any) -> None:
-    """The process of one run: sends its result, or what went wrong as a string. Ctrl-C and SIGTERM end it cleanly."""
+    """The process of one run. Says "ready", waits to be told "go", and sends its result; a string if that went wrong.
+
+    Ctrl-C and SIGTERM end it cleanly.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    async def barrier() -> None:
+        pipe.send("ready")
+        await receive(pipe, BARRIER_TIMEOUT_S)
+
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
         try:
-            pipe.send(measure(run))
+            pipe.send(measure(run, barrier))
         except Exception as problem:
             pipe.send(f"{type(problem).__name__}: {problem}")
     pipe.close()

@@ -36,6 +36,7 @@ SHOWN = {
     "requests_per_message": "requests per message",
     "empty_share": "empty share",
     "bytes_per_message": "bytes per message",
+    "bytes_per_message_with_tcp_ip": "with TCP/IP headers",
     "bytes_per_minute": "bytes per minute",
     "setup_bytes": "set-up bytes",
     "segments_per_message": "segments per message",
@@ -135,6 +136,7 @@ def section(name: str, question: questions.Question, summary: pd.DataFrame, svg:
     return {
         "name": name,
         "title": question.TITLE,
+        "conclusion": question.conclusion(summary),
         "text": paragraphs(inspect.getdoc(question) or ""),
         "figure": base64.b64encode(svg).decode(),
         "head": list(SHOWN.values()),

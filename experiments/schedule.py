@@ -1,8 +1,15 @@
-"""Does the runs of a plan: some alone, most side by side, each in its own processes, each stored when it is done.
+"""Does the runs of a plan in batches, each run in its own processes, each stored when it is done.
 
-Where milliseconds count, a run has the machine to itself. The others, whose delays are set by a poll interval or by the
-emulated network, or whose bytes are counted, share it as long as their expected load leaves most of it idle. Whether
-that was so is measured in every run (see `measure.suspicions`); a run that is not to be believed is done once more.
+Starting a run takes half a second of CPU, which is far more than most runs use while they measure. So the runs of a
+batch start together, wait until all of them are ready, and only then measure, side by side, in windows that nobody's
+start falls into. There are three kinds:
+
+- *alone*: where a millisecond counts. One at a time, beside nothing but slow ones that measure already.
+- *slow*: a message every 5 s or less. They take a minute and next to no CPU.
+- the others, as many at a time as load less than half of the machine; runs of one length together.
+
+Whether a run had the machine that it needed is measured in every run (`measure.suspicions`). One that is not to be
+believed is done once more.
 """
 
 import math
@@ -20,103 +27,121 @@ from experiments.measure import PROCESSES, run_in_process
 
 PRELOADED = ["experiments.measure"]
 TRIES = 2
-AROUND_S = 2.6
-"""What a run takes besides its window: starting, warming up, ending."""
 
-SIDE_BY_SIDE = 12 * (os.cpu_count() or 1)
-LOAD_MOST = 0.30 * (os.cpu_count() or 1)
-"""Cores that runs side by side may be expected to use; starting them takes about as much again."""
+CORES = os.cpu_count() or 1
+BATCH_MOST = 14 * CORES
+LOAD_MOST = 0.35 * CORES
+"""Cores that the runs of a batch may be expected to use, all together."""
+
+START_S = 0.4 / CORES
+"""What starting and ending one more run in a batch adds to its time."""
+
+AROUND_S = 2.5
+"""What a batch of one takes besides its window: starting, warming up, ending."""
 
 
 @dataclass
 class Going:
-    """A run in its process."""
+    """A run in its process; `ready` when it only waits to be told to go."""
 
     run: Run
     process: BaseProcess
     pipe: Connection
-    tried: int
-    ends_at: float
+    ready: bool = False
+    ends_at: float = math.inf
 
 
 @dataclass
 class Schedule:
-    """Does `runs`; calls `done(run, result)` for each, where a result is a dict, or a string that says what failed."""
+    """Does `runs`; calls `done(run, result)` for each, where a result is a dict, or a string that says what failed.
+
+    `tick` is called several times a second.
+    """
 
     runs: Sequence[Run]
     done: Callable[[Run, dict[str, Any] | str], None]
     tick: Callable[["Schedule"], None]
-    waiting: list[tuple[Run, int]] = field(default_factory=list)
+    alone: list[Run] = field(default_factory=list)
+    slow: list[Run] = field(default_factory=list)
+    others: list[Run] = field(default_factory=list)
     going: dict[int, Going] = field(default_factory=dict)
+    tries: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # The longest first, or they would be waited for at the end; the order is otherwise the plan's.
-        together = sorted((r for r in self.runs if not r.condition.alone), key=lambda r: -(r.window_s // 15))
-        alone = [r for r in self.runs if r.condition.alone]
-        self.waiting = [(run, 1) for run in (*alone, *together)]
+        for run in self.runs:
+            self._queue(run).append(run)
+        for queue in (self.slow, self.others):
+            queue.sort(key=lambda run: -run.window_s)  # runs of one length stay in the plan's shuffled order
 
     def go(self) -> None:
         """Until all is done. Whatever happens, Ctrl-C included, no process is left behind."""
         PROCESSES.set_forkserver_preload(PRELOADED)
         try:
-            while self.waiting or self.going:
-                while (position := self._next()) is not None:
-                    self._start(*self.waiting.pop(position))
+            while self.alone or self.slow or self.others or self.going:
+                for run in self._next_batch():
+                    self._start(run)
                 for pipe in wait([going.pipe for going in self.going.values()], timeout=0.2):
-                    self._finish(pipe)
+                    self._hear(self.going[pipe.fileno()])  # type: ignore[union-attr]
+                if all(going.ready for going in self.going.values()):
+                    self._let_go()
                 self.tick(self)
         finally:
             self._stop()
 
     def left_s(self) -> float:
         """About how long the rest takes, in seconds."""
-        now = time.monotonic()
-        alone = sum(run.window_s + AROUND_S for run, _ in self.waiting if run.condition.alone)
-        together = [run for run, _ in self.waiting if not run.condition.alone]
-        lanes = max(1.0, min(SIDE_BY_SIDE, LOAD_MOST / (sum(map(load, together)) / len(together)))) if together else 1
-        packed = sum(run.window_s + AROUND_S for run in together) / lanes
-        going = max((g.ends_at - now for g in self.going.values()), default=0.0)
-        return alone + max(packed, going, max((r.window_s + AROUND_S for r in together), default=0.0))
+        going = max((going.ends_at for going in self.going.values() if going.ready), default=0.0) - time.monotonic()
+        alone = sum(run.window_s + AROUND_S for run in self.alone)
+        return max(going, 0.0, alone) + _batches_s(self.slow) + _batches_s(self.others)
 
-    def _next(self) -> int | None:
-        """The position of the next run that may start now."""
-        if not self.waiting:
-            return None
-        if any(going.run.condition.alone for going in self.going.values()):
-            return None
-        if self.waiting[0][0].condition.alone:
-            return None if self.going else 0
-        used = sum(load(going.run) for going in self.going.values())
-        for position, (run, _) in enumerate(self.waiting):
-            if run.condition.alone:
-                continue
-            if len(self.going) < SIDE_BY_SIDE and (not self.going or used + load(run) <= LOAD_MOST):
-                return position
-        return None
+    def _queue(self, run: Run) -> list[Run]:
+        if run.condition.alone:
+            return self.alone
+        return self.slow if is_slow(run) else self.others
 
-    def _start(self, run: Run, tried: int) -> None:
-        here, there = PROCESSES.Pipe(duplex=False)
+    def _next_batch(self) -> list[Run]:
+        """The runs to start now; none while others are getting ready, or measure what must not be disturbed."""
+        if not self.going:
+            for queue in (self.slow, self.alone, self.others):
+                if queue:
+                    return take_batch(queue)
+        elif self.alone and all(is_slow(going.run) and going.ends_at < math.inf for going in self.going.values()):
+            return take_batch(self.alone)
+        return []
+
+    def _start(self, run: Run) -> None:
+        here, there = PROCESSES.Pipe()
         process = PROCESSES.Process(target=run_in_process, args=(run, there))
         process.start()
         there.close()
-        ends_at = time.monotonic() + run.window_s + AROUND_S
-        self.going[here.fileno()] = Going(run, process, here, tried, ends_at)
+        self.going[here.fileno()] = Going(run, process, here)
+        self.tries[run.name] = self.tries.get(run.name, 0) + 1
 
-    def _finish(self, pipe: Any) -> None:
-        going = self.going.pop(pipe.fileno())
+    def _let_go(self) -> None:
+        for going in self.going.values():
+            if going.ends_at == math.inf:
+                going.ends_at = time.monotonic() + going.run.window_s + AROUND_S
+                going.pipe.send("go")
+
+    def _hear(self, going: Going) -> None:
         try:
-            result = pipe.recv()
+            said = going.pipe.recv()
         except EOFError:
-            result = "the process of the run ended without a word"
-        pipe.close()
-        going.process.join()
-        doubtful = isinstance(result, str) or bool(result["suspicions"])
-        if doubtful and going.tried < TRIES:
-            self.waiting.append((going.run, going.tried + 1))
+            said = "the process of the run ended without a word"
+        if said == "ready":
+            going.ready = True
             return
-        if isinstance(result, dict):
-            result["tries"] = going.tried
-        self.done(going.run, result)
+        del self.going[going.pipe.fileno()]
+        going.pipe.close()
+        going.process.join()
+        run, tries = going.run, self.tries[going.run.name]
+        doubtful = isinstance(said, str) or bool(said["suspicions"])
+        if doubtful and tries < TRIES:
+            self._queue(run).append(run)
+            return
+        if isinstance(said, dict):
+            said["tries"] = tries
+        self.done(run, said)
 
     def _stop(self) -> None:
         for going in self.going.values():
@@ -129,8 +154,26 @@ class Schedule:
             going.pipe.close()
 
 
+def take_batch(queue: list[Run]) -> list[Run]:
+    """Removes from `queue` what can run at the same time: the first, and others of about its length."""
+    first = queue.pop(0)
+    batch, used = [first], load(first)
+    for run in () if first.condition.alone else tuple(queue):
+        similar = is_slow(first) or run.window_s > 0.6 * first.window_s
+        if similar and len(batch) < BATCH_MOST and used + load(run) <= LOAD_MOST:
+            queue.remove(run)
+            batch.append(run)
+            used += load(run)
+    return batch
+
+
+def is_slow(run: Run) -> bool:
+    """Whether next to nothing happens in a run."""
+    return run.condition.rate_hz <= 0.2 and run.condition.pause_s in (0, 1)
+
+
 def load(run: Run) -> float:
-    """About how much of a core a run uses, server, readers and publisher; only good enough for packing."""
+    """About how much of a core a run uses while it measures; only good enough for packing."""
     c = run.condition
     readers = c.clients + 1
     if c.transport == "short_poll":
@@ -139,9 +182,17 @@ def load(run: Run) -> float:
         requests_hz = readers * min(c.rate_hz, 1 / max(0.002, 2 * c.one_way_delay_ms / 1000))
     else:
         requests_hz = 0
-    request_s = 0.004 if c.client == "library" else 0.0012
-    deliveries_hz = c.rate_hz * readers
-    return math.fsum((0.005, requests_hz * request_s, deliveries_hz * 0.0004, c.rate_hz * 0.001))
+    request_s = 0.002 if c.client == "library" else 0.0005
+    return math.fsum((0.005, requests_hz * request_s, c.rate_hz * readers * 0.00015, c.rate_hz * 0.0005))
+
+
+def _batches_s(queue: Sequence[Run]) -> float:
+    """How long these runs take in batches."""
+    left, total = list(queue), 0.0
+    while left:
+        batch = take_batch(left)
+        total += max(run.window_s for run in batch) + AROUND_S + START_S * len(batch)
+    return total
 
 
 def description(run: Run) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -66,6 +67,16 @@ def folders() -> Iterator[Path]:
     if RESULTS.exists():
         found = (path for path in RESULTS.iterdir() if (path / "plan.json").exists() and not path.is_symlink())
         yield from sorted((path for path in found if path.name != "reference"), reverse=True)
+
+
+def keep(folder: Path) -> Path:
+    """Put `folder` in the place of `results/reference`, without its single runs: the tables have all that they say."""
+    reference, new = RESULTS / "reference", RESULTS / ".reference.partial"
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.copytree(folder.resolve(), new, ignore=shutil.ignore_patterns("runs", ".*.partial"))
+    shutil.rmtree(reference, ignore_errors=True)
+    new.rename(reference)
+    return reference
 
 
 def save_run(folder: Path, result: dict[str, Any]) -> None:

@@ -16,6 +16,9 @@ import pandas as pd
 from experiments.design import CONDITION_COLUMNS, Condition
 from experiments.theory import Polling, Push
 
+TCP_IP_BYTES = 52
+"""Headers of one segment, as Linux sends them: IPv4 20 (RFC 791), TCP 20 (RFC 9293), timestamps 12 (RFC 7323)."""
+
 P99_LEAST = 500
 """A 99th percentile of fewer deliveries would be made of the last five."""
 
@@ -98,7 +101,13 @@ def _row(condition: Condition, every: pd.DataFrame, its: pd.DataFrame, delays: p
     seconds = its.window_s.sum()
     row["segments_up"], row["segments_down"] = its.segments_up.sum(min_count=1), its.segments_down.sum(min_count=1)
     row["segments_per_message"] = _ratio(row["segments_up"] + row["segments_down"], row["deliveries"])
+    row["bytes_per_message_with_tcp_ip"] = (
+        row["bytes_per_message"] + TCP_IP_BYTES * row["segments_per_message"]
+        if row["segments_per_message"]
+        else math.nan
+    )
     row["server_cpu_ms_per_s"] = its.server_cpu_ms.sum() / seconds
+    row["server_ms"] = its.server_ms.mean()
     row["server_rss_mb"] = its.server_rss_bytes.mean() / 2**20
     return row | _theory(condition, its, row)
 
@@ -156,8 +165,8 @@ def _theory(condition: Condition, its: pd.DataFrame, row: Mapping[str, Any]) -> 
         return theory
     theory["theory_delay_mean_ms"] = 1000 * model.mean_delay_s
     # What is not the transport's doing is measured, and is no part of the formula.
-    ours = row["way_in_ms"] + row["from_wire_ms"] - condition.one_way_delay_ms
-    theory["tools_ms"] = ours if condition.polls else ours + row["to_wire_ms"]
+    client_ms = row["from_wire_ms"] - condition.one_way_delay_ms
+    theory["tools_ms"] = row["way_in_ms"] + row["server_ms"] + client_ms
     off_ms = row["delay_mean_ms"] - theory["theory_delay_mean_ms"]
     theory["residual_delay_ms"] = off_ms
     theory["residual_delay_percent"] = _percent(off_ms, theory["theory_delay_mean_ms"])

@@ -12,12 +12,13 @@ import socket
 import struct
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import pytest
 
+from app.__main__ import listen
 from app.guard import LOCAL_NAMES
 from app.link import Link, Observer
 from app.log import MessageLog
@@ -80,18 +81,29 @@ async def serving(
     http: Literal["httptools", "h11"] = "httptools",
     ws: Literal["websockets-sansio", "websockets", "wsproto"] = "websockets-sansio",
 ) -> AsyncIterator[Running]:
-    """A server in this process, on the test's own event loop; it has ended when the block has."""
+    """A server in this process, on the test's own event loop; it has ended when the block has.
+
+    It ends as it does for everybody if the test has told it to (`should_exit`), and otherwise without the pauses,
+    a fifth of a second, that uvicorn makes for the clients' sake.
+    """
     log = log or MessageLog()
     link = Link(delay_s, observer)
-    listener = socket.create_server(("127.0.0.1", port), backlog=2048)
+    listener = listen("127.0.0.1", port)
     server = Server(create_app(log, names, publish_hz), log, link, http=http, ws=ws)
     running = asyncio.create_task(server.serve([listener]))
     await eventually(lambda: server.started or running.done())
     try:
         yield Running(listener.getsockname()[1], log, link, server)
     finally:
-        server.should_exit = True
-        await asyncio.wait_for(running, LIMIT_S)
+        if not server.should_exit:
+            running.cancel()
+            for one in server.servers:
+                one.close()
+            link.cut()
+            await server.lifespan.shutdown()
+            await eventually(lambda: not link.connections and not server.server_state.tasks)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait_for(running, LIMIT_S)
 
 
 @dataclass
@@ -151,6 +163,10 @@ class Wire:
     async def until(self, end: bytes) -> bytes:
         return self._kept(await asyncio.wait_for(self.reader.readuntil(end), LIMIT_S))
 
+    async def some(self) -> bytes:
+        """What there is, or what comes next; empty when the other side has closed."""
+        return self._kept(await asyncio.wait_for(self.reader.read(65_536), LIMIT_S))
+
     async def rest(self) -> bytes:
         """Everything until the other side closes."""
         return self._kept(await asyncio.wait_for(self.reader.read(), LIMIT_S))
@@ -179,6 +195,31 @@ async def ask(
     async with Wire.to(port) as wire:
         await wire.ask(target, headers, body, method)
         return await wire.answer()
+
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def plain_server(talk: Talk) -> AsyncIterator[str]:
+    """A server that does `talk` on every connection, and its HOST:PORT; with the block, all of them have ended."""
+    talks: list[asyncio.Task[None] | None] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.append(asyncio.current_task())
+        try:
+            await talk(reader, writer)
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the client has gone
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    await asyncio.wait_for(asyncio.gather(*filter(None, talks)), LIMIT_S)
 
 
 @dataclass

@@ -1,13 +1,14 @@
 """Who is let in, over HTTP and WebSocket alike."""
 
 import json
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from app.guard import host_name
-from tests.serving import Running, Wire, ask, serving
+from tests.serving import EVERY_WS, Running, Wire, ask, serving
 
 
 @pytest.mark.parametrize(
@@ -33,9 +34,10 @@ async def refusal(running: Running, path: str, headers: dict[str, str]) -> tuple
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("ws", EVERY_WS)
 @pytest.mark.parametrize("path", ["/messages", "/websocket", "/nowhere"])
-async def test_foreign_hosts_and_foreign_pages_are_refused(path: str) -> None:
-    async with serving() as running:
+async def test_foreign_hosts_and_foreign_pages_are_refused(path: str, ws: Any) -> None:
+    async with serving(ws=ws) as running:
         for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost:80@evil.example", ""):
             status, error = await refusal(running, path, {"Host": host})
             assert status == 400

@@ -52,6 +52,17 @@ async def test_what_is_no_message_is_refused_in_one_line(body: bytes, status: in
         assert (await ask(running.port, "/messages", body=b'{"text": "a"}', method="POST"))[0] == 201
 
 
+async def test_who_goes_away_in_the_middle_of_a_message_publishes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving() as running:
+        async with Wire.to(running.port) as wire:
+            await wire.ask("/messages", {"Content-Length": "40"}, method="POST")
+            await wire.send(b'{"text": "hel')
+            await eventually(lambda: [c for c in running.link.connections.values() if c.bytes_up == len(wire.sent)])
+        await eventually(lambda: not running.link.connections and not running.server.server_state.tasks)
+        assert running.log.newest.seq == 0
+    assert not caplog.records
+
+
 async def test_other_addresses_and_methods_are_refused_in_json() -> None:
     async with serving() as running:
         for method, path, status, why in (
@@ -116,6 +127,36 @@ async def test_the_end_is_clean_for_everybody(http: Any, ws: Any, caplog: pytest
     assert not running.link.connections
     assert not running.server.server_state.tasks
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("ws", EVERY_WS)
+async def test_who_is_just_leaving_does_not_disturb_the_end(ws: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(ws=ws, delay_s=0.05) as running, Wire.to(running.port) as leaving, Wire.to(running.port) as wire:
+        for one in (wire, leaving):
+            await one.upgrade()
+            await one.until(b'"}')
+        close = bytes([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8])
+        await leaving.send(close)
+        answers = [c for c in running.link.connections.values() if c.client_port == leaving.port]
+        await eventually(lambda: answers[0].bytes_down == len(leaving.received) + 4)  # said, and on its way
+        running.server.should_exit = True
+        assert await leaving.rest() == close[:1] + b"\x02" + close[-2:]
+        assert (await wire.rest())[:4] in (b"\x88\x02\x03\xf4", b"\x88\x02\x03\xe9")
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_who_takes_long_to_leave_is_cut_off_at_the_end() -> None:
+    async with serving() as running, Wire.to(running.port) as wire:
+        for _ in range(1_000):
+            running.log.publish("a" * TEXT_MAX_BYTES)
+        wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await wire.upgrade("/websocket?after=0")
+        (connection,) = running.link.connections.values()
+        await eventually(lambda: connection.bytes_down > 100_000)
+        await wire.send(bytes([0x88, 0x80, 0, 0, 0, 0]))
+        await eventually(lambda: [c for c in running.server.server_state.connections if c.transport.is_closing()])
+        running.server.should_exit = True
+        await eventually(lambda: not running.link.connections)
 
 
 @pytest.mark.parametrize("target", ["/sse?after=0", "/websocket?after=0"])

@@ -217,8 +217,9 @@ async def test_silence_on_sse_is_filled_with_comments(monkeypatch: pytest.Monkey
 # WebSocket
 
 
-async def test_a_websocket_publishes_and_all_transports_hear_of_it() -> None:
-    async with serving() as running, connect(f"ws://{running.host}/websocket") as socket:
+@pytest.mark.parametrize("ws", EVERY_WS)
+async def test_a_websocket_publishes_and_all_transports_hear_of_it(ws: Any) -> None:
+    async with serving(ws=ws) as running, connect(f"ws://{running.host}/websocket") as socket:
         assert json.loads(await socket.recv()) == {"cursor": f"{running.log.epoch}-0"}
         for text in ("hello", "長輪詢"):
             await socket.send(json.dumps({"text": text}))
@@ -228,8 +229,9 @@ async def test_a_websocket_publishes_and_all_transports_hear_of_it() -> None:
                 assert [message["text"] for message in await next_news(told, 2)] == ["hello", "長輪詢"]
 
 
-async def test_a_frame_that_is_not_understood_ends_the_websocket() -> None:
-    async with serving() as running:
+@pytest.mark.parametrize("ws", EVERY_WS)
+async def test_a_frame_that_is_not_understood_ends_the_websocket(ws: Any) -> None:
+    async with serving(ws=ws) as running:
         for frame, code, why in (
             (b'{"text": "hello"}', 1003, 'send text frames, {"text": "..."}'),
             ("hello", 1008, 'send {"text": "..."}'),

@@ -1,4 +1,5 @@
-"""The questions, in the order of the report. Each module is its text (the docstring), CONDITIONS and `figure(table)`.
+"""The questions, in the order of the report. Each module is its text (the docstring), CONDITIONS,
+`conclusion(summary)` and `figure(table)`.
 
 `table` is what `experiments.tables` makes of the runs: `summary` has one row per condition, `runs` one per run, and
 `deliveries` one per message and reader.
@@ -6,6 +7,7 @@
 
 from typing import Protocol
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.design import Condition
@@ -19,8 +21,11 @@ class Question(Protocol):
     TITLE: str
     CONDITIONS: list[Condition]
 
+    def conclusion(self, summary: pd.DataFrame) -> str:
+        """The answer in a sentence, made of the summary's numbers."""
+
     def figure(self, table: Table) -> Figure:
-        """The answer as a chart, with a title computed from the data."""
+        """The answer as a chart, with the conclusion as its title."""
 
 
 QUESTIONS: dict[str, Question] = {

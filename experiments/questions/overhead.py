@@ -55,8 +55,8 @@ def figure(table: Table) -> Figure:
     silence = table.summary[table.summary.rate_hz == 0]
     panels = len(rates) + bool(len(silence))
     for column, rate_hz in enumerate(rates):
-        axes = made.add_axes((0.135 + column * 0.87 / panels, 0.15, 0.87 / panels - 0.095, 0.6))
-        bars(axes, table.summary[table.summary.rate_hz == rate_hz], named=column == 0)
+        axes = made.add_axes((0.135 + column * 0.87 / panels, 0.15, 0.87 / panels - 0.05, 0.6))
+        bars(axes, table.summary[table.summary.rate_hz == rate_hz], named=column == 0, crowded=panels > 1)
         every = "1 message per second" if rate_hz == 1 else f"1 message per {1 / rate_hz:g} s"
         axes.set_title(every, pad=14)
         axes.set_xlabel("bytes per delivered message")
@@ -65,7 +65,7 @@ def figure(table: Table) -> Figure:
         silent(axes, silence)
     key(made)
     style.footnote(
-        made, "Above TCP. Upper bar of a pair: library's headers; lower: a browser's. Short polling every 1 s."
+        made, "Above TCP. Upper bar of each pair: headers of a library; lower: of a browser. Short polling every 1 s."
     )
     return made
 
@@ -83,7 +83,7 @@ def conclusion(summary: pd.DataFrame) -> str:
     )
 
 
-def bars(axes: Axes, rows: pd.DataFrame, named: bool) -> None:
+def bars(axes: Axes, rows: pd.DataFrame, named: bool, crowded: bool) -> None:
     """Two stacked bars per transport, with what else they cost written beside them."""
     most = rows.bytes_per_message.max()
     for row in rows.to_dict("records"):
@@ -94,11 +94,20 @@ def bars(axes: Axes, rows: pd.DataFrame, named: bool) -> None:
             axes.barh(y, width, 0.38, left=left, color=shade)
             left += width
         segments = row["segments_per_message"]
-        asked = f"{row['requests_per_message']:.1f} requests" if row["requests_per_message"] else "no request"
-        extra = f"\n{asked}" + ("" if segments != segments else f", {segments:.1f} segments")
-        axes.text(left + most * 0.02, y, f"{left:,.0f} B{extra}", fontsize=style.SMALL, va="center", linespacing=0.95)
-    axes.set(xlim=(0, most * 1.62), ylim=(-3.55, 0.6))
+        asked = count(row["requests_per_message"], "request")
+        extra = f"\n{asked}" + ("" if segments != segments else f", {count(segments, 'segment')}")
+        whose = f", {row['headers']}" if row["transport"] == "short_poll" else ""
+        axes.text(
+            left + most * 0.02, y, f"{left:,.0f} B{whose}{extra}", fontsize=style.SMALL, va="center", linespacing=0.95
+        )
+    axes.set(xlim=(0, most * (2.5 if crowded else 1.4)), ylim=(-3.55, 0.6))
     ticks(axes, named)
+
+
+def count(number: float, of: str) -> str:
+    """`no request`, `1 request`, `9.5 requests`."""
+    rounded = f"{number:.1f}".removesuffix(".0") if number < 10 else f"{number:.0f}"
+    return f"no {of}" if not number else f"{rounded} {of}{'' if rounded == '1' else 's'}"
 
 
 def silent(axes: Axes, rows: pd.DataFrame) -> None:

@@ -1,0 +1,98 @@
+"""What the raw client says about itself, against those whom it imitates."""
+
+import asyncio
+import contextlib
+import re
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clients import CLIENTS, raw
+from clients.headers import browser, library
+from tests.serving import LIMIT_S, TRANSPORTS, eventually, path, plain_server
+
+pytestmark = pytest.mark.anyio
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PAGE = b"""<!doctype html><script>
+fetch("/short-poll"); fetch("/long-poll"); new EventSource("/sse"); new WebSocket(`ws://${location.host}/websocket`)
+</script>"""
+
+
+@contextlib.asynccontextmanager
+async def listening() -> AsyncIterator[tuple[str, list[str]]]:
+    """A server that remembers the heads of requests, and answers a page to `/` and nothing to anything else."""
+    heads: list[str] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        heads.append(head.decode())
+        if head.startswith(b"GET / "):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n" + PAGE)
+        else:
+            await reader.read()
+
+    async with plain_server(talk) as host:
+        yield host, heads
+
+
+def without_key(head: str) -> str:
+    """A WebSocket's key is random; its length is not."""
+    return re.sub(r"(Sec-WebSocket-Key: )[A-Za-z0-9+/]{22}==\r\n", r"\1KEY\r\n", head)
+
+
+@pytest.mark.parametrize("after", [None, "abc-7"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_the_raw_client_sends_what_the_library_sends(transport: str, after: str | None) -> None:
+    async with listening() as (host, heads):
+
+        async def ask(receive: Callable[..., Any], *arguments: Any) -> None:
+            told = receive(*arguments)
+            asking = asyncio.create_task(anext(told))
+            count = len(heads)
+            await eventually(lambda: len(heads) > count)
+            asking.cancel()
+            await asyncio.wait([asking])
+            await told.aclose()
+
+        await ask(CLIENTS[transport].receive, f"http://{host}", after)
+        await ask(raw.receive, transport, f"http://{host}", after)
+        by_library, by_raw = map(without_key, heads)
+        assert by_raw == by_library
+        target = path(transport) + (f"?after={after}" if after else "")
+        assert by_library == f"GET {target} HTTP/1.1\r\n{without_key(library(transport, host))}\r\n"
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
+async def test_the_browser_profile_is_what_chromium_sends(tmp_path: Path) -> None:
+    assert CHROMIUM
+    version = await asyncio.to_thread(subprocess.check_output, [CHROMIUM, "--version"], stderr=subprocess.DEVNULL)
+    if " 156." not in version.decode():
+        pytest.skip("the profile is of another version of Chromium")
+    async with listening() as (host, heads):
+        options = (
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-proxy-server",
+            f"--user-data-dir={tmp_path}",
+        )
+        chromium = await asyncio.create_subprocess_exec(
+            *(CHROMIUM, *options, f"http://{host}/"),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        asked: dict[str, str] = {}
+        try:
+            await eventually(lambda: all(any(head.startswith(f"GET {path(t)} ") for head in heads) for t in TRANSPORTS))
+        finally:
+            chromium.terminate()
+            await asyncio.wait_for(chromium.wait(), LIMIT_S)
+        asked = {head.split()[1]: without_key(head).replace("HeadlessChrome", "Chrome") for head in heads}
+        for transport in TRANSPORTS:
+            headers = without_key(browser(transport, host))
+            assert asked[path(transport)] == f"GET {path(transport)} HTTP/1.1\r\n{headers}\r\n"

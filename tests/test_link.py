@@ -1,0 +1,367 @@
+"""The tap, against what the client's own socket sent and received."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import shutil
+import socket
+import struct
+import sys
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.uri import parse_uri
+
+from app.__main__ import listen
+from app.link import Connection, Direction, Lane, Link, TappedWriter, tcp_info
+from tests.clock import run_jumping
+from tests.serving import EVERY_WS, LIMIT_S, Running, Wire, eventually, serving
+
+pytestmark = pytest.mark.anyio
+
+every_loop = pytest.mark.parametrize(
+    "anyio_backend", [("asyncio", {"use_uvloop": True}), ("asyncio", {"use_uvloop": False})], ids=["uvloop", "asyncio"]
+)
+
+TIMER_S = 0.002
+"""uvloop's timers count whole milliseconds."""
+
+
+class Pieces:
+    """An observer: everything that passed the tap, by the client's port."""
+
+    def __init__(self) -> None:
+        self.passed: dict[int, list[tuple[Direction, int, bytes]]] = {}
+        self.connections: dict[int, Connection] = {}
+
+    def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
+        self.connections[connection.client_port] = connection
+        self.passed.setdefault(connection.client_port, []).append((direction, at_ns, data))
+
+    def check(self, port: int, wire: Wire) -> None:
+        """The tap saw, counted and stamped what the client's socket did, no byte more or less."""
+        passed, connection = self.passed[port], self.connections[port]
+        up = [data for direction, _, data in passed if direction == "up"]
+        down = [data for direction, _, data in passed if direction == "down"]
+        assert b"".join(up) == wire.sent
+        assert b"".join(down) == wire.received
+        assert (connection.bytes_up, connection.bytes_down) == (len(wire.sent), len(wire.received))
+        assert connection.writes == len(down)
+        assert connection.closed_ns is not None
+        times = [connection.opened_ns, *(at_ns for _, at_ns, _ in passed), connection.closed_ns]
+        assert times == sorted(times)
+        assert connection.last_write_ns == max(at_ns for direction, at_ns, _ in passed if direction == "down")
+        if sys.platform == "linux":
+            assert connection.segments is not None
+            sent_once = connection.segments["bytes_sent"] - connection.segments["bytes_retransmitted"]
+            assert sent_once == len(wire.received)
+            assert 1 <= connection.segments["data_segments_up"] <= connection.segments["segments_up"]
+            assert 1 <= connection.segments["data_segments_down"] <= connection.segments["segments_down"]
+        else:
+            assert connection.segments is None
+
+
+async def polls(running: Running, wire: Wire) -> None:
+    for _ in range(3):
+        message = running.log.publish("hello")
+        await wire.ask(f"/short-poll?after={message.cursor}")
+        assert (await wire.answer())[0] == 200
+        running.log.publish("長輪詢")
+        await wire.ask(f"/long-poll?after={message.cursor}")
+        assert (await wire.answer())[0] == 200
+    await wire.ask("/messages", body=b'{"text": "a"}' + b" " * 70_000, method="POST")
+    assert (await wire.answer())[0] == 201
+    await wire.ask("/nowhere")
+    assert (await wire.answer())[0] == 404
+
+
+async def a_stream(running: Running, wire: Wire) -> None:
+    await wire.ask("/sse")
+    await wire.until(b"\n\n\r\n")
+    for i in range(20):
+        message = running.log.publish(f"{i}" * 500)
+        if i % 5 == 4:
+            await wire.until(f"id: {message.cursor}\n".encode())
+            await wire.until(b"\n\n\r\n")
+
+
+async def a_websocket(running: Running, wire: Wire) -> None:
+    """Both directions at once, with control frames, as the websockets library does it without I/O."""
+    protocol = ClientProtocol(parse_uri(f"ws://{running.host}/websocket"))
+    protocol.send_request(protocol.connect())
+    texts: list[str] = []
+    pongs = 0
+
+    async def receive() -> None:
+        nonlocal pongs
+        protocol.receive_data(await wire.some())
+        for event in protocol.events_received():
+            if isinstance(event, Frame) and event.opcode is Opcode.TEXT:
+                texts.append(json.loads(bytes(event.data)).get("text"))
+            pongs += isinstance(event, Frame) and event.opcode is Opcode.PONG
+
+    await flush(protocol, wire)
+    while not texts:
+        await receive()
+    for i in range(5):
+        running.log.publish(f"down {i}" * 100)
+        protocol.send_text(json.dumps({"text": f"up {i}"}).encode())
+        protocol.send_ping(b"abc")
+        await flush(protocol, wire)
+    while len(texts) < 11 or pongs < 5:
+        await receive()
+    assert [text for text in texts[1:] if text.startswith("up")] == [f"up {i}" for i in range(5)]
+    protocol.send_close(1000)
+    await flush(protocol, wire)
+    await wire.rest()
+
+
+async def flush(protocol: ClientProtocol, wire: Wire) -> None:
+    for data in protocol.data_to_send():
+        await wire.send(data)
+
+
+@every_loop
+@pytest.mark.parametrize("ws", EVERY_WS)
+@pytest.mark.parametrize(
+    ("http", "delay_s"),
+    [("httptools", 0), ("h11", 0), ("httptools", 0.003), ("h11", 0.003)],
+    ids=["httptools", "h11", "httptools delayed", "h11 delayed"],
+)
+async def test_what_was_counted_is_what_the_clients_socket_saw(http: Any, ws: Any, delay_s: float) -> None:
+    pieces = Pieces()
+    async with serving(http=http, ws=ws, delay_s=delay_s, observer=pieces) as running:
+        wires = {}
+        for talk in (polls, a_stream, a_websocket):
+            async with Wire.to(running.port) as wire:
+                wires[wire.port] = wire
+                await talk(running, wire)
+        await eventually(lambda: not running.link.connections)
+        assert pieces.passed.keys() == wires.keys()
+        for port, wire in wires.items():
+            pieces.check(port, wire)
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+@pytest.mark.parametrize("target", ["/short-poll?after=0", "/long-poll?after=0", "/sse?after=0"])
+async def test_curl_counts_the_same(target: str) -> None:
+    pieces = Pieces()
+    async with serving(observer=pieces) as running:
+        running.log.publish("hello")
+        sizes = "%{stderr}%{local_port} %{size_request} %{size_header}"
+        curl = await asyncio.create_subprocess_exec(
+            *("curl", "-s", "--raw", "-w", sizes, running.url + target),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        await eventually(
+            lambda: any(direction == "down" for _, sent in pieces.passed.items() for direction, *_ in sent)
+        )
+        running.log.close()  # a stream ends with its log
+        body, stderr = await asyncio.wait_for(curl.communicate(), LIMIT_S)
+        port, request, header = map(int, stderr.split())
+        connection = pieces.connections[port]
+        assert (connection.bytes_up, connection.bytes_down) == (request, header + len(body))
+
+
+# The emulated network
+
+
+@every_loop
+async def test_everything_is_late_by_the_delay_and_a_new_connection_by_a_round_trip_more() -> None:
+    delay_s = 0.03
+    async with serving(delay_s=delay_s) as running:
+        start = time.monotonic()
+        async with Wire.to(running.port) as wire:
+            await wire.ask("/short-poll")
+            await wire.answer()
+            first_s, start = time.monotonic() - start, time.monotonic()
+            assert first_s >= 4 * delay_s - TIMER_S
+            await wire.ask("/short-poll")
+            await wire.answer()
+            assert time.monotonic() - start >= 2 * delay_s - TIMER_S
+            await wire.ask("/sse")
+            await wire.until(b"\n\n\r\n")
+            start = time.monotonic()
+            running.log.publish("hello")
+            await wire.until(b"\n\n\r\n")
+            assert time.monotonic() - start >= delay_s - TIMER_S
+
+
+@settings(deadline=None)
+@given(
+    delay_s=st.integers(1, 100).map(float),
+    held_back=st.sampled_from([0, 2]),
+    gaps=st.lists(st.sampled_from([0.0, 0.0, 1.0, 7.0, 250.0]), max_size=20),
+)
+def test_a_lane_keeps_the_order_and_delays_by_just_what_it_should(
+    delay_s: float, held_back: int, gaps: list[float]
+) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        lane = Lane(loop, delay_s)
+        if held_back:
+            lane.hold_back(held_back)
+        done: list[tuple[int, float]] = []
+        sent: list[float] = []
+
+        def arrive(number: int) -> None:
+            done.append((number, loop.time()))
+
+        for number, gap in enumerate(gaps):
+            await asyncio.sleep(gap)
+            sent.append(loop.time())
+            lane.send(lambda number=number: arrive(number))  # type: ignore[misc]
+        await asyncio.sleep(1_000)
+        first = (1 + held_back) * delay_s if held_back else 0
+        assert [number for number, _ in done] == list(range(len(gaps)))
+        assert [at for _, at in done] == [pytest.approx(max(first, at + delay_s)) for at in sent]
+
+    run_jumping(scenario())
+
+
+def test_a_lane_that_is_closed_does_nothing_more() -> None:
+    async def scenario() -> None:
+        lane = Lane(asyncio.get_running_loop(), 5)
+        done: list[int] = []
+        lane.send(lambda: done.append(1))
+        await asyncio.sleep(6)
+        lane.send(lambda: done.append(2))
+        lane.close()
+        await asyncio.sleep(100)
+        assert done == [1]
+
+    run_jumping(scenario())
+
+
+@every_loop
+async def test_what_was_sent_just_before_the_client_left_still_arrives() -> None:
+    async with serving(delay_s=0.05) as running:
+        async with Wire.to(running.port) as wire:
+            await wire.ask("/messages", body=b'{"text": "last words"}', method="POST")
+        async with Wire.to(running.port) as wire:
+            await wire.upgrade()
+            await wire.until(b'"}')
+            frame = b'{"text": "over"}'
+            await wire.send(bytes([0x81, 0x80 | len(frame), 0, 0, 0, 0]) + frame)
+        await eventually(lambda: running.log.newest.seq == 2)
+        kept = running.log.after(running.log.oldest).messages
+        assert sorted(message.text for message in kept) == ["last words", "over"]
+        await eventually(lambda: not running.link.connections)
+
+
+@every_loop
+@pytest.mark.parametrize("delay_s", [0, 0.02], ids=["no delay", "delay"])
+async def test_a_cut_is_a_loss_without_a_goodbye(delay_s: float) -> None:
+    async with serving(delay_s=delay_s) as running, Wire.to(running.port) as streaming, Wire.to(running.port) as socket:
+        await streaming.ask("/sse")
+        await streaming.until(b"\n\n\r\n")
+        await socket.upgrade()
+        await socket.until(b'"}')
+        tasks = len(asyncio.all_tasks())
+        running.link.cut()
+        assert await lost(streaming) == await lost(socket) == b""
+        await eventually(lambda: not running.link.connections and len(asyncio.all_tasks()) < tasks)
+        async with Wire.to(running.port) as again:
+            await again.ask("/short-poll")
+            assert (await again.answer())[0] == 200
+
+
+async def lost(wire: Wire) -> bytes:
+    with contextlib.suppress(ConnectionResetError):
+        return await wire.rest()
+    return b""
+
+
+@every_loop
+async def test_who_is_gone_before_anybody_looked_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving() as running:
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", running.port)) as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        async with Wire.to(running.port) as wire:  # accepted behind all those
+            await wire.ask("/short-poll")
+            assert (await wire.answer())[0] == 200
+        await eventually(lambda: not running.link.connections)
+    assert not caplog.records
+
+
+# The writer, under a protocol of our own
+
+
+class Speaker(asyncio.Protocol):
+    """Says what a test wants, to whoever comes."""
+
+    writer: TappedWriter
+
+    def connection_made(self, transport: Any) -> None:
+        self.writer = transport
+        made.put_nowait(self)
+
+
+made: asyncio.Queue[Speaker] = asyncio.Queue()
+
+
+@contextlib.asynccontextmanager
+async def speaking(delay_s: float) -> AsyncIterator[tuple[TappedWriter, Wire, Connection]]:
+    link = Link(delay_s)
+    server = await asyncio.get_running_loop().create_server(link.tapped(Speaker), sock=listen("127.0.0.1", 0))
+    async with server, Wire.to(server.sockets[0].getsockname()[1]) as wire:
+        speaker = await made.get()
+        yield speaker.writer, wire, *link.connections.values()  # type: ignore[misc]
+
+
+@every_loop
+@pytest.mark.parametrize("delay_s", [0, 0.01], ids=["no delay", "delay"])
+async def test_every_way_to_write_is_counted_and_nothing_after_the_end(delay_s: float) -> None:
+    async with speaking(delay_s) as (writer, wire, connection):
+        writer.write(b"one ")
+        writer.write(b"")
+        buffer = bytearray(b"two ")
+        writer.write(memoryview(buffer))
+        buffer[:] = b"gone"
+        writer.writelines([b"three", b" ", b"four"])
+        assert not writer.is_closing()
+        writer.close()
+        assert writer.is_closing()
+        writer.write(b"too late")
+        writer.writelines([b"much", b"too late"])
+        assert await wire.rest() == b"one two three four"
+        assert (connection.bytes_down, connection.writes) == (18, 3)
+
+
+@every_loop
+async def test_the_end_of_writing_comes_after_what_was_written() -> None:
+    async with speaking(0.01) as (writer, wire, connection):
+        writer.write(b"all")
+        writer.write_eof()
+        assert await wire.rest() == b"all"
+        assert connection.bytes_down == 3
+
+
+@every_loop
+async def test_small_writes_leave_at_once() -> None:
+    async with speaking(0) as (writer, _, _):
+        assert writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+async def test_segments_are_told_by_linux_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with socket.create_connection(listener.getsockname()) as client:
+            assert (tcp_info(client) is None) == (sys.platform != "linux")
+            monkeypatch.setattr(sys, "platform", "darwin")
+            assert tcp_info(client) is None
+            monkeypatch.undo()
+        assert tcp_info(client) is None  # closed
+
+
+def test_connections_are_numbered_from_one() -> None:
+    link = Link()
+    assert list(itertools.islice(iter(link.number, None), 3)) == [1, 2, 3]

@@ -1,0 +1,85 @@
+"""The recording, of a process that is measured."""
+
+import base64
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import record
+from app.record import Recorder
+from tests.serving import Wire, eventually, server_process, serving
+
+pytestmark = pytest.mark.anyio
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
+
+
+def files(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+async def test_it_holds_every_byte_of_every_connection_and_the_marks(tmp_path: Path) -> None:
+    file = tmp_path / "recording"
+    wires: dict[int, Wire] = {}
+    async with server_process("--record", str(file)) as server:
+        async with Wire.to(server.port) as poll:
+            wires[poll.port] = poll
+            await poll.ask("/short-poll")
+            await poll.answer()
+            server.process.send_signal(signal.SIGUSR1)
+            await poll.ask("/short-poll")
+            await poll.answer()
+        async with Wire.to(server.port) as streaming, Wire.to(server.port):
+            wires[streaming.port] = streaming
+            await streaming.ask("/sse")
+            await streaming.until(b"\n\n\r\n")
+            assert not file.exists()
+            code, _ = await server.end()
+            assert code == 0
+            await streaming.rest()
+    assert files(tmp_path) == [file]
+    mark, *connections, last = lines(file)
+    assert last == {"truncated": False}
+    assert mark.keys() == {"mark"}
+    assert mark["mark"].keys() == {"at_ns", "cpu_ns", "rss_bytes", "segments"}
+    assert mark["mark"]["cpu_ns"] > 0
+    assert mark["mark"]["rss_bytes"] > 1_000_000
+    assert mark["mark"]["segments"].keys() == {"1"}
+    if sys.platform == "linux":
+        assert mark["mark"]["segments"]["1"]["bytes_sent"] > 0
+    assert [line["connection"]["client_port"] for line in connections] == list(wires)
+    for number, line in enumerate(connections, 1):
+        connection = line["connection"]
+        wire = wires[connection["client_port"]]
+        pieces = {way: [one for one in connection["pieces"] if one[0] == way] for way in ("up", "down")}
+        for way, data in (("up", wire.sent), ("down", wire.received)):
+            assert b"".join(base64.b64decode(piece) for _, _, piece in pieces[way]) == data
+            assert connection[f"bytes_{way}"] == len(data)
+        assert connection["number"] == number
+        assert connection["writes"] == len(pieces["down"])
+        times = [connection["opened_ns"], *(at_ns for _, at_ns, _ in connection["pieces"]), connection["closed_ns"]]
+        assert times == sorted(times)
+        assert (connection["segments"] is None) == (sys.platform != "linux")
+    assert connections[0]["connection"]["opened_ns"] < mark["mark"]["at_ns"] < connections[1]["connection"]["opened_ns"]
+
+
+async def test_a_recording_that_is_not_whole_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "RECORDING_MAX_BYTES", 500)
+    recorder, file = Recorder(), tmp_path / "recording"
+    async with serving(observer=recorder) as running, Wire.to(running.port) as wire:
+        for _ in range(5):
+            await wire.ask("/short-poll")
+            await wire.answer()
+        await eventually(lambda: recorder.truncated)
+    recorder.write(file)
+    (connection, last) = lines(file)
+    assert last == {"truncated": True}
+    kept = sum(len(base64.b64decode(piece)) for _, _, piece in connection["connection"]["pieces"])
+    assert 0 < kept <= 500
+    assert connection["connection"]["bytes_up"] == len(wire.sent)
