@@ -5,9 +5,9 @@ for a slow server would ask it less often just when it is slow, and its figures 
 live through. It speaks HTTP like everybody else, over a Unix socket that the emulated network does not delay.
 """
 
-import contextlib
 import json
 import re
+import select
 import socket
 import time
 from collections.abc import Sequence
@@ -66,9 +66,10 @@ class Publisher:
         self._socket.sendall(head.encode() + body)
 
     def _take_what_is_there(self) -> None:
-        # Answers are not waited for, but they may not fill the socket's buffer either.
-        with contextlib.suppress(BlockingIOError):
-            self._unread += self._socket.recv(1 << 20, socket.MSG_DONTWAIT)
+        # Answers are not waited for, but they may not fill the socket's buffer either. On a socket with a timeout,
+        # MSG_DONTWAIT would wait all the same.
+        if select.select([self._socket], [], [], 0)[0]:
+            self._unread += self._socket.recv(1 << 20)
 
     def _answer(self) -> dict[str, Any]:
         while True:
