@@ -82,8 +82,10 @@ def observe(run: Run, barrier: Barrier = at_once) -> Observed:
 async def _observe(run: Run, folder: Path, barrier: Barrier) -> Observed:
     condition, rng = run.condition, random.Random(run.seed)
     recorded = folder / "recording"
-    with server(folder, recorded, condition.one_way_delay_ms) as (process, url):
-        publisher = Publisher(folder / "in")
+    with (
+        server(folder, recorded, condition.one_way_delay_ms) as (process, url),
+        contextlib.closing(Publisher(folder / "in")) as publisher,
+    ):
         first = publisher.now("warm-up")
         after = "0"  # the warm-up is there already: every first question is answered at once
         async with reading(run, url, after) as pipe, probing(run, url) as probe:
@@ -118,7 +120,6 @@ async def _observe(run: Run, folder: Path, barrier: Barrier) -> Observed:
                 pipe.send("end")
                 if received.usage is None:
                     received = await receive(pipe, START_TIMEOUT_S)
-        publisher.close()
     if first.cursor.split("-")[0] != publications[-1].cursor.split("-")[0]:
         raise Failed("the server was restarted in the middle of the run")
     return Observed(
