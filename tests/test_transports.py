@@ -121,6 +121,7 @@ async def test_a_bad_question_is_refused_with_what_is_accepted(transport: str) -
             ("afer=0", "unknown parameter 'afer': accepted here is after"),
             ("after=0&after=0", "parameter 'after' is given more than once"),
             (f"after=0&{'x' * 5_000}=1", "unknown parameter 'xxx"),
+            ("after=" + "%E9%95%B7" * 50, "'長長長"),  # a WebSocket's reason has room for 41 of these
         ):
             await refused(running, transport, query, why)
 
@@ -155,6 +156,37 @@ async def closed(socket: ClientConnection) -> tuple[int, str]:
             await asyncio.wait_for(socket.recv(), LIMIT_S)
     assert closing.value.rcvd is not None
     return closing.value.rcvd.code, closing.value.rcvd.reason
+
+
+@every_transport
+@pytest.mark.parametrize("ws", EVERY_WS)
+async def test_nothing_is_compressed_whatever_the_client_offers(transport: str, ws: Any) -> None:
+    async with serving(ws=ws) as running, Wire.to(running.port) as wire:
+        running.log.publish("a" * 5_000)
+        if transport == "websocket":
+            await wire.upgrade("/websocket?after=0", {"Sec-WebSocket-Extensions": "permessage-deflate"})
+        else:
+            await wire.ask(f"{path(transport)}?after=0", {"Accept-Encoding": "gzip, deflate, br"})
+        head = await wire.until(b"\r\n\r\n")
+        assert b"-encoding: gzip" not in head.lower() and b"extensions" not in head.lower()
+        await wire.until(b"a" * 5_000)
+
+
+@pytest.mark.parametrize("transport", ["sse", "websocket"])
+async def test_a_reader_that_does_not_read_is_not_written_to_until_it_does(transport: str) -> None:
+    log = MessageLog()
+    published = [log.publish(f"{i:05}" + "a" * 16_000) for i in range(1_500)]
+    async with serving(log) as running, Wire.to(running.port) as wire:
+        wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await (wire.ask if transport == "sse" else wire.upgrade)(f"{path(transport)}?after=0")
+        (connection,) = running.link.connections.values()
+        await eventually(lambda: connection.bytes_down > 100_000)
+        await ask(running.port, "/short-poll")  # others are served meanwhile
+        assert connection.bytes_down < 16_000 * len(published)
+        wire.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        for message in (published[0], published[750], published[-1]):
+            while message.text[:100].encode() not in wire.received[-100_000:]:
+                assert await wire.some()
 
 
 # Long polling
