@@ -75,7 +75,7 @@ def observe(run: Run, barrier: Barrier = at_once) -> Observed:
     with tempfile.TemporaryDirectory(prefix="transport-compare-") as folder:
         try:
             return asyncio.run(_observe(run, Path(folder), barrier))
-        except (OSError, ValueError, EOFError, TimeoutError) as problem:
+        except (OSError, ValueError, TimeoutError) as problem:
             raise Failed(f"{type(problem).__name__}: {problem}") from problem
 
 
@@ -215,13 +215,16 @@ async def probing(run: Run, url: str) -> AsyncIterator[Probe]:
 
 
 async def receive(pipe: Any, timeout_s: float) -> Any:
-    """The next thing that another process says; raises TimeoutError, and EOFError if it has died."""
+    """The next thing that another process says; raises TimeoutError, and Failed if it has failed or died."""
     deadline = time.monotonic() + timeout_s
     while not pipe.poll():
         if time.monotonic() > deadline:
             raise TimeoutError(f"the other process said nothing for {timeout_s:g} s")
         await asyncio.sleep(0.02)
-    said = pipe.recv()
+    try:
+        said = pipe.recv()
+    except EOFError:
+        raise Failed("the other process ended without a word") from None
     if isinstance(said, str) and said.startswith("failed: "):
         raise Failed(said)
     return said
