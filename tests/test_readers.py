@@ -15,10 +15,12 @@ from experiments.design import Condition, Run
 from experiments.measure import PROCESSES, Failed, reading, receive
 from experiments.readers import LAST, Received, Usage, note_ports
 from experiments.readers import receive as receiving
+from experiments.schedule import PRELOADED
 from tests.serving import LIMIT_S, TRANSPORTS, Running, Wire, eventually, serving
 from tests.witness import Witness
 
 pytestmark = pytest.mark.anyio
+PROCESSES.set_forkserver_preload(PRELOADED)
 
 
 def a_run(transport: str, **more: Any) -> Run:
