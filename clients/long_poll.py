@@ -12,9 +12,11 @@ from clients.http import connection, place, refused
 async def receive(url: str, after: str | None = None, hold_s: float | None = None) -> AsyncIterator[News]:
     """News for ever; the server may hold a question for `hold_s` seconds (None: for as long as it likes)."""
     cursor, backoff = after, Backoff()
-    hold = {} if hold_s is None else {"hold": f"{hold_s:g}"}
+    usual = {} if hold_s is None else {"hold": f"{hold_s:g}"}
     async with connection(url, silence_s=70) as http:  # a server holds for 60 s at most
         while True:
+            # Who has no cursor yet asks for one first: a held question that is lost would leave nothing to go on from.
+            hold = usual if cursor else {"hold": "0"}
             try:
                 response = await http.get("/long-poll", params={**place(cursor), **hold})
             except httpx.TransportError:  # the connection is lost: come back, with the same cursor

@@ -66,6 +66,20 @@ async def test_no_cursor_is_from_now_on(receive: Receive) -> None:
         assert await first == [read_news(body)]
 
 
+@pytest.mark.parametrize("name", ["long_poll", "raw long_poll"])
+async def test_a_cut_before_the_first_message_loses_nothing(name: str) -> None:
+    async with serving() as running, receiving(EVERY[name], running.url, None) as take:
+        first = asyncio.create_task(take(1))
+        asked_twice = 300  # bytes: the first question is for a cursor, the second is held
+        await eventually(
+            lambda: [c for c in running.link.connections.values() if c.writes and c.bytes_up > asked_twice]
+        )
+        running.link.cut()
+        await eventually(lambda: not running.link.connections)
+        published = running.log.publish("said while nobody was connected")
+        assert await first == [published]
+
+
 @every_client
 async def test_after_a_cut_it_goes_on_with_nothing_lost_or_repeated(receive: Receive) -> None:
     async with serving() as running, receiving(receive, running.url) as take:

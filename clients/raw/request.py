@@ -15,7 +15,8 @@ class Request:
 
     async def get(self, cursor: str | None) -> bytes:
         """Send it and return the answer's head; raises ValueError if it is a refusal."""
-        target = f"/{self.transport.replace('_', '-')}" + (f"?after={cursor}" if cursor else "")
+        first = "?hold=0" if self.transport == "long_poll" else ""  # a cursor first, then questions that may be held
+        target = f"/{self.transport.replace('_', '-')}" + (f"?after={cursor}" if cursor else first)
         self.writer.write(f"GET {target} HTTP/1.1\r\n{self.headers}\r\n".encode())
         head = await self.reader.readuntil(b"\r\n\r\n")
         status = head[9:12].decode()
