@@ -30,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--seed", type=int, default=SEED, help="for arrivals, phases and order (default: %(default)s)"
     )
     measuring.add_argument("--new", action="store_true", help="begin anew, even if a comparison was interrupted")
+    measuring.add_argument(
+        "--results", type=Path, default=store.RESULTS, metavar="DIR", help="where to put them (default: results)"
+    )
     drawing = commands.add_parser("report", help="draw charts and report again from stored data")
     drawing.add_argument("folder", type=Path)
     checking = commands.add_parser("check", help="say whether stored results make sense; exit code 1 if they do not")
@@ -42,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     try:
         if options.command == "compare":
-            return compare(options.size or "default", options.only, options.seed, options.new, console)
+            return compare(options.size or "default", options.only, options.seed, options.new, options.results, console)
         if options.command == "keep":
             report.tables(options.folder)
             console.print(f"kept as {store.keep(options.folder)}")

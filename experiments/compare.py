@@ -21,14 +21,17 @@ SEED = 2016
 """The default seed; another one gives other arrivals and another order."""
 
 
-def compare(size_name: str, only: Sequence[str], seed: int, new: bool, console: Console) -> int:
-    """Measure, or go on measuring, and write the report; returns the exit code. Raises KeyboardInterrupt."""
+def compare(size_name: str, only: Sequence[str], seed: int, new: bool, results: Path, console: Console) -> int:
+    """Measure, or go on measuring, in a folder in `results`, and write the report; returns the exit code.
+
+    Raises KeyboardInterrupt.
+    """
     began = time.monotonic()
     size = SIZES[size_name]
     names = [name for name in QUESTIONS if not only or name in only]
     runs = plan((c for name in names for c in QUESTIONS[name].CONDITIONS), size, seed)
     what = {"size": asdict(size), "questions": names, "seed": seed, "runs": [run.name for run in runs]}
-    folder = (None if new else unfinished(what)) or store.new_folder()
+    folder = (None if new else unfinished(what, results)) or store.new_folder(results)
     finished = {path.name.removesuffix(".json.gz") for path in (folder / "runs").glob("*.json.gz")}
     if finished:
         console.print(f"going on with {folder.name}: {len(finished)} of {len(runs)} runs are there")
@@ -46,9 +49,9 @@ def compare(size_name: str, only: Sequence[str], seed: int, new: bool, console: 
     return 1 if failures else 0
 
 
-def unfinished(what: dict[str, Any]) -> Path | None:
-    """The newest comparison with this very plan, on this commit, of which something is missing."""
-    for folder in store.folders():
+def unfinished(what: dict[str, Any], results: Path) -> Path | None:
+    """The newest comparison in `results` with this very plan, on this commit, of which something is missing."""
+    for folder in store.folders(results):
         stored = {path.name.removesuffix(".json.gz") for path in (folder / "runs").glob("*.json.gz")}
         done = stored.issuperset(what["runs"]) and (folder / "report.html").exists()
         if not done and folder.name.endswith(store.commit()) and store.read_json(folder / "plan.json") == what:

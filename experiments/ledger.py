@@ -110,21 +110,28 @@ class _Reader:
         self.exchanges: list[Exchange] = []
 
     def requests(self) -> None:
-        while self.up.left:
-            started = self.up.next_ns
-            head = self.up.take_through(b"\r\n\r\n")
-            if head is None:
-                return self.unfinished(self.up, "up", "")
-            path = head.split(b" ", 2)[1].split(b"?")[0].decode("latin-1")
-            exchange = self.begin("request", path, started, self.up.last_ns)
-            exchange.sizes["up", "request_head"] = len(head)
-            body = self.up.take(_content_length(head))
-            if body is None:
-                return self.unfinished(self.up, "up", path)
-            exchange.sizes["up", "publication"] += len(body)
-            if not self.answer(exchange):
-                return self.unfinished(self.down, "down", path)
-        return self.unfinished(self.down, "down", "")
+        """Requests and their answers; where one was cut off, all that is left of both directions is unfinished."""
+        while self.up.left and self.request():
+            pass
+        self.unfinished(self.up, "up", "")
+        self.unfinished(self.down, "down", "")
+
+    def request(self) -> bool:
+        """Reads a request and its answer; False if either was cut off."""
+        started = self.up.next_ns
+        head = self.up.take_through(b"\r\n\r\n")
+        if head is None:
+            return False
+        target = re.match(rb"[A-Z]+ ([^ ?]+)[^ ]* HTTP/1\.1\r\n", head)
+        if target is None:
+            raise ValueError(f"{head[:40]!r} is no HTTP request")
+        exchange = self.begin("request", target[1].decode("latin-1"), started, self.up.last_ns)
+        exchange.sizes["up", "request_head"] = len(head)
+        body = self.up.take(_content_length(head))
+        if body is None:
+            return False
+        exchange.sizes["up", "publication"] += len(body)
+        return self.answer(exchange)
 
     def answer(self, exchange: Exchange) -> bool:
         """Reads the answer to a request; False if it was cut off."""

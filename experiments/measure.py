@@ -75,15 +75,17 @@ def observe(run: Run, barrier: Barrier = at_once) -> Observed:
     with tempfile.TemporaryDirectory(prefix="transport-compare-") as folder:
         try:
             return asyncio.run(_observe(run, Path(folder), barrier))
-        except (OSError, ValueError, EOFError, TimeoutError) as problem:
+        except (OSError, ValueError, TimeoutError) as problem:
             raise Failed(f"{type(problem).__name__}: {problem}") from problem
 
 
 async def _observe(run: Run, folder: Path, barrier: Barrier) -> Observed:
     condition, rng = run.condition, random.Random(run.seed)
     recorded = folder / "recording"
-    with server(folder, recorded, condition.one_way_delay_ms) as (process, url):
-        publisher = Publisher(folder / "in")
+    with (
+        server(folder, recorded, condition.one_way_delay_ms) as (process, url),
+        contextlib.closing(Publisher(folder / "in")) as publisher,
+    ):
         first = publisher.now("warm-up")
         after = "0"  # the warm-up is there already: every first question is answered at once
         async with reading(run, url, after) as pipe, probing(run, url) as probe:
@@ -118,7 +120,6 @@ async def _observe(run: Run, folder: Path, barrier: Barrier) -> Observed:
                 pipe.send("end")
                 if received.usage is None:
                     received = await receive(pipe, START_TIMEOUT_S)
-        publisher.close()
     if first.cursor.split("-")[0] != publications[-1].cursor.split("-")[0]:
         raise Failed("the server was restarted in the middle of the run")
     return Observed(
@@ -214,13 +215,16 @@ async def probing(run: Run, url: str) -> AsyncIterator[Probe]:
 
 
 async def receive(pipe: Any, timeout_s: float) -> Any:
-    """The next thing that another process says; raises TimeoutError, and EOFError if it has died."""
+    """The next thing that another process says; raises TimeoutError, and Failed if it has failed or died."""
     deadline = time.monotonic() + timeout_s
     while not pipe.poll():
         if time.monotonic() > deadline:
             raise TimeoutError(f"the other process said nothing for {timeout_s:g} s")
         await asyncio.sleep(0.02)
-    said = pipe.recv()
+    try:
+        said = pipe.recv()
+    except EOFError:
+        raise Failed("the other process ended without a word") from None
     if isinstance(said, str) and said.startswith("failed: "):
         raise Failed(said)
     return said

@@ -9,6 +9,7 @@ import contextlib
 import json
 import re
 import socket
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,15 +36,21 @@ class Publisher:
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(ANSWER_TIMEOUT_S)
-        self._socket.connect(str(path))
         self._unread = b""
+        self._closed = threading.Event()
+        try:
+            self._socket.connect(str(path))
+        except OSError:
+            self._socket.close()
+            raise
 
     def publish(self, due: Sequence[tuple[int, str]]) -> list[Publication]:
-        """Publish every (due_ns, text), in that order; raises OSError if the server does not answer."""
+        """Publish every (due_ns, text), in that order; raises OSError if the server does not answer, or when closed."""
         sent: list[tuple[int, str, int]] = []
         for due_ns, text in due:
-            # time.sleep is exact to some 0.1 ms here; an event loop's timers are to a whole one.
-            time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
+            # This is exact to some 0.1 ms here; an event loop's timers are to a whole one.
+            if self._closed.wait(max(0, due_ns - time.monotonic_ns()) / 1e9):
+                raise OSError("the publisher is closed")
             sent.append((due_ns, text, time.monotonic_ns()))
             self._post(text)
             self._take_what_is_there()
@@ -58,6 +65,10 @@ class Publisher:
         return self.publish([(time.monotonic_ns(), text)])[0]
 
     def close(self) -> None:
+        """May be called while another thread publishes, which then ends at once."""
+        self._closed.set()
+        with contextlib.suppress(OSError):  # it is not connected any more
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def _post(self, text: str) -> None:
@@ -66,9 +77,12 @@ class Publisher:
         self._socket.sendall(head.encode() + body)
 
     def _take_what_is_there(self) -> None:
-        # Answers are not waited for, but they may not fill the socket's buffer either.
+        # Answers are not waited for, but they may not fill the socket's buffer either. MSG_DONTWAIT is not enough:
+        # Python would wait for a socket that has a timeout.
+        self._socket.settimeout(0)
         with contextlib.suppress(BlockingIOError):
-            self._unread += self._socket.recv(1 << 20, socket.MSG_DONTWAIT)
+            self._unread += self._socket.recv(1 << 20)
+        self._socket.settimeout(ANSWER_TIMEOUT_S)
 
     def _answer(self) -> dict[str, Any]:
         while True:

@@ -61,13 +61,23 @@ def receive(condition: Condition, url: str, after: str) -> AsyncIterator[News]:
 
 
 def main(run: Run, url: str, after: str, pipe: Connection) -> None:
-    """The process: sends "ready" when every reader has received something, and `Received` when it is told to end."""
+    """The process: sends "ready" when every reader has received something, and `Received` when it is told to end.
+
+    If a reader fails, it sends "failed: ..." instead. It ends when the other end of the pipe is closed, too.
+    """
     with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError):
         gc.freeze()  # what was there before the run is not looked at again in the middle of it
         asyncio.run(_main(run, url, after, pipe))
 
 
 async def _main(run: Run, url: str, after: str, pipe: Connection) -> None:
+    try:
+        await _read(run, url, after, pipe)
+    except (OSError, ValueError) as problem:
+        pipe.send(f"failed: {type(problem).__name__}: {problem}")
+
+
+async def _read(run: Run, url: str, after: str, pipe: Connection) -> None:
     received = Received()
     client = note_ports(asyncio.get_running_loop(), received.ports)
     listening = set(range(run.condition.clients))
@@ -95,10 +105,10 @@ async def _main(run: Run, url: str, after: str, pipe: Connection) -> None:
 
     starts = phases(random.Random(run.seed), run.condition.clients, max(run.condition.pause_s, 0.05))
     tasks = [asyncio.create_task(read(number, phase)) for number, phase in enumerate(starts)]
-    await _first(ready.wait(), *tasks)
+    told_to_end = asyncio.create_task(asyncio.to_thread(pipe.recv))
+    await _first(ready.wait(), told_to_end, *tasks)
     before = Usage.now()
     pipe.send("ready")
-    told_to_end = asyncio.create_task(asyncio.to_thread(pipe.recv))
     await _first(done.wait(), told_to_end, *tasks)
     received.usage = (before, Usage.now())
     for task in tasks:

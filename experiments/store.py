@@ -49,23 +49,23 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
-def new_folder() -> Path:
-    """`results/<UTC time>-<short commit>`, not yet made."""
-    return RESULTS / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{commit()}"
+def new_folder(results: Path) -> Path:
+    """`<UTC time>-<short commit>` in `results`, not yet made."""
+    return results / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{commit()}"
 
 
 def point_latest(folder: Path) -> None:
-    """Let `results/latest` point to `folder`."""
-    link = RESULTS / ".latest.partial"
+    """Let `latest`, beside `folder`, point to it."""
+    link = folder.with_name(".latest.partial")
     link.unlink(missing_ok=True)
-    link.symlink_to(os.path.relpath(folder, RESULTS))
-    link.replace(RESULTS / "latest")
+    link.symlink_to(folder.name)
+    link.replace(folder.with_name("latest"))
 
 
-def folders() -> Iterator[Path]:
-    """All comparisons, the newest first."""
-    if RESULTS.exists():
-        found = (path for path in RESULTS.iterdir() if (path / "plan.json").exists() and not path.is_symlink())
+def folders(results: Path) -> Iterator[Path]:
+    """All comparisons in `results`, the newest first."""
+    if results.exists():
+        found = (path for path in results.iterdir() if (path / "plan.json").exists() and not path.is_symlink())
         yield from sorted((path for path in found if path.name != "reference"), reverse=True)
 
 
