@@ -45,6 +45,11 @@ class Condition:
         return HOLD_S if self.transport == "long_poll" else 0.0
 
     @property
+    def cycle_s(self) -> float:
+        """How long a poll takes that is answered at once, and the pause after it, but for processing."""
+        return self.pause_s + 2 * self.one_way_delay_ms / 1000
+
+    @property
     def polls(self) -> bool:
         """Whether the reader asks for every batch."""
         return self.transport in ("short_poll", "long_poll")
@@ -52,7 +57,7 @@ class Condition:
     @property
     def alone(self) -> bool:
         """Whether milliseconds count: such a run has the machine to itself."""
-        return self.clients > 0 and self.one_way_delay_ms == 0 and self.transport != "short_poll"
+        return self.client == "library" and self.one_way_delay_ms == 0 and self.transport != "short_poll"
 
 
 CONDITION_COLUMNS = tuple(field.name for field in fields(Condition))

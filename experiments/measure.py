@@ -38,6 +38,7 @@ from experiments.text import sample_text
 
 START_TIMEOUT_S = 60.0
 BARRIER_TIMEOUT_S = 120.0
+SILENT_LEAD_IN_S = 5.0  # no heartbeat (every 15 s) or hold (25 s) then ends at the edge of a silent minute
 MARK_TIME_NS = 50_000_000  # for the server to take its mark before readers see the last message and leave
 LEAD_IN_LEAST_S = 0.5
 
@@ -70,16 +71,16 @@ async def at_once() -> None:
     """A barrier for a run that waits for nobody."""
 
 
-def observe(run: Run, barrier: Barrier = at_once) -> Observed:
-    """Do it; raises Failed."""
+def observe(run: Run, barrier: Barrier = at_once, pipe: Any = None) -> Observed:
+    """Do it; raises Failed. `pipe` leads to a process with the readers, if there is one already (`readers.main`)."""
     with tempfile.TemporaryDirectory(prefix="transport-compare-") as folder:
         try:
-            return asyncio.run(_observe(run, Path(folder), barrier))
+            return asyncio.run(_observe(run, Path(folder), barrier, pipe))
         except (OSError, ValueError, TimeoutError) as problem:
             raise Failed(f"{type(problem).__name__}: {problem}") from problem
 
 
-async def _observe(run: Run, folder: Path, barrier: Barrier) -> Observed:
+async def _observe(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) -> Observed:
     condition, rng = run.condition, random.Random(run.seed)
     recorded = folder / "recording"
     with (
@@ -88,11 +89,11 @@ async def _observe(run: Run, folder: Path, barrier: Barrier) -> Observed:
     ):
         first = publisher.now("warm-up")
         after = "0"  # the warm-up is there already: every first question is answered at once
-        async with reading(run, url, after) as pipe, probing(run, url) as probe:
+        async with reading(run, url, after, readers_pipe) as pipe, probing(run, url) as probe:
             if condition.clients:
                 await receive(pipe, START_TIMEOUT_S + condition.pause_s)
             await barrier()
-            lead_in_s = max(LEAD_IN_LEAST_S, condition.pause_s + 2 * condition.one_way_delay_ms / 1000)
+            lead_in_s = max(LEAD_IN_LEAST_S, condition.cycle_s, 0 if condition.rate_hz else SILENT_LEAD_IN_S)
             begin_ns = time.monotonic_ns() + 50_000_000
             start_ns = begin_ns + round(lead_in_s * 1e9)
             end_ns = start_ns + round(run.window_s * 1e9)
@@ -101,15 +102,19 @@ async def _observe(run: Run, folder: Path, barrier: Barrier) -> Observed:
                 for origin_ns, length_s in ((begin_ns, lead_in_s), (start_ns, run.window_s))
                 for at_s in arrivals(rng, condition.rate_hz, length_s)
             ]
-            if not condition.rate_hz:  # silence begins with a message: held questions are asked anew
-                due.append((start_ns - 10_000_000, sample_text(rng, condition.text_bytes)))
+            if not condition.rate_hz:  # silence begins with a message, which sets all clocks of idleness to zero
+                due.append((begin_ns, sample_text(rng, condition.text_bytes)))
             last = (end_ns + MARK_TIME_NS, readers.LAST.ljust(condition.text_bytes, "."))
             publishing = asyncio.create_task(asyncio.to_thread(publisher.publish, [*due, last]))
             await until(start_ns)
             waits_before = waits(process.pid)
             process.send_signal(signal.SIGUSR1)
+            if pipe:
+                pipe.send("mark")
             await until(end_ns)
             process.send_signal(signal.SIGUSR1)
+            if pipe:
+                pipe.send("mark")
             waits_after = waits(process.pid)
             publications = await publishing
             received = readers.Received()
@@ -161,22 +166,26 @@ def server(folder: Path, recorded: Path, delay_ms: float) -> Iterator[tuple[subp
 
 
 @contextlib.asynccontextmanager
-async def reading(run: Run, url: str, after: str) -> AsyncIterator[Any]:
-    """The readers' process; yields the pipe to it."""
+async def reading(run: Run, url: str, after: str, pipe: Any = None) -> AsyncIterator[Any]:
+    """The readers, told where to read; yields the pipe to their process, which is started if there is none."""
     if not run.condition.clients:
         yield None
         return
-    here, there = PROCESSES.Pipe()
-    process = PROCESSES.Process(target=readers.main, args=(run, url, after, there), daemon=True)
-    process.start()
-    there.close()
+    process = None
+    if pipe is None:
+        pipe, there = PROCESSES.Pipe()
+        process = PROCESSES.Process(target=readers.main, args=(run, there), daemon=True)
+        process.start()
+        there.close()
     try:
-        yield here
+        pipe.send((url, after))
+        yield pipe
     finally:
-        here.close()
-        process.join(2)
-        process.kill()
-        process.join()
+        pipe.close()
+        if process:
+            process.join(2)
+            process.kill()
+            process.join()
 
 
 @dataclass
@@ -243,9 +252,9 @@ def waits(pid: int) -> tuple[int, int] | None:
     return waited, turns
 
 
-def measure(run: Run, barrier: Barrier = at_once) -> dict[str, Any]:
+def measure(run: Run, barrier: Barrier = at_once, pipe: Any = None) -> dict[str, Any]:
     """Observe a run and make sense of it: {"metrics": {...}, "suspicions": [...], "deliveries": {column: [...]}}."""
-    return evaluate(run, observe(run, barrier))
+    return evaluate(run, observe(run, barrier, pipe))
 
 
 def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
@@ -449,7 +458,7 @@ def suspicions(metrics: dict[str, Any]) -> list[str]:
     return found
 
 
-def run_in_process(run: Run, pipe: Any) -> None:
+def run_in_process(run: Run, pipe: Any, readers_pipe: Any) -> None:
     """The process of one run. Says "ready", waits to be told "go", and sends its result; a string if that went wrong.
 
     Ctrl-C and SIGTERM end it cleanly.
@@ -462,7 +471,7 @@ def run_in_process(run: Run, pipe: Any) -> None:
 
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
         try:
-            pipe.send(measure(run, barrier))
+            pipe.send(measure(run, barrier, readers_pipe))
         except Exception as problem:
             pipe.send(f"{type(problem).__name__}: {problem}")
     pipe.close()

@@ -60,13 +60,16 @@ def receive(condition: Condition, url: str, after: str) -> AsyncIterator[News]:
     return raw.receive(condition.transport, url, after, headers=profile, **pause)
 
 
-def main(run: Run, url: str, after: str, pipe: Connection) -> None:
-    """The process: sends "ready" when every reader has received something, and `Received` when it is told to end.
+def main(run: Run, pipe: Connection) -> None:
+    """The process: is sent where to read, `(url, after)`, and says "ready" when every reader has received something.
 
-    If a reader fails, it sends "failed: ..." instead. It ends when the other end of the pipe is closed, too.
+    "mark" makes it note its usage; the first two marks are the window's. When every reader has seen the last message,
+    or when it is sent anything else, it sends `Received`. If a reader fails, it sends "failed: ..." instead. It ends
+    when the other end of the pipe is closed, too.
     """
     with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError):
         gc.freeze()  # what was there before the run is not looked at again in the middle of it
+        url, after = pipe.recv()
         asyncio.run(_main(run, url, after, pipe))
 
 
@@ -103,14 +106,21 @@ async def _read(run: Run, url: str, after: str, pipe: Connection) -> None:
                     if not missing_last:
                         done.set()
 
-    starts = phases(random.Random(run.seed), run.condition.clients, max(run.condition.pause_s, 0.05))
+    starts = phases(random.Random(run.seed), run.condition.clients, max(run.condition.cycle_s, 0.05))
     tasks = [asyncio.create_task(read(number, phase)) for number, phase in enumerate(starts)]
-    told_to_end = asyncio.create_task(asyncio.to_thread(pipe.recv))
+    marks: list[Usage] = []
+
+    async def listen() -> None:
+        while await asyncio.to_thread(pipe.recv) == "mark":
+            marks.append(Usage.now())
+
+    told_to_end = asyncio.create_task(listen())
     await _first(ready.wait(), told_to_end, *tasks)
-    before = Usage.now()
+    at_ready = Usage.now()
     pipe.send("ready")
     await _first(done.wait(), told_to_end, *tasks)
-    received.usage = (before, Usage.now())
+    before, after_all, *_ = [*marks, at_ready, Usage.now()] if len(marks) > 1 else [at_ready, Usage.now()]
+    received.usage = (before, after_all)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -22,13 +22,14 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from experiments import readers
 from experiments.design import Run
 from experiments.measure import PROCESSES, run_in_process
 
 PRELOADED = ["experiments.measure"]
 TRIES = 2
 
-CORES = os.cpu_count() or 1
+CORES = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 BATCH_MOST = 14 * CORES
 LOAD_MOST = 0.35 * CORES
 """Cores that the runs of a batch may be expected to use, all together."""
@@ -46,6 +47,7 @@ class Going:
 
     run: Run
     process: BaseProcess
+    readers: BaseProcess
     pipe: Connection
     ready: bool = False
     ends_at: float = math.inf
@@ -111,10 +113,14 @@ class Schedule:
 
     def _start(self, run: Run) -> None:
         here, there = PROCESSES.Pipe()
-        process = PROCESSES.Process(target=run_in_process, args=(run, there))
+        of_run, of_readers = PROCESSES.Pipe()
+        process = PROCESSES.Process(target=run_in_process, args=(run, there, of_run))
+        reading = PROCESSES.Process(target=readers.main, args=(run, of_readers))
         process.start()
-        there.close()
-        self.going[here.fileno()] = Going(run, process, here)
+        reading.start()
+        for pipe in (there, of_run, of_readers):
+            pipe.close()
+        self.going[here.fileno()] = Going(run, process, reading, here)
         self.tries[run.name] = self.tries.get(run.name, 0) + 1
 
     def _let_go(self) -> None:
@@ -132,8 +138,7 @@ class Schedule:
             going.ready = True
             return
         del self.going[going.pipe.fileno()]
-        going.pipe.close()
-        going.process.join()
+        _end(going, time.monotonic() + 5)
         run, tries = going.run, self.tries[going.run.name]
         doubtful = isinstance(said, str) or bool(said["suspicions"])
         if doubtful and tries < TRIES:
@@ -147,11 +152,18 @@ class Schedule:
         for going in self.going.values():
             if going.process.pid and going.process.is_alive():
                 os.kill(going.process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + 10
         for going in self.going.values():
-            going.process.join(10)
-            going.process.kill()
-            going.process.join()
-            going.pipe.close()
+            _end(going, deadline)
+
+
+def _end(going: Going, deadline: float) -> None:
+    """Both processes of a run end by themselves, or at the deadline."""
+    going.pipe.close()
+    for process in (going.process, going.readers):
+        process.join(max(0.0, deadline - time.monotonic()))
+        process.kill()
+        process.join()
 
 
 def take_batch(queue: list[Run]) -> list[Run]:
@@ -160,7 +172,13 @@ def take_batch(queue: list[Run]) -> list[Run]:
     batch, used = [first], load(first)
     for run in () if first.condition.alone else tuple(queue):
         similar = is_slow(first) or run.window_s > 0.6 * first.window_s
-        if similar and len(batch) < BATCH_MOST and used + load(run) <= LOAD_MOST:
+        # Repeats are there to see the machine at different times.
+        if (
+            similar
+            and run.condition not in {other.condition for other in batch}
+            and len(batch) < BATCH_MOST
+            and used + load(run) <= LOAD_MOST
+        ):
             queue.remove(run)
             batch.append(run)
             used += load(run)
@@ -169,7 +187,7 @@ def take_batch(queue: list[Run]) -> list[Run]:
 
 def is_slow(run: Run) -> bool:
     """Whether next to nothing happens in a run."""
-    return run.condition.rate_hz <= 0.2 and run.condition.pause_s in (0, 1)
+    return run.condition.rate_hz <= 0.2
 
 
 def load(run: Run) -> float:
