@@ -46,6 +46,10 @@ class Connection:
     tcp_info: Callable[[], Mapping[str, int] | None] = field(default=lambda: None, repr=False)
 
 
+UNANSWERED_MAX_BYTES = 1_048_576
+"""An HTTP client that says more than this without being answered is cut off: no head and no message is as long."""
+
+
 class Observer(Protocol):
     """Is shown every piece of bytes as it passes the socket."""
 
@@ -86,6 +90,8 @@ class Tap(asyncio.Protocol):
         self.link = link
         self.inner: Any = inner
         self.loop = loop
+        self.unanswered_bytes = 0
+        self.upgraded = False
         self.up = Lane(loop, link.delay_s)
         self.down = Lane(loop, link.delay_s)
 
@@ -104,6 +110,10 @@ class Tap(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         now = time.monotonic_ns()
         self.connection.bytes_up += len(data)
+        self.unanswered_bytes += len(data)
+        if self.unanswered_bytes > UNANSWERED_MAX_BYTES and not self.upgraded:
+            self.connection.cut()
+            return
         if self.link.observer:
             self.link.observer(self.connection, "up", now, data)
         self.up.send(lambda: self.inner.data_received(data))
@@ -143,6 +153,7 @@ class TappedWriter:
         tap.connection.bytes_down += len(sent)
         tap.connection.writes += 1
         tap.connection.last_write_ns = now
+        tap.unanswered_bytes = 0
         if tap.link.observer:
             tap.link.observer(tap.connection, "down", now, sent)
         tap.down.send(lambda: self._transport.write(sent))
@@ -162,6 +173,7 @@ class TappedWriter:
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self._tap.inner = protocol
+        self._tap.upgraded = True
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         protocol: asyncio.BaseProtocol = self._tap.inner

@@ -22,8 +22,12 @@ from app.message import Batch, Cursor, Message, Missed
 KEEP = 10_000
 """How many messages are kept unless told otherwise."""
 
+KEEP_MAX_CHARS = 64 * 1024 * 1024
+"""How much JSON is kept at most, however few messages that is."""
+
 BATCH_MAX = 1_000
-"""The most messages in one batch; who is further behind gets the rest with the next one."""
+BATCH_MAX_CHARS = 262_144
+"""The most messages in one batch, and about how much JSON; who is further behind gets the rest with the next one."""
 
 
 class MessageLog:
@@ -34,7 +38,9 @@ class MessageLog:
             raise ValueError(f"a log keeps at least one message, not {keep}")
         self.epoch = secrets.token_hex(4)
         self.closed = False
-        self._kept: deque[Message] = deque(maxlen=keep)
+        self._keep = keep
+        self._kept: deque[Message] = deque()
+        self._kept_chars = 0
         self._last = 0
         self._news = asyncio.Event()
 
@@ -54,23 +60,35 @@ class MessageLog:
             return self.newest
         return self.oldest if after == "0" else Cursor.parse(after)
 
+    def begin(self, cursor: Cursor) -> Cursor:
+        """Where reading from `cursor` begins: there, or at the oldest message kept if it can't be honoured."""
+        return self.oldest if self._disbelief(cursor) else cursor
+
     def publish(self, text: str) -> Message:
         """Append a message, wake everybody who waits, and return it."""
         self._last += 1
         message = Message(self.newest, text, time.monotonic_ns() / 1e6)
         self._kept.append(message)
+        self._kept_chars += len(message.json)
+        while len(self._kept) > self._keep or self._kept_chars > KEEP_MAX_CHARS:
+            self._kept_chars -= len(self._kept.popleft().json)
         self._wake()
         return message
 
     def after(self, cursor: Cursor) -> Batch:
-        """What is there now? At most BATCH_MAX messages, in order, and whether any before them were missed."""
-        missed = None
-        if reason := self._disbelief(cursor):
-            cursor = self.oldest
-            missed = Missed(reason, cursor)
-        first = cursor.seq - self.oldest.seq
-        messages = tuple(self._kept[i] for i in range(first, min(first + BATCH_MAX, len(self._kept))))
-        return Batch(messages, Cursor(self.epoch, cursor.seq + len(messages)), missed)
+        """What is there now? In order, as far as one batch goes, and whether any before them were missed."""
+        reason = self._disbelief(cursor)
+        begin = self.begin(cursor)
+        first = begin.seq - self.oldest.seq
+        messages: list[Message] = []
+        room = BATCH_MAX_CHARS
+        for i in range(first, min(first + BATCH_MAX, len(self._kept))):
+            room -= len(self._kept[i].json)
+            if messages and room < 0:
+                break
+            messages.append(self._kept[i])
+        end = Cursor(self.epoch, begin.seq + len(messages))
+        return Batch(tuple(messages), end, Missed(reason, begin) if reason else None)
 
     async def wait_after(self, cursor: Cursor, timeout_s: float | None) -> Batch:
         """What is there, or what comes next? Empty after `timeout_s` seconds of silence, or when the log closes."""

@@ -17,7 +17,9 @@ def connection(url: str, silence_s: float) -> httpx.AsyncClient:
 
 
 def refused(response: httpx.Response) -> None:
-    """Raises ValueError with the server's own words if it did not answer 200."""
+    """Raises ValueError with the server's own words if it did not answer 200; a 5xx is taken for a lost connection."""
+    if response.is_server_error:
+        raise httpx.RemoteProtocolError(f"{response.status_code}: {response.text[:300]}")
     if response.status_code != 200:
         raise ValueError(f"{response.status_code}: {response.text[:300]}")
 

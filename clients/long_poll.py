@@ -19,10 +19,10 @@ async def receive(url: str, after: str | None = None, hold_s: float | None = Non
             hold = usual if cursor else {"hold": "0"}
             try:
                 response = await http.get("/long-poll", params={**place(cursor), **hold})
+                refused(response)
             except httpx.TransportError:  # the connection is lost: come back, with the same cursor
                 await backoff.wait()
                 continue
-            refused(response)
             batch = read_batch(response.content)
             for news in batch.news:
                 yield news

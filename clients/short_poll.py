@@ -17,10 +17,10 @@ async def receive(url: str, after: str | None = None, pause_s: float = 1.0) -> A
         while True:
             try:
                 response = await http.get("/short-poll", params=place(cursor))
+                refused(response)
             except httpx.TransportError:  # the connection is lost: come back, with the same cursor
                 await backoff.wait()
                 continue
-            refused(response)
             batch = read_batch(response.content)
             for news in batch.news:
                 yield news

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as Lines
 
 from experiments import report, store, style
-from experiments.design import SIZES, Run, plan
+from experiments.design import SIZES, Run, Size, plan
 from experiments.questions import QUESTIONS
 from experiments.schedule import Schedule, description
 
@@ -39,13 +39,13 @@ def compare(size_name: str, only: Sequence[str], seed: int, new: bool, results: 
     if not (folder / "machine.json").exists():
         store.write_json(folder / "machine.json", store.machine())
     store.point_latest(folder)
-    failures = measure([run for run in runs if run.name not in finished], len(runs), folder, console)
+    failures = measure([run for run in runs if run.name not in finished], len(runs), size, folder, console)
+    for failure in failures:
+        console.print(f"[red]not measured[/]: {failure}; the same command tries again")
     summary = report.write(folder, console)
     console.print(overview(summary))
     console.print(f"report: {os.path.relpath(folder / 'report.html')}")
     console.print(f"took {time.monotonic() - began:.0f} s")
-    for failure in failures:
-        console.print(f"[red]not measured[/]: {failure}")
     return 1 if failures else 0
 
 
@@ -59,7 +59,7 @@ def unfinished(what: dict[str, Any], results: Path) -> Path | None:
     return None
 
 
-def measure(runs: Sequence[Run], total: int, folder: Path, console: Console) -> list[str]:
+def measure(runs: Sequence[Run], total: int, size: Size, folder: Path, console: Console) -> list[str]:
     """Do the runs, each with a line when it is finished; returns what failed."""
     failures: list[str] = []
     with Progress(
@@ -81,9 +81,9 @@ def measure(runs: Sequence[Run], total: int, folder: Path, console: Console) -> 
 
         def tick(schedule: Schedule) -> None:
             left_s = schedule.left_s()
-            progress.update(task, left=f"about {left_s // 60:.0f}:{left_s % 60:02.0f} left")
+            progress.update(task, left=f"about {int(left_s) // 60}:{int(left_s) % 60:02} left")
 
-        Schedule(runs, done, tick).go()
+        Schedule(runs, done, tick, size.retry_s).go()
     return failures
 
 

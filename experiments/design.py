@@ -65,7 +65,10 @@ CONDITION_COLUMNS = tuple(field.name for field in fields(Condition))
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured. `messages` and `least_s` set a run's window, `repeats` and `slow_repeats` how often."""
+    """How much is measured. `messages` and `least_s` set a run's window, `repeats` and `slow_repeats` how often.
+
+    After `retry_s` seconds no run is done again.
+    """
 
     name: str
     repeats: int
@@ -73,31 +76,28 @@ class Size:
     messages: int
     least_s: float
     most_s: float
+    retry_s: float
 
     def window_s(self, condition: Condition) -> float:
         """Seconds in which messages are due: enough messages, enough polls, and neither too short nor too long."""
         if condition.rate_hz == 0:
-            return 60.0  # bytes per minute of silence are counted, not extrapolated
+            return 60.0  # bytes per minute of silence are counted
         wanted = max(self.messages / condition.rate_hz, 4 * condition.pause_s)
         return min(max(wanted, self.least_s), max(self.most_s, 4 / condition.rate_hz))
 
     def times(self, condition: Condition) -> int:
         """How often a condition is repeated; one that takes a minute, less often."""
-        return self.slow_repeats if self.slow(condition) else self.repeats
+        return self.slow_repeats if condition.rate_hz < 0.2 else self.repeats
 
     def fits(self, condition: Condition) -> bool:
         """A quick look leaves out what can't be seen in seconds."""
         return self.name != "quick" or (condition.rate_hz >= 1 and condition.pause_s <= 1)
 
-    @staticmethod
-    def slow(condition: Condition) -> bool:
-        return condition.rate_hz < 0.2
-
 
 SIZES = {
-    "quick": Size("quick", repeats=1, slow_repeats=0, messages=8, least_s=3.0, most_s=4.0),
-    "default": Size("default", repeats=3, slow_repeats=1, messages=20, least_s=5.0, most_s=10.0),
-    "full": Size("full", repeats=5, slow_repeats=3, messages=100, least_s=20.0, most_s=60.0),
+    "quick": Size("quick", repeats=1, slow_repeats=0, messages=8, least_s=3.0, most_s=4.0, retry_s=60),
+    "default": Size("default", repeats=3, slow_repeats=1, messages=20, least_s=5.0, most_s=10.0, retry_s=180),
+    "full": Size("full", repeats=5, slow_repeats=3, messages=100, least_s=20.0, most_s=60.0, retry_s=7_200),
 }
 
 

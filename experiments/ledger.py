@@ -28,7 +28,7 @@ Category = Literal[
     "publication",  # what a client published
     "unfinished",  # cut off in the middle
 ]
-UP = ("request_head", "publication", "control", "frame")
+
 
 Kind = Literal["request", "push", "frame_up"]
 

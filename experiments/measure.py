@@ -318,13 +318,15 @@ def _wire(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> dic
             requests += exchange.kind == "request"
             empty += exchange.kind == "request" and not exchange.messages
             pushes += exchange.kind == "push"
-        opening = its[0] if its else None
-        setup_bytes += sum(opening.sizes.values()) if opening else 0
         if run.condition.polls:
             pairs = [(its[i], its[i + 1]) for i in inside if i + 1 < len(its)]
-            span_s += sum(after.started_ns - e.started_ns for e, after in pairs) / 1e9
             gaps_s += [(after.started_ns - e.ended_ns) / 1e9 for e, after in pairs]
+            # In silence few questions begin in a window, and each stands for the time until the next.
+            silent_s = sum(after.started_ns - e.started_ns for e, after in pairs) / 1e9
+            span_s += run.window_s if run.condition.rate_hz else silent_s
         else:
+            opening = [e for e in its if not e.messages and e.started_ns < its[first_news(its)].started_ns]
+            setup_bytes += sum(sum(e.sizes.values()) for e in opening)
             span_s += run.window_s
     up_s = run.condition.one_way_delay_ms / 1000
     payload = sizes["down", "payload"]
@@ -340,9 +342,17 @@ def _wire(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> dic
         "bytes_up": sum(size for (way, _), size in sizes.items() if way == "up"),
         "bytes_down": sum(size for (way, _), size in sizes.items() if way == "down"),
         **{f"{way}_{category}_bytes": size for (way, category), size in sorted(sizes.items())},
-        "setup_bytes": setup_bytes / len(exchanges) if exchanges else None,
+        "setup_bytes": setup_bytes / len(exchanges) if setup_bytes else None,
+        "unfinished_bytes": sum(
+            e.sizes[way, "unfinished"] for its in exchanges.values() for e in its for way in ("up", "down")
+        ),
         "connections": sum(len(ports) for ports in seen.received.ports.values()),
     }
+
+
+def first_news(its: list[Exchange]) -> int:
+    """The index of the first exchange with a message in it; of the last one if there is none."""
+    return next((i for i, e in enumerate(its) if e.messages), len(its) - 1)
 
 
 def _delivered(run: Run, seen: Observed, deliveries: dict[str, list[Any]]) -> dict[str, Any]:
@@ -353,6 +363,7 @@ def _delivered(run: Run, seen: Observed, deliveries: dict[str, list[Any]]) -> di
         "missing": sum(at is None for at in deliveries["received_ms"]),
         "duplicates": sum(times.values()) - len(times),
         "missed_notices": seen.received.missed,
+        "clients_lost": sum(len(ports) > 1 for ports in seen.received.ports.values()),
     }
 
 
@@ -413,6 +424,7 @@ def _quality(seen: Observed, deliveries: dict[str, list[Any]], everything: dict[
         if received is not None and written is not None
     ]
     return {
+        "way_in_mean_ms": statistics.fmean((p.published_ns - p.due_ns) / 1e6 for p in inside) if inside else None,
         "achieved_share": in_time / len(inside) if inside else None,
         "mark_late_ms": max(
             (mark.at_ns - at_ns) / 1e6
@@ -451,6 +463,11 @@ def suspicions(metrics: dict[str, Any]) -> list[str]:
     suspect("readers_cpu_share", lambda share: share > 0.6, "the readers used {:.2f} of a core")
     suspect("readers_wait_ms", lambda ms: ms > 2, "the readers waited {:.1f} ms for a CPU each time")
     suspect("server_wait_ms", lambda ms: ms > 2, "the server waited {:.1f} ms for a CPU each time")
+    suspect("way_in_mean_ms", lambda ms: ms > 5, "a message took {:.1f} ms on average to get into the log")
+    suspect("clients_lost", bool, "{} readers lost their connection")
+    suspect("missing", bool, "{} messages did not arrive")
+    suspect("duplicates", bool, "{} messages arrived more than once")
+    suspect("unfinished_bytes", bool, "{} bytes were cut off in the middle of something")
     ours, probes = metrics["from_wire_median_ms"], metrics["probe_median_ms"]
     # Below 2 ms the ratio says which library was used, not that the readers were overloaded.
     if ours is not None and probes is not None and ours > 1.5 * probes and ours - probes > 2:

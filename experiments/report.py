@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from rich.console import Console
 
 from experiments import questions, store, style
+from experiments.design import Size
 from experiments.tables import Table, deliveries_frame, runs_frame, summarise
 
 SHOWN = {
@@ -74,15 +75,17 @@ def write(folder: Path, console: Console) -> pd.DataFrame:
     plan = store.read_json(folder / "plan.json")
     summaries, sections = [], []
     whole = summarise(runs, deliveries)
+    size = Size(**plan["size"])
     for name in plan["questions"]:
         question = questions.QUESTIONS[name]
         table = Table(of(question.CONDITIONS, whole), of(question.CONDITIONS, runs), deliveries)
-        if table.summary.empty:
-            continue
-        figure = question.figure(table)
-        style.save(figure, folder / "figures" / name)
         summaries.append(table.summary.assign(question=name))
-        sections.append(section(name, question, table.summary, (folder / "figures" / f"{name}.svg").read_bytes()))
+        if missing := unmeasured(question, size, table.summary):
+            console.print(f"no chart for {name}: {missing} of its conditions are not measured")
+            sections.append(section(name, question, table.summary, missing))
+        else:
+            style.save(question.figure(table), folder / "figures" / name)
+            sections.append(section(name, question, table.summary, svg=folder / "figures" / f"{name}.svg"))
     summary = pd.concat(summaries, ignore_index=True)
     summary = summary[["question", *(column for column in summary.columns if column != "question")]]
     store.write_frame(folder / "summary.csv", summary)
@@ -96,6 +99,7 @@ def write(folder: Path, console: Console) -> pd.DataFrame:
         sections=sections,
         runs=len(runs),
         valid=int(runs.valid.sum()),
+        again=int((runs.tries > 1).sum()),
         invalid=runs[~runs.valid].to_dict("records"),
         deliveries=int(runs.deliveries.sum()),
         missing=int(runs.missing.sum()),
@@ -130,23 +134,28 @@ def of(conditions: Any, frame: pd.DataFrame) -> pd.DataFrame:
     return wanted.merge(frame, on=list(wanted.columns), how="inner")
 
 
-def section(name: str, question: questions.Question, summary: pd.DataFrame, svg: bytes) -> dict[str, Any]:
-    """What the template needs of one question."""
+def unmeasured(question: questions.Question, size: Size, summary: pd.DataFrame) -> int:
+    """How many conditions of a question, as far as this size has them, no run has been finished for."""
+    return sum(size.times(c) > 0 and size.fits(c) for c in dict.fromkeys(question.CONDITIONS)) - len(summary)
+
+
+def section(
+    name: str, question: questions.Question, summary: pd.DataFrame, missing: int = 0, svg: Path | None = None
+) -> dict[str, Any]:
+    """What the template needs of one question; without a chart if some of its conditions are not measured."""
     readers = summary[summary.clients > 0]
+    judged = readers[readers.theory_delay_mean_ms.notna()] if "theory_delay_mean_ms" in readers else readers.iloc[:0]
     return {
         "name": name,
         "title": question.TITLE,
-        "conclusion": question.conclusion(summary),
+        "missing": missing,
+        "conclusion": question.conclusion(summary) if svg else "",
         "text": paragraphs(inspect.getdoc(question) or ""),
-        "figure": base64.b64encode(svg).decode(),
+        "figure": base64.b64encode(svg.read_bytes()).decode() if svg else "",
         "head": list(SHOWN.values()),
-        "rows": [[cell(row[column]) for column in SHOWN] for row in readers.to_dict("records")],
-        "residuals": [
-            residuals(row)
-            for row in readers.to_dict("records")
-            if row.get("theory_delay_mean_ms") == row.get("theory_delay_mean_ms")
-        ],
-        "verdict": verdict(readers),
+        "rows": [[cell(row.get(column)) for column in SHOWN] for row in readers.to_dict("records")],
+        "residuals": [residuals(row) for row in judged.to_dict("records")],
+        "verdict": verdict(judged),
     }
 
 
@@ -159,27 +168,31 @@ def residuals(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def verdict(rows: pd.DataFrame) -> str:
-    """Where theory and measurement differ by more than the spread over runs, in words."""
-    judged = rows[rows.spread_delay_ms.notna()] if "spread_delay_ms" in rows else rows.iloc[:0]
-    if judged.empty:
-        return "Each condition was run once, so there is no spread to hold the difference from theory against."
-    off = judged[judged.unexplained_delay_ms.abs() > judged.spread_delay_ms]
-    if off.empty:
-        return (
-            f"In all {len(judged)} conditions, theory plus the measured share of the tools meets the mean delay "
-            "within the spread over runs."
+def verdict(rows: pd.DataFrame) -> list[str]:
+    """Where theory and measurement differ by more than the spread over runs, in words; delay, requests and bytes."""
+    said = []
+    for what, off, spread, unit in (
+        ("mean delay", "unexplained_delay_ms", "spread_delay_ms", "ms"),
+        ("requests per message", "residual_requests_percent", "spread_requests_percent", "%"),
+        ("bytes per message", "residual_bytes_percent", "spread_bytes_percent", "%"),
+    ):
+        judged = rows[rows[off].notna()] if off in rows else rows.iloc[:0]
+        repeated = judged[judged[spread].notna()] if len(judged) else judged
+        if judged.empty:
+            continue
+        if repeated.empty:
+            said.append(f"{what.capitalize()}: each condition was run once, so there is no spread to judge by.")
+            continue
+        beyond = repeated[repeated[off].abs() > repeated[spread]]
+        count = f"{len(repeated) - len(beyond)} of {len(repeated)} conditions that were repeated"
+        within = f"{what.capitalize()}: theory meets the measurement within the spread over runs in {count}"
+        named = "; ".join(
+            f"{style.title(row.transport, row.pause_s)} at {row.rate_hz:g}/s, {row.one_way_delay_ms:g} ms, "
+            f"{row.client}, {row.headers} ({getattr(row, off):+.2g} {unit}, spread ±{getattr(row, spread):.2g})"
+            for row in beyond.itertuples()
         )
-    worst = off.assign(share=(off.unexplained_delay_ms / off.delay_mean_ms).abs()).sort_values("share", ascending=False)
-    named = "; ".join(
-        f"{style.title(row.transport, row.pause_s)} at {row.rate_hz:g}/s and {row.one_way_delay_ms:g} ms "
-        f"({row.unexplained_delay_ms:+.1f} ms of {row.delay_mean_ms:.1f})"
-        for row in worst.itertuples()
-    )
-    return (
-        f"In {len(off)} of {len(judged)} conditions, the mean delay differs from theory plus the measured share of the "
-        f"tools by more than the spread over runs: {named}."
-    )
+        said.append(f"{within}. Beyond it: {named}." if named else f"{within}.")
+    return said
 
 
 def cell(value: Any) -> str:

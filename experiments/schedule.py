@@ -57,12 +57,13 @@ class Going:
 class Schedule:
     """Does `runs`; calls `done(run, result)` for each, where a result is a dict, or a string that says what failed.
 
-    `tick` is called several times a second.
+    `tick` is called several times a second; after `retry_s` seconds no run is done again.
     """
 
     runs: Sequence[Run]
     done: Callable[[Run, dict[str, Any] | str], None]
     tick: Callable[["Schedule"], None]
+    retry_s: float = math.inf
     alone: list[Run] = field(default_factory=list)
     slow: list[Run] = field(default_factory=list)
     others: list[Run] = field(default_factory=list)
@@ -70,6 +71,7 @@ class Schedule:
     tries: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.began = time.monotonic()
         for run in self.runs:
             self._queue(run).append(run)
         for queue in (self.slow, self.others):
@@ -141,7 +143,7 @@ class Schedule:
         _end(going, time.monotonic() + 5)
         run, tries = going.run, self.tries[going.run.name]
         doubtful = isinstance(said, str) or bool(said["suspicions"])
-        if doubtful and tries < TRIES:
+        if doubtful and tries < TRIES and time.monotonic() < self.began + self.retry_s:
             self._queue(run).append(run)
             return
         if isinstance(said, dict):

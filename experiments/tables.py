@@ -14,13 +14,22 @@ from typing import Any
 import pandas as pd
 
 from experiments.design import CONDITION_COLUMNS, Condition
-from experiments.theory import Polling, Push
+from experiments.theory import Polling, Push, sse_event_bytes, websocket_frame_bytes
 
 TCP_IP_BYTES = 52
 """Headers of one segment, as Linux sends them: IPv4 20 (RFC 791), TCP 20 (RFC 9293), timestamps 12 (RFC 7323)."""
 
+CURSOR_BYTES = 12
+"""`7f3a90c2-123`: eight characters of epoch, a dash, and about three digits."""
+
+FRAMING = {
+    "sse": lambda payload: sse_event_bytes(payload, CURSOR_BYTES),
+    "websocket": websocket_frame_bytes,
+}
+"""What theory expects around one pushed message."""
+
 P99_LEAST = 500
-"""A 99th percentile of fewer deliveries would be made of the last five."""
+"""A 99th percentile of fewer messages would be made of the last five."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,7 @@ def runs_frame(results: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
             "started_utc": result["started_utc"],
             "valid": not result["suspicions"],
             "suspicions": "; ".join(result["suspicions"]),
+            "tries": result.get("tries", 1),
             **result["metrics"],
         }
         for result in results
@@ -97,7 +107,7 @@ def _row(condition: Condition, every: pd.DataFrame, its: pd.DataFrame, delays: p
     for name in ("published", "deliveries", "missing", "duplicates", "connections", "requests", "empty", "messages"):
         row[name] = int(its[name].sum())
     row |= _delays(its, delays)
-    row |= _bytes(its)
+    row |= _bytes(its, condition)
     seconds = its.window_s.sum()
     row["segments_up"], row["segments_down"] = its.segments_up.sum(min_count=1), its.segments_down.sum(min_count=1)
     row["segments_per_message"] = _ratio(row["segments_up"] + row["segments_down"], row["deliveries"])
@@ -115,6 +125,8 @@ def _row(condition: Condition, every: pd.DataFrame, its: pd.DataFrame, delays: p
 def _delays(its: pd.DataFrame, delays: pd.DataFrame) -> dict[str, Any]:
     """The mean per run and its range over runs; quantiles over all; the three parts of the way."""
     values = sorted(delays.delay_ms.dropna())
+    # Readers of one message are not independent of each other: it is messages that make an interval narrow.
+    messages = len(delays[["run", "message"]].drop_duplicates())
     per_run = delays.groupby("run").delay_ms.mean()
     row: dict[str, Any] = {
         "delay_mean_ms": per_run.mean(),
@@ -122,8 +134,8 @@ def _delays(its: pd.DataFrame, delays: pd.DataFrame) -> dict[str, Any]:
         "delay_mean_high_ms": per_run.max(),
     }
     for percent in (50, 95, 99):
-        enough = len(values) >= (P99_LEAST if percent == 99 else 20)
-        low, value, high = quantile(values, percent / 100) if enough else (math.nan,) * 3
+        enough = messages >= (P99_LEAST if percent == 99 else 1)
+        low, value, high = quantile(values, percent / 100, messages) if enough else (math.nan,) * 3
         row[f"delay_p{percent}_ms"] = value
         row[f"delay_p{percent}_low_ms"], row[f"delay_p{percent}_high_ms"] = low, high
     for part in ("way_in_ms", "to_wire_ms", "from_wire_ms"):
@@ -131,23 +143,34 @@ def _delays(its: pd.DataFrame, delays: pd.DataFrame) -> dict[str, Any]:
     return row
 
 
-def _bytes(its: pd.DataFrame) -> dict[str, Any]:
-    """Above TCP; per delivered message, and per reader and minute."""
-    up, down, messages = its.bytes_up.sum(), its.bytes_down.sum(), its.messages.sum()
-    categories = [name for name in its.columns if name.startswith(("up_", "down_")) and name.endswith("_bytes")]
-    per_run = _ratio(its.bytes_up + its.bytes_down, its.messages)
+def _bytes(its: pd.DataFrame, condition: Condition) -> dict[str, Any]:
+    """Above TCP; per delivered message, and per reader and minute.
+
+    What is not payload is divided by the messages that were due in the window, times readers, and not by those that the
+    window's polls happened to bring: that would add the chance of where the window begins between two polls.
+    """
+    up, down = its.bytes_up.sum(), its.bytes_down.sum()
+    due = its.published * condition.clients
+    payload = _ratio(its.get("down_payload_bytes", pd.Series([0.0])).sum(), its.messages.sum())
+    categories = [
+        name for name in its.columns
+        if name.startswith(("up_", "down_")) and name.endswith("_bytes") and name != "down_payload_bytes"
+    ]  # fmt: skip
+    overhead = its[categories].sum(axis=1)
+    per_run = payload + _ratio(overhead, due)
     return {
         "bytes_up": int(up),
         "bytes_down": int(down),
-        "bytes_per_message": _ratio(up + down, messages),
+        "bytes_per_message": payload + _ratio(overhead.sum(), due.sum()),
         "bytes_per_message_low": per_run.min(),
         "bytes_per_message_high": per_run.max(),
         "bytes_per_minute": _ratio(60 * (up + down), its.span_s.sum()),
-        "payload_bytes_per_message": _ratio(its.get("down_payload_bytes", pd.Series([0.0])).sum(), messages),
-        "requests_per_message": _ratio(its.requests.sum(), messages),
+        "payload_bytes_per_message": payload,
+        "requests_per_message": _ratio(its.requests.sum(), due.sum()),
         "empty_share": _ratio(its["empty"].sum(), its.requests.sum()),
         "setup_bytes": its.setup_bytes.mean(),
-        **{f"{name}_per_message": _ratio(its[name].sum(), messages) for name in categories},
+        "down_payload_bytes_per_message": payload,
+        **{f"{name}_per_message": _ratio(its[name].sum(), due.sum()) for name in categories},
     }
 
 
@@ -165,24 +188,27 @@ def _theory(condition: Condition, its: pd.DataFrame, row: Mapping[str, Any]) -> 
         return theory
     theory["theory_delay_mean_ms"] = 1000 * model.mean_delay_s
     # What is not the transport's doing is measured, and is no part of the formula.
-    client_ms = row["from_wire_ms"] - condition.one_way_delay_ms
-    theory["tools_ms"] = row["way_in_ms"] + row["server_ms"] + client_ms
+    theory["tools_ms"] = row["way_in_ms"] + row["from_wire_ms"] - condition.one_way_delay_ms
     off_ms = row["delay_mean_ms"] - theory["theory_delay_mean_ms"]
     theory["residual_delay_ms"] = off_ms
-    theory["residual_delay_percent"] = _percent(off_ms, theory["theory_delay_mean_ms"])
+    if theory["theory_delay_mean_ms"] >= 1:  # below, a share of it would be a share of next to nothing
+        theory["residual_delay_percent"] = _percent(off_ms, theory["theory_delay_mean_ms"])
     theory["spread_delay_ms"] = _half_range(row["delay_mean_low_ms"], row["delay_mean_high_ms"], len(its))
     theory["unexplained_delay_ms"] = off_ms - theory["tools_ms"]
+    payload = row["payload_bytes_per_message"]
     if isinstance(model, Polling):
-        theory["theory_requests_per_message"] = 1 / model.messages_per_answer
-        theory["residual_requests_percent"] = _percent(
-            row["requests_per_message"] - theory["theory_requests_per_message"], theory["theory_requests_per_message"]
-        )
-        per_run = _ratio(its.requests, its.messages)
+        expected = 1 / model.messages_per_answer
+        theory["theory_requests_per_message"] = expected
+        theory["residual_requests_percent"] = _percent(row["requests_per_message"] - expected, expected)
+        per_run = its.requests / (its.published * condition.clients)
         spread = _half_range(per_run.min(), per_run.max(), len(its))
         theory["spread_requests_percent"] = _percent(spread, row["requests_per_message"])
-        cycle = (its.cycle_bytes * its.requests).sum() / its.requests.sum()
-        theory["cycle_bytes"] = cycle
-        theory["theory_bytes_per_message"] = model.bytes_per_message(row["payload_bytes_per_message"], cycle)
+        theory["cycle_bytes"] = (its.cycle_bytes * its.requests).sum() / its.requests.sum()
+        theory["theory_bytes_per_message"] = model.bytes_per_message(payload, theory["cycle_bytes"])
+    elif condition.transport in FRAMING:
+        theory["framing_bytes"] = FRAMING[condition.transport](round(payload))
+        theory["theory_bytes_per_message"] = payload + theory["framing_bytes"]
+    if "theory_bytes_per_message" in theory:
         off = row["bytes_per_message"] - theory["theory_bytes_per_message"]
         theory["residual_bytes_percent"] = _percent(off, theory["theory_bytes_per_message"])
         spread = _half_range(row["bytes_per_message_low"], row["bytes_per_message_high"], len(its))
@@ -190,13 +216,19 @@ def _theory(condition: Condition, its: pd.DataFrame, row: Mapping[str, Any]) -> 
     return theory
 
 
-def quantile(ordered: list[float], q: float, confidence_z: float = 1.96) -> tuple[float, float, float]:
-    """(low, value, high) of the q-quantile: the interval between two order statistics (normal approximation of the
-    binomial; H. A. David and H. N. Nagaraja, Order Statistics, 3rd ed., section 7.1)."""
-    n = len(ordered)
-    half = confidence_z * math.sqrt(n * q * (1 - q))
-    low, high = math.floor(n * q - half), math.ceil(n * q + half)
-    return ordered[max(0, low)], ordered[min(n - 1, int(n * q))], ordered[min(n - 1, high)]
+def quantile(ordered: list[float], q: float, independent: int) -> tuple[float, float, float]:
+    """(low, value, high) of the q-quantile of `ordered`, of which only so many values are independent.
+
+    The 95 % interval lies between two order statistics (normal approximation of the binomial; H. A. David and
+    H. N. Nagaraja, Order Statistics, 3rd ed., section 7.1). An end that would lie beyond the sample is NaN: so few
+    values say nothing about it.
+    """
+    n, half = len(ordered), 1.96 * math.sqrt(q * (1 - q) / independent)
+
+    def at(share: float) -> float:
+        return ordered[min(n - 1, int(n * share))] if 0 < share < 1 else math.nan
+
+    return at(q - half), at(q), at(q + half)
 
 
 def _ratio(a: Any, b: Any) -> Any:

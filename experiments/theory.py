@@ -92,5 +92,8 @@ def sse_event_bytes(payload_bytes: int, cursor_bytes: int) -> int:
 
 
 def crossover_hz(cycle_bytes: float, push_bytes: float, gap_s: float) -> float:
-    """The rate from which polling moves fewer bytes than pushing: H / D = h, that is lambda = H / (h g)."""
-    return cycle_bytes / (push_bytes * gap_s)
+    """The rate from which polling moves fewer bytes than pushing: H / D + 1 = h, that is lambda = H / ((h - 1) g).
+
+    1 is the comma between two messages of an answer.
+    """
+    return cycle_bytes / ((push_bytes - 1) * gap_s)

@@ -46,7 +46,7 @@ def routes(log: MessageLog) -> list[BaseRoute]:
 
 
 async def stream(log: MessageLog, cursor: Cursor) -> AsyncIterator[str]:
-    yield f"retry: {RETRY_MS}\nid: {cursor}\n\n"
+    yield f"retry: {RETRY_MS}\nid: {log.begin(cursor)}\n\n"
     async for batch in log.follow(cursor, idle_s=HEARTBEAT_S):
         yield events(batch) or ":\n\n"
 

@@ -58,7 +58,7 @@ def routes(log: MessageLog) -> list[BaseRoute]:
 
 async def push(log: MessageLog, cursor: Cursor, socket: WebSocket) -> None:
     try:
-        await socket.send_text(position_json(cursor))
+        await socket.send_text(position_json(log.begin(cursor)))
         async for batch in log.follow(cursor):
             for news in batch.news:
                 await socket.send_text(news.json)

@@ -1,8 +1,8 @@
 """Can polling be fast enough?
 
-Yes, at a price. The faster one asks, the shorter a message waits, and the more is sent for nothing. Each point of
-the polling curve is one interval; the formula gives the curve without looking at the points. Long polling, SSE and
-WebSocket have no such knob: their delay is that of the network, whatever they send.
+The faster one asks, the shorter a message waits, and the more is sent for nothing. Each point of the polling curve
+is one interval; the formula gives the curve without looking at the points. Long polling, SSE and WebSocket have no
+such knob: at this rate of messages, their delay is little more than the network's.
 
 Two limits of perception are drawn (R. B. Miller, "Response time in man-computer conversational transactions", 1968;
 J. Nielsen, "Usability Engineering", 1993, chapter 5): up to 0.1 s feels immediate, up to 1 s does not break one's
@@ -96,9 +96,10 @@ def conclusion(summary: pd.DataFrame) -> str:
     polls = summary[summary.transport == "short_poll"].set_index("pause_s")
     push = summary[summary.transport == "websocket"].iloc[0]
     second, fastest = polls.loc[1.0], polls.loc[polls.index.min()]
+    second_ratio, fastest_ratio = (row.delay_mean_ms / push.delay_mean_ms for row in (second, fastest))
+    second_bytes, fastest_bytes = (row.bytes_per_minute / push.bytes_per_minute for row in (second, fastest))
     return (
-        f"Polling every second: {second.delay_mean_ms / push.delay_mean_ms:.0f} times WebSocket's delay for "
-        f"{second.bytes_per_minute / push.bytes_per_minute:.1f} times its bytes; every {polls.index.min():g} s: "
-        f"{fastest.delay_mean_ms / push.delay_mean_ms:.1f} times its delay for "
-        f"{fastest.bytes_per_minute / push.bytes_per_minute:.0f} times its bytes"
+        f"At 25\u00a0ms each way, polling every second has {style.times(second_ratio)} times WebSocket's delay for "
+        f"{style.times(second_bytes)} times its bytes; every {polls.index.min():g}\u00a0s, "
+        f"{style.times(fastest_ratio)} times its delay for {style.times(fastest_bytes)} times its bytes"
     )

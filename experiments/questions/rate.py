@@ -7,12 +7,13 @@ itself: batching is the real variable, not the direction in which one asks. What
 Long polling lies between the two. At low rates it answers each message by itself, as push does; when messages come
 faster than a round trip, several wait for the next question, and it turns into short polling without a pause.
 
-The crossover is where a message's share of a poll equals the framing of a pushed message. It is read off the
-measurements (between the two rates where the order changes, on log scales) and computed by formula.
+The crossover is where a message's share of a poll equals the framing of a pushed message. The measurement says
+between which two of its rates it lies, the formula where: H / ((h - 1) g), with H the bytes of a poll without its
+messages, g its cycle, h the framing of one pushed message; 1 is the comma that a message costs in a poll's answer.
 
-What a delivered message costs the server is the slope of its CPU time over several rates, so that what it does
-anyway is no part of it; the publisher's part, measured with no reader at all, is taken off. Raw clients, 25 ms
-emulated delay each way, short polling every second.
+What the server's CPU does is taken apart by least squares over all runs: so much per second for nothing, so much
+per published message, and so much per answered question or pushed message, each transport by itself. Raw clients,
+25 ms emulated delay each way, short polling every second.
 """
 
 import math
@@ -55,7 +56,7 @@ def figure(table: Table) -> Figure:
         axes = made.add_axes(box)
         axes.set_title(words, pad=10)
         lines(axes, summary, name)
-    cost(made.add_axes((0.685, 0.12, 0.2, 0.285)), table)
+    cost(made.add_axes((0.665, 0.12, 0.21, 0.285)), table)
     style.footnote(
         made, "x: messages per second. 25 ms emulated delay each way. Dotted: theory. Short polling every 1 s."
     )
@@ -89,72 +90,66 @@ def lines(axes: Axes, summary: pd.DataFrame, name: str) -> None:
     else:
         axes.set_ylim(low * 0.75, high)
         style.plain_ticks(axes.yaxis, [200, 500, 1000, 2000], ["200 B", "500 B", "1 kB", "2 kB"])
-        rate_hz = crossover(summary, "sse")
-        if rate_hz is not None:
-            axes.axvline(rate_hz, color=style.GREY, linewidth=2, linestyle="--", zorder=0)
-            axes.text(rate_hz * 1.1, high * 0.85, f"{rate_hz:.2g}/s", fontsize=style.SMALL, color=style.GREY)
+        for push in ("sse", "websocket"):
+            rate_hz = expected_crossover(summary, push)
+            axes.axvline(rate_hz, color=style.colour(push), linewidth=2, linestyle=":", zorder=0)
+            axes.annotate(
+                f"{rate_hz:.2g}/s", (rate_hz, high), xytext=(-4, 0), textcoords="offset points", ha="right", va="top",
+                fontsize=style.SMALL, color=style.colour(push),
+            )  # fmt: skip
     style.label_ends(axes, ends)
 
 
-def crossover(summary: pd.DataFrame, push: str) -> float | None:
-    """The measured rate from which short polling moves fewer bytes per message than `push`; None if there is none."""
+def crossover(summary: pd.DataFrame, push: str) -> tuple[float, float]:
+    """Between which two measured rates short polling begins to move fewer bytes per message than `push`.
+
+    (highest rate at which it moves more, lowest at which it moves fewer); 0 or infinity where there is none.
+    """
     by_rate = summary.pivot_table(index="rate_hz", columns="transport", values="bytes_per_message")
-    ratio = np.log(by_rate.short_poll / by_rate[push])
-    for (low_hz, low), (high_hz, high) in zip(list(ratio.items())[:-1], list(ratio.items())[1:], strict=True):
-        if low > 0 >= high:
-            share = low / (low - high)
-            return float(math.exp(math.log(float(str(low_hz))) * (1 - share) + math.log(float(str(high_hz))) * share))
-    return None
+    fewer = by_rate.short_poll < by_rate[push]
+    return max(fewer.index[~fewer], default=0.0), min(fewer.index[fewer], default=math.inf)
 
 
 def expected_crossover(summary: pd.DataFrame, push: str) -> float:
-    """The same by formula, H / (h g), with the framing h of a single pushed message."""
-    polls = summary[(summary.transport == "short_poll")].sort_values("rate_hz").iloc[0]
-    slow = summary[summary.transport == push].sort_values("rate_hz").iloc[0]
-    framing = sum(slow.get(f"down_{part}_bytes_per_message", 0.0) for part in ("chunk", "sse_field", "frame"))
+    """The same by formula."""
+    polls = summary[summary.transport == "short_poll"].sort_values("rate_hz").iloc[0]
+    framing = summary[summary.transport == push].framing_bytes.mean()
     return crossover_hz(float(polls.cycle_bytes), float(framing), float(polls.gap_s))
 
 
-def cpu_per_delivery(table: Table) -> pd.DataFrame:
-    """Per transport: CPU time of the server per delivered message in ms, as a slope over rates, with its interval.
+def cpu(runs: pd.DataFrame) -> pd.DataFrame:
+    """CPU time of the server in ms per answered question (polling) or pushed message, per transport.
 
-    Least squares of CPU per second over messages per second, less the slope of the publisher alone, over the number of
-    readers (the probe is one of them). The interval is 1.96 standard errors, those of both slopes added in quadrature.
+    Least squares over all valid runs of CPU ms per second on: 1, messages published per second, and per transport the
+    questions answered or messages pushed per second, those of the probe included. `half_ms` is 95 % of Student's t.
     """
-    valid = table.runs[table.runs.valid]
-    alone, alone_error = slope(valid[valid.clients == 0])
-    rows = []
+    runs = runs[runs.valid]
+    readers = np.where(runs.clients > 0, runs.clients + 1, 0) / np.maximum(runs.clients, 1)
+    columns = [np.ones(len(runs)), runs.rate_hz.to_numpy(dtype=float)]
     for transport in TRANSPORTS:
-        runs = valid[(valid.transport == transport) & (valid.clients > 0)]
-        its, its_error = slope(runs)
-        readers = runs.clients.mean() + 1
-        rows.append(
-            {
-                "transport": transport,
-                "ms": (its - alone) / readers,
-                "half_ms": 1.96 * math.hypot(its_error, alone_error) / readers,
-                "publisher_ms": alone,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def slope(runs: pd.DataFrame) -> tuple[float, float]:
-    """(slope, standard error) of CPU milliseconds per second over messages per second."""
-    x = runs.rate_hz.to_numpy(dtype=float)
+        events = runs.requests if transport in ("short_poll", "long_poll") else runs.messages
+        columns.append(np.where(runs.transport == transport, events * readers / runs.window_s, 0.0))
+    design = np.column_stack(columns)
     y = (runs.server_cpu_ms / runs.window_s).to_numpy(dtype=float)
-    if len(x) < 3 or np.ptp(x) == 0:
-        return math.nan, math.nan
-    design = np.column_stack([np.ones_like(x), x])
-    (_, rise), *_ = np.linalg.lstsq(design, y, rcond=None)
-    rest = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
-    error = math.sqrt(float(rest @ rest) / (len(x) - 2) / float(((x - x.mean()) ** 2).sum()))
-    return float(rise), error
+    freedom = len(y) - design.shape[1]
+    if freedom < 1:
+        return pd.DataFrame({"transport": TRANSPORTS, "ms": math.nan, "half_ms": math.nan})
+    found, *_ = np.linalg.lstsq(design, y, rcond=None)
+    rest = y - design @ found
+    errors = np.sqrt(np.diag(np.linalg.pinv(design.T @ design)) * float(rest @ rest) / freedom)
+    half = student_t(freedom) * errors
+    return pd.DataFrame({"transport": TRANSPORTS, "ms": found[2:], "half_ms": half[2:]})
+
+
+def student_t(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t, within 1 % from 3 degrees of freedom up (Cornish and Fisher, 1938)."""
+    z = 1.959964
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
 
 
 def cost(axes: Axes, table: Table) -> None:
-    """Server CPU per delivered message."""
-    rows = cpu_per_delivery(table)
+    """What the server's CPU does for one answer or push."""
+    rows = cpu(table.runs)
     for y, row in enumerate(rows.iloc[::-1].itertuples()):
         axes.errorbar(
             row.ms,
@@ -181,20 +176,18 @@ def cost(axes: Axes, table: Table) -> None:
     axes.locator_params(axis="x", nbins=3)
     axes.grid(axis="y", color=style.PALE)
     axes.set_xlabel("ms of CPU")
-    axes.set_title("server CPU per delivery", pad=10)
+    axes.set_title("server CPU per answer or push", pad=10)
 
 
 def conclusion(summary: pd.DataFrame) -> str:
     """From which rate polling is the thriftier one, and what that costs in time."""
     summary = summary[summary.clients > 0]
-    measured, expected = crossover(summary, "sse"), expected_crossover(summary, "sse")
-    slow = summary.groupby("transport").delay_mean_ms.mean()
-    if measured is None:
-        first = (
-            f"Polling every second moved fewer bytes than SSE at no rate here (theory: from {expected:.2g} messages/s)"
-        )
+    (more, fewer), expected = crossover(summary, "sse"), expected_crossover(summary, "sse")
+    theory = f"(theory: {expected:.2g})"
+    if fewer == math.inf:
+        first = f"Up to {more:g} messages/s {theory}, polling every second moves more bytes than SSE"
     else:
-        first = (
-            f"From {measured:.2g} messages/s (theory: {expected:.2g}), polling every second moves fewer bytes than SSE"
-        )
-    return f"{first}, and takes {slow['short_poll'] / slow['sse']:.0f} times as long"
+        between = f"Between {more:g} and {fewer:g} messages/s {theory}"
+        first = f"{between}, polling every second begins to move fewer bytes than SSE"
+    slow = summary.groupby("transport").delay_mean_ms.mean()
+    return f"{first}; at 25\u00a0ms each way it takes {style.times(slow['short_poll'] / slow['sse'])} times as long"
