@@ -94,9 +94,12 @@ class Schedule:
 
     def left_s(self) -> float:
         """About how long the rest takes, in seconds."""
-        going = max((going.ends_at for going in self.going.values() if going.ready), default=0.0) - time.monotonic()
+        going = (
+            max((going.ends_at for going in self.going.values() if going.ends_at < math.inf), default=0.0)
+            - time.monotonic()
+        )
         alone = sum(run.window_s + AROUND_S for run in self.alone)
-        return max(going, 0.0, alone) + _batches_s(self.slow) + _batches_s(self.others)
+        return max(going, alone, _batches_s(self.slow)) + _batches_s(self.others)
 
     def _queue(self, run: Run) -> list[Run]:
         if run.condition.alone:
