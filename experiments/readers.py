@@ -89,7 +89,6 @@ async def _read(run: Run, url: str, after: str, pipe: Connection) -> None:
 
     async def read(number: int, phase_s: float) -> None:
         client.set(number)
-        await asyncio.sleep(phase_s)
         async with contextlib.aclosing(receive(run.condition, url, after)) as stream:  # type: ignore[type-var]
             async for news in stream:
                 at_ns = time.monotonic_ns()
@@ -97,10 +96,14 @@ async def _read(run: Run, url: str, after: str, pipe: Connection) -> None:
                     received.missed += 1
                     continue
                 received.messages.append((number, news.cursor.seq, at_ns))
-                if listening:
+                if number in listening:
                     listening.discard(number)
                     if not listening:
                         ready.set()
+                    # Making a client and its first request take a tenth of a second each, one after the other. Only
+                    # when everybody is through, a poller's phase is what it was meant to be.
+                    await ready.wait()
+                    await asyncio.sleep(phase_s)
                 if news.text.startswith(LAST):
                     missing_last.discard(number)
                     if not missing_last:
