@@ -96,7 +96,7 @@ class Size:
 
 SIZES = {
     "quick": Size("quick", repeats=1, slow_repeats=0, messages=8, least_s=3.0, most_s=4.0, retry_s=60),
-    "default": Size("default", repeats=3, slow_repeats=1, messages=20, least_s=5.0, most_s=10.0, retry_s=180),
+    "default": Size("default", repeats=3, slow_repeats=1, messages=20, least_s=5.0, most_s=8.0, retry_s=180),
     "full": Size("full", repeats=5, slow_repeats=3, messages=100, least_s=20.0, most_s=60.0, retry_s=7_200),
 }
 

@@ -31,7 +31,7 @@ TRIES = 2
 
 CORES = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 BATCH_MOST = 14 * CORES
-LOAD_MOST = 0.35 * CORES
+LOAD_MOST = 0.45 * CORES
 """Cores that the runs of a batch may be expected to use, all together."""
 
 START_S = 0.4 / CORES

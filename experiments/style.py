@@ -113,6 +113,11 @@ def times(ratio: float) -> str:
     return f"{ratio:.0f}" if ratio >= 9.5 else f"{ratio:.1f}"
 
 
+def rate(per_second: float) -> str:
+    """Messages per second, with two digits that mean something."""
+    return f"{float(f'{per_second:.2g}'):g}/s"
+
+
 def size(count: float) -> str:
     """A number of bytes, in the unit that suits it."""
     for unit, scale in (("MB", 1e6), ("kB", 1e3)):

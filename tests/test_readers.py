@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import multiprocessing
 from collections.abc import AsyncIterator
 from typing import Any
@@ -176,3 +177,27 @@ def test_usage_is_of_this_process() -> None:
     if first.waited_ns is not None and first.waits is not None:
         assert second.waited_ns is not None and second.waited_ns >= first.waited_ns >= 0
         assert second.waits is not None and second.waits >= first.waits > 0
+
+
+async def test_pollers_are_at_different_phases_however_long_it_took_to_make_them() -> None:
+    """Made one after the other, with a slow first request each, they would all poll at once."""
+    log, witness, pause_s = MessageLog(), Witness(), 0.5
+    log.publish("first")
+    run = a_run("short_poll", client="library", clients=5, pause_s=pause_s)
+    async with serving(log, observer=witness) as running, reading_from(run, running) as pipe:
+        assert await receive(pipe, LIMIT_S) == "ready"
+        seen = len(witness.saw)
+
+        def asked_ns() -> dict[int, list[int]]:
+            times: dict[int, list[int]] = {}
+            for piece in witness.saw[seen:]:
+                if piece.direction == "up":
+                    times.setdefault(piece.connection.number, []).append(piece.at_ns)
+            return times
+
+        await eventually(lambda: len(asked_ns()) == 5 and min(map(len, asked_ns().values())) >= 3)
+        phases_s = sorted(times[2] / 1e9 % pause_s for times in asked_ns().values())
+        pipe.send("end")
+        await receive(pipe, LIMIT_S)
+    gaps_s = [b - a for a, b in itertools.pairwise([*phases_s, phases_s[0] + pause_s])]
+    assert max(gaps_s) < 0.8 * pause_s

@@ -92,9 +92,11 @@ def lines(axes: Axes, summary: pd.DataFrame, name: str) -> None:
         style.plain_ticks(axes.yaxis, [200, 500, 1000, 2000], ["200 B", "500 B", "1 kB", "2 kB"])
         for push in ("sse", "websocket"):
             rate_hz = expected_crossover(summary, push)
+            if rate_hz > max(RATES_HZ):
+                continue
             axes.axvline(rate_hz, color=style.colour(push), linewidth=2, linestyle=":", zorder=0)
             axes.annotate(
-                f"{rate_hz:.2g}/s", (rate_hz, high), xytext=(-4, 0), textcoords="offset points", ha="right", va="top",
+                style.rate(rate_hz), (rate_hz, high), xytext=(-4, 0), textcoords="offset points", ha="right", va="top",
                 fontsize=style.SMALL, color=style.colour(push),
             )  # fmt: skip
     style.label_ends(axes, ends)
@@ -183,11 +185,9 @@ def conclusion(summary: pd.DataFrame) -> str:
     """From which rate polling is the thriftier one, and what that costs in time."""
     summary = summary[summary.clients > 0]
     (more, fewer), expected = crossover(summary, "sse"), expected_crossover(summary, "sse")
-    theory = f"(theory: {expected:.2g})"
-    if fewer == math.inf:
-        first = f"Up to {more:g} messages/s {theory}, polling every second moves more bytes than SSE"
-    else:
-        between = f"Between {more:g} and {fewer:g} messages/s {theory}"
-        first = f"{between}, polling every second begins to move fewer bytes than SSE"
+    theory = f"(theory: {style.rate(expected)})"
     slow = summary.groupby("transport").delay_mean_ms.mean()
-    return f"{first}; at 25\u00a0ms each way it takes {style.times(slow['short_poll'] / slow['sse'])} times as long"
+    price = f"{style.times(slow['short_poll'] / slow['sse'])} times its delay"
+    if fewer == math.inf:
+        return f"Up to {more:g}/s {theory}, polling every second moves more bytes than SSE, at {price}"
+    return f"Between {more:g}/s and {fewer:g}/s {theory}, polling every second begins to save bytes over SSE, at {price}"
