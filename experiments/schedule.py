@@ -18,6 +18,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -80,6 +81,10 @@ class Schedule:
     def go(self) -> None:
         """Until all is done. Whatever happens, Ctrl-C included, no process is left behind."""
         PROCESSES.set_forkserver_preload(PRELOADED)
+        # The process that all others come from ignores Ctrl-C, and so do they: this one hears it, and ends them.
+        on_ctrl_c = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        forkserver.ensure_running()
+        signal.signal(signal.SIGINT, on_ctrl_c)
         try:
             while self.alone or self.slow or self.others or self.going:
                 for run in self._next_batch():
