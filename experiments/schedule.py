@@ -12,6 +12,7 @@ Whether a run had the machine that it needed is measured in every run (`measure.
 believed is done once more.
 """
 
+import contextlib
 import math
 import os
 import signal
@@ -99,12 +100,10 @@ class Schedule:
 
     def left_s(self) -> float:
         """About how long the rest takes, in seconds."""
-        going = (
-            max((going.ends_at for going in self.going.values() if going.ends_at < math.inf), default=0.0)
-            - time.monotonic()
-        )
+        now = time.monotonic()
+        going = (min(going.ends_at - now, going.run.window_s + AROUND_S) for going in self.going.values())
         alone = sum(run.window_s + AROUND_S for run in self.alone)
-        return max(going, alone, _batches_s(self.slow)) + _batches_s(self.others)
+        return max(0.0, alone, _batches_s(self.slow), *going) + _batches_s(self.others)
 
     def _queue(self, run: Run) -> list[Run]:
         if run.condition.alone:
@@ -137,7 +136,8 @@ class Schedule:
         for going in self.going.values():
             if going.ends_at == math.inf:
                 going.ends_at = time.monotonic() + going.run.window_s + AROUND_S
-                going.pipe.send("go")
+                with contextlib.suppress(BrokenPipeError):  # it has died; that is heard next
+                    going.pipe.send("go")
 
     def _hear(self, going: Going) -> None:
         try:
