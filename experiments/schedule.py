@@ -39,6 +39,9 @@ LOAD_MOST = 0.45 * CORES
 START_S = 0.4 / CORES
 """What starting and ending one more run in a batch adds to its time."""
 
+LATE_S = 120.0
+"""How long a run may take to get ready, and how much longer than expected to end, before it is given up."""
+
 AROUND_S = 2.5
 """What a batch of one takes besides its window: starting, warming up, ending."""
 
@@ -51,8 +54,15 @@ class Going:
     process: BaseProcess
     readers: BaseProcess
     pipe: Connection
+    started_at: float
     ready: bool = False
     ends_at: float = math.inf
+
+    @property
+    def late(self) -> bool:
+        """Whether it hangs."""
+        expected_at = self.ends_at if self.ends_at < math.inf else self.started_at
+        return time.monotonic() > expected_at + LATE_S
 
 
 @dataclass
@@ -92,6 +102,9 @@ class Schedule:
                     self._start(run)
                 for pipe in wait([going.pipe for going in self.going.values()], timeout=0.2):
                     self._hear(self.going[pipe.fileno()])  # type: ignore[union-attr]
+                for going in self.going.values():
+                    if going.late:
+                        going.process.kill()  # which is heard next
                 if all(going.ready for going in self.going.values()):
                     self._let_go()
                 self.tick(self)
@@ -129,7 +142,7 @@ class Schedule:
         reading.start()
         for pipe in (there, of_run, of_readers):
             pipe.close()
-        self.going[here.fileno()] = Going(run, process, reading, here)
+        self.going[here.fileno()] = Going(run, process, reading, here, time.monotonic())
         self.tries[run.name] = self.tries.get(run.name, 0) + 1
 
     def _let_go(self) -> None:

@@ -190,4 +190,6 @@ def conclusion(summary: pd.DataFrame) -> str:
     price = f"{style.times(slow['short_poll'] / slow['sse'])} times its delay"
     if fewer == math.inf:
         return f"Up to {more:g}/s {theory}, polling every second moves more bytes than SSE, at {price}"
-    return f"Between {more:g}/s and {fewer:g}/s {theory}, polling every second begins to save bytes over SSE, at {price}"
+    return (
+        f"Between {more:g}/s and {fewer:g}/s {theory}, polling every second begins to save bytes over SSE, at {price}"
+    )
