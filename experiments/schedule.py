@@ -60,8 +60,8 @@ class Going:
 
     @property
     def late(self) -> bool:
-        """Whether it hangs."""
-        expected_at = self.ends_at if self.ends_at < math.inf else self.started_at
+        """Whether it hangs; not one that is ready and waits for others."""
+        expected_at = self.ends_at if self.ready else self.started_at
         return time.monotonic() > expected_at + LATE_S
 
 
