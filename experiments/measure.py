@@ -232,7 +232,7 @@ async def receive(pipe: Any, timeout_s: float) -> Any:
         await asyncio.sleep(0.02)
     try:
         said = pipe.recv()
-    except EOFError:
+    except (EOFError, ConnectionResetError):
         raise Failed("the other process ended without a word") from None
     if isinstance(said, str) and said.startswith("failed: "):
         raise Failed(said)

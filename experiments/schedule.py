@@ -155,7 +155,7 @@ class Schedule:
     def _hear(self, going: Going) -> None:
         try:
             said = going.pipe.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             said = "the process of the run ended without a word"
         if said == "ready":
             going.ready = True
