@@ -1,6 +1,7 @@
 """`python -m experiments`: measure and compare, or draw a report again."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keeping.add_argument("folder", type=Path, nargs="?", default=store.RESULTS / "latest")
     options = parser.parse_args(arguments)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     try:
         if options.command == "compare":
             return compare(options.size or "default", options.only, options.seed, options.new, options.results, console)
@@ -63,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.print("interrupted; what is finished is kept, and the same command goes on from here")
         return 130
-    except report.NoResults as problem:
+    except (report.NoResults, store.Busy) as problem:
         print(problem, file=sys.stderr)
         return 1
 

@@ -39,7 +39,8 @@ def compare(size_name: str, only: Sequence[str], seed: int, new: bool, results: 
     if not (folder / "machine.json").exists():
         store.write_json(folder / "machine.json", store.machine())
     store.point_latest(folder)
-    failures = measure([run for run in runs if run.name not in finished], len(runs), size, folder, console)
+    with store.locked(folder):
+        failures = measure([run for run in runs if run.name not in finished], len(runs), size, folder, console)
     for failure in failures:
         console.print(f"[red]not measured[/]: {failure}; the same command tries again")
     summary = report.write(folder, console)

@@ -10,6 +10,8 @@
 A file is there whole or not at all: it is written under another name and then moved.
 """
 
+import contextlib
+import fcntl
 import gzip
 import importlib.metadata
 import json
@@ -73,10 +75,26 @@ def keep(folder: Path) -> Path:
     """Put `folder` in the place of `results/reference`, without its single runs: the tables have all that they say."""
     reference, new = RESULTS / "reference", RESULTS / ".reference.partial"
     shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(folder.resolve(), new, ignore=shutil.ignore_patterns("runs", ".*.partial"))
+    shutil.copytree(folder.resolve(), new, ignore=shutil.ignore_patterns("runs", ".*"))
     shutil.rmtree(reference, ignore_errors=True)
     new.rename(reference)
     return reference
+
+
+class Busy(Exception):
+    """Another comparison is measuring into the same folder."""
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """While this holds, nobody else measures into `folder`; raises Busy if somebody does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(f"{folder} is being measured by another comparison; wait for it, or use NEW=1") from None
+        yield
 
 
 def save_run(folder: Path, result: dict[str, Any]) -> None:
