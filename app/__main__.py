@@ -101,7 +101,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         ("port", options.port, 0, 65_535),
         ("keep", options.keep, 1, 1_000_000),
         ("publish-hz", options.publish_hz, 0, 1_000),
-        ("delay-ms", options.delay_ms, 0, 10_000),
+        ("delay-ms", options.delay_ms, 0, 1_000),
     ):
         if not low <= value <= high:
             parser.error(f"--{name} {value} is not accepted: give {low} to {high}")

@@ -50,7 +50,7 @@ def lines(summary: pd.DataFrame, costs: pd.DataFrame) -> str:
             style.size(near.bytes_per_message[1.0, "library"]),
             style.size(near.bytes_per_message[1.0, "browser"]),
             style.size(near.bytes_per_minute[0.0, "browser"]),
-            f"{cost.ms[transport]:.2f} ± {cost.half_ms[transport]:.2f} ms",
+            f"{cost.ms[transport]:.3f} ± {cost.half_ms[transport]:.3f} ms",
         )
         rows.append("| " + " | ".join(cells) + " |")
     return "\n".join(rows)

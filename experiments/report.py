@@ -123,7 +123,9 @@ def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         store.write_frame(folder / "deliveries.csv.gz", deliveries_frame(results))
     if not (folder / "runs.csv").exists():
         raise NoResults(f"no run in {folder} was finished")
-    runs = pd.read_csv(folder / "runs.csv", dtype=dict.fromkeys(("pause_s", "rate_hz", "one_way_delay_ms"), float))
+    runs = pd.read_csv(
+        folder / "runs.csv", dtype={"pause_s": float, "rate_hz": float, "one_way_delay_ms": float, "suspicions": str}
+    )
     runs["suspicions"] = runs.suspicions.fillna("")
     return runs, pd.read_csv(folder / "deliveries.csv.gz")
 

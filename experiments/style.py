@@ -64,9 +64,13 @@ def figure(conclusion: str) -> Figure:
     """An empty 1920 x 1080 figure whose title is what the data says, in as many lines as it needs."""
     made = Figure()
     title = made.text(0.03, 0.972, conclusion, fontsize=BIG, weight="bold", va="top")
-    for width in range(110, 40, -2):
-        title.set_text("\n".join(textwrap.wrap(conclusion, width)))
-        if title.get_window_extent().width <= 0.94 * made.bbox.width:
+    for points in (BIG, BIG - 3, BIG - 6):
+        title.set_fontsize(points)
+        for width in range(120, 40, -2):
+            title.set_text("\n".join(lines := textwrap.wrap(conclusion, width)))
+            if title.get_window_extent().width <= 0.94 * made.bbox.width:
+                break
+        if len(lines) <= 2:
             break
     return made
 

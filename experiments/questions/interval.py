@@ -99,7 +99,7 @@ def conclusion(summary: pd.DataFrame) -> str:
     second_ratio, fastest_ratio = (row.delay_mean_ms / push.delay_mean_ms for row in (second, fastest))
     second_bytes, fastest_bytes = (row.bytes_per_minute / push.bytes_per_minute for row in (second, fastest))
     return (
-        f"At 25\u00a0ms each way, polling every second has {style.times(second_ratio)} times WebSocket's delay for "
+        f"At 25\u00a0ms each way, polling every second has {style.times(second_ratio)} times WebSocket's delay and "
         f"{style.times(second_bytes)} times its bytes; every {polls.index.min():g}\u00a0s, "
-        f"{style.times(fastest_ratio)} times its delay for {style.times(fastest_bytes)} times its bytes"
+        f"{style.times(fastest_ratio)} and {style.times(fastest_bytes)} times"
     )

@@ -80,7 +80,7 @@ def distribution(axes: Axes, rows: pd.DataFrame, table: Table, inset: bool) -> N
     axes.set_yticks([0, 0.5, 1])
     names(axes, rows, beside=inset)
     if inset:
-        small = axes.inset_axes((0.345, 0.16, 0.2, 0.34))
+        small = axes.inset_axes((0.36, 0.16, 0.2, 0.34))
         draw(small, rows[rows.transport != "short_poll"], table, np.linspace(0, 8, 300))
         small.set(xlim=(0, 8), ylim=(0, 1.03), yticks=[])
         small.set_xticks([0, 4, 8], ["0", "4", "8"])
@@ -117,7 +117,7 @@ def draw(
 def names(axes: Axes, rows: pd.DataFrame, beside: bool) -> None:
     """The names of what is held or pushed, in a column beside the curves; these are too close to name each alone."""
     pushed = rows[rows.transport != "short_poll"].sort_values("delay_mean_ms")
-    x = pushed.delay_mean_ms.max() * 2.2 if beside else pushed.delay_mean_ms.min() * 0.55
+    x = pushed.delay_mean_ms.max() * 3.2 if beside else pushed.delay_mean_ms.min() * 0.55
     for place, row in enumerate(pushed.itertuples()):
         y = 0.94 - 0.13 * place
         shade = style.colour(row.transport)

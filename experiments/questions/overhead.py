@@ -68,7 +68,7 @@ def figure(table: Table) -> Figure:
     key(made)
     style.footnote(
         made,
-        "Above TCP. Upper bars: headers of a library; lower: of a browser. Polls every 1 s or held for 25 s; "
+        "Above TCP. Upper bars: a library's headers; lower: a browser's. Polls every 1 s, or held 25 s; "
         "heartbeats: SSE every 15 s, WebSocket 20 s.",
     )
     return made
@@ -81,9 +81,8 @@ def conclusion(summary: pd.DataFrame) -> str:
     every = summary[(summary.rate_hz > 0)].rate_hz.min()
     often = "second" if every == 1 else f"{1 / every:g} s"
     return (
-        f"For one message per {often}, a browser that polls every second moves {style.size(rare['short_poll'])} each, "
-        f"{style.times(rare['short_poll'] / rare['websocket'])} times as much as over WebSocket "
-        f"({style.size(rare['websocket'])}); over SSE, {style.size(rare['sse'])}"
+        f"For one message per {often}, a browser polling every second moves {style.size(rare['short_poll'])} each; "
+        f"over SSE it is {style.size(rare['sse'])}, over WebSocket {style.size(rare['websocket'])}"
     )
 
 

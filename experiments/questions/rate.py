@@ -42,12 +42,14 @@ CONDITIONS = [
         for rate_hz in RATES_HZ
         if rate_hz >= 5
     ),
+    # What a poll costs the server shows where polls differ and messages do not.
+    *(Condition("short_poll", pause_s=pause_s, one_way_delay_ms=25.0, client="raw") for pause_s in (0.05, 0.2)),
 ]
 
 
 def figure(table: Table) -> Figure:
     """Delay, requests and bytes per message over the rate, and the server's CPU time per delivery."""
-    summary = table.summary[table.summary.clients > 0]
+    summary = drawn(table.summary)
     made = style.figure(conclusion(table.summary))
     boxes = [(0.075, 0.53, 0.31, 0.285), (0.565, 0.53, 0.31, 0.285), (0.075, 0.12, 0.31, 0.285)]
     names = ("delay_mean_ms", "requests_per_message", "bytes_per_message")
@@ -61,6 +63,11 @@ def figure(table: Table) -> Figure:
         made, "x: messages per second. 25 ms emulated delay each way. Dotted: theory. Short polling every 1 s."
     )
     return made
+
+
+def drawn(summary: pd.DataFrame) -> pd.DataFrame:
+    """The conditions of the lines; the others are there for the CPU alone."""
+    return summary[(summary.clients > 0) & summary.pause_s.isin((0.0, 1.0))]
 
 
 def lines(axes: Axes, summary: pd.DataFrame, name: str) -> None:
@@ -183,7 +190,7 @@ def cost(axes: Axes, table: Table) -> None:
 
 def conclusion(summary: pd.DataFrame) -> str:
     """From which rate polling is the thriftier one, and what that costs in time."""
-    summary = summary[summary.clients > 0]
+    summary = drawn(summary)
     (more, fewer), expected = crossover(summary, "sse"), expected_crossover(summary, "sse")
     theory = f"(theory: {style.rate(expected)})"
     slow = summary.groupby("transport").delay_mean_ms.mean()
