@@ -110,11 +110,11 @@ async def _observe(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) 
             waits_before = waits(process.pid)
             process.send_signal(signal.SIGUSR1)
             if pipe:
-                pipe.send("mark")
+                tell(pipe, "mark")
             await until(end_ns)
             process.send_signal(signal.SIGUSR1)
             if pipe:
-                pipe.send("mark")
+                tell(pipe, "mark")
             waits_after = waits(process.pid)
             publications = await publishing
             received = readers.Received()
@@ -122,7 +122,7 @@ async def _observe(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) 
                 patience_s = 10 + condition.pause_s + 4 * condition.one_way_delay_ms / 1000
                 with contextlib.suppress(TimeoutError):
                     received = await receive(pipe, patience_s)
-                pipe.send("end")
+                tell(pipe, "end")
                 if received.usage is None:
                     received = await receive(pipe, START_TIMEOUT_S)
     if first.cursor.split("-")[0] != publications[-1].cursor.split("-")[0]:
@@ -178,7 +178,7 @@ async def reading(run: Run, url: str, after: str, pipe: Any = None) -> AsyncIter
         process.start()
         there.close()
     try:
-        pipe.send((url, after))
+        tell(pipe, (url, after))
         yield pipe
     finally:
         pipe.close()
@@ -237,6 +237,14 @@ async def receive(pipe: Any, timeout_s: float) -> Any:
     if isinstance(said, str) and said.startswith("failed: "):
         raise Failed(said)
     return said
+
+
+def tell(pipe: Any, what: Any) -> None:
+    """Raises Failed if the other process has died."""
+    try:
+        pipe.send(what)
+    except BrokenPipeError:
+        raise Failed("the other process ended without a word") from None
 
 
 async def until(at_ns: int) -> None:

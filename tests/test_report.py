@@ -1,0 +1,93 @@
+"""What is written of a comparison: the same again from its tables, and in plain words what is missing."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from experiments import report
+from experiments.__main__ import main
+from experiments.questions import QUESTIONS
+
+REFERENCE = Path(__file__).parent.parent / "results" / "reference"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the reference, to be spoilt."""
+    return Path(shutil.copytree(REFERENCE, tmp_path / "20260101T000000Z-0000000"))
+
+
+def test_a_report_is_drawn_again_without_measuring(folder: Path) -> None:
+    before = {name: (folder / name).read_bytes() for name in ("summary.csv", "figures/overhead.svg")}
+    (folder / "report.html").unlink()
+    assert main(["report", str(folder)]) == 0
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    page = (folder / "report.html").read_text()
+    for name, question in QUESTIONS.items():
+        assert f'<section id="{name}">' in page
+        assert question.TITLE in page
+    assert page.count("data:image/svg+xml;base64,") == len(QUESTIONS)
+    assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page)  # it opens offline
+    assert "<script" not in page
+
+
+def test_a_condition_that_is_not_measured_is_said_and_costs_no_other_question(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = pd.read_csv(folder / "runs.csv")
+    kept = runs[~((runs.transport == "sse") & (runs.rate_hz == 20))]
+    kept.to_csv(folder / "runs.csv", index=False)
+    report.write(folder, Console(width=200))
+    assert "no chart for rate: 1 of its conditions are not measured" in capsys.readouterr().out
+    page = (folder / "report.html").read_text()
+    assert "No chart: 1 of its conditions are not measured" in page
+    assert page.count("data:image/svg+xml;base64,") == len(QUESTIONS) - 1
+
+
+def test_an_invalid_run_is_listed_and_escaped(folder: Path) -> None:
+    runs = pd.read_csv(folder / "runs.csv")
+    runs["suspicions"] = runs.suspicions.astype(object)
+    runs.loc[0, ["valid", "suspicions"]] = [False, "the publisher was <late> & sorry"]
+    runs.to_csv(folder / "runs.csv", index=False)
+    report.write(folder, Console(quiet=True))
+    page = (folder / "report.html").read_text()
+    assert f"<code>{runs.run[0]}</code>: the publisher was &lt;late&gt; &amp; sorry" in page
+
+
+@pytest.mark.parametrize("command", ["report", "check"])
+def test_without_results_there_is_one_line(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert "holds no comparison: run `make compare` first" in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_the_reference_makes_sense_and_a_broken_one_does_not(folder: Path) -> None:
+    assert main(["check", str(folder)]) == 0
+    runs = pd.read_csv(folder / "runs.csv")
+    runs.loc[3, "missing"] = 2
+    runs.to_csv(folder / "runs.csv", index=False)
+    assert main(["check", str(folder)]) == 1
+
+
+def test_theory_and_measurement_are_judged_in_words() -> None:
+    rows = pd.DataFrame(
+        {
+            "transport": ["sse", "sse", "sse"],
+            "pause_s": 0.0,
+            "rate_hz": [1.0, 5.0, 20.0],
+            "one_way_delay_ms": 25.0,
+            "client": "raw",
+            "headers": "library",
+            "unexplained_delay_ms": [0.5, -3.0, 9.0],
+            "spread_delay_ms": [1.0, 1.0, float("nan")],
+        }
+    )
+    (said,) = report.verdict(rows)
+    assert "within the spread over runs in 1 of 2 conditions that were repeated" in said
+    assert "SSE at 5/s, 25 ms, raw, library (-3 ms, spread ±1)" in said
+    assert "20/s" not in said
