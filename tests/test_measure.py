@@ -415,7 +415,7 @@ from experiments.design import Condition, Run
 from experiments.measure import run_in_process
 
 def tell():
-    with contextlib.suppress(EOFError):
+    with contextlib.suppress(EOFError, OSError):
         print(here.recv(), flush=True)
 
 if __name__ == "__main__":

@@ -1,0 +1,40 @@
+"""A run's process that measures nothing: it says ready, waits to be told to go, and says what it was told to say.
+
+It is in a file of its own because other processes import it.
+"""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal
+
+from experiments.design import Run
+
+Outcome = Literal["fine", "doubtful", "fails", "dies", "leaves", "stays"]
+"""What comes of one try. dies: after it was told to go; leaves: when it has said that it is ready."""
+
+
+def pretend(folder: Path, outcomes: Mapping[str, Sequence[Outcome]], run: Run, pipe: Connection) -> None:
+    """A run that is fine unless `outcomes`, by the run's name and for one try after the other, say otherwise."""
+    notes = folder / run.name
+    tries = len(notes.read_text().splitlines()) if notes.exists() else 0
+    said = outcomes.get(run.name, [])
+    outcome = said[tries] if tries < len(said) else "fine"
+    times = {"started_ns": time.monotonic_ns()}
+    with notes.open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    pipe.send("ready")
+    if outcome == "leaves":
+        pipe.close()  # now and not a little later: nobody is there when it is told to go
+        return
+    assert pipe.recv() == "go"
+    times["went_ns"] = time.monotonic_ns()
+    time.sleep(3600 if outcome == "stays" else run.window_s)
+    if outcome == "dies":
+        os._exit(1)
+    times["ended_ns"] = time.monotonic_ns()
+    suspicions = ["nobody believes it"] if outcome == "doubtful" else []
+    result: dict[str, Any] = {"suspicions": suspicions, "times": times}
+    pipe.send("OSError: it went wrong" if outcome == "fails" else result)
