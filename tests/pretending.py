@@ -12,12 +12,18 @@ from typing import Any, Literal
 
 from experiments.design import Run
 
-Outcome = Literal["fine", "doubtful", "fails", "dies", "leaves", "stays"]
-"""What comes of one try. dies: after it was told to go; leaves: when it has said that it is ready."""
+Outcome = Literal["fine", "doubtful", "fails", "dies", "leaves", "hangs", "stays"]
+"""What comes of one try. dies: when it was told to go; leaves: when it has said that it is ready; hangs: before that;
+stays: never ends."""
 
 
-def pretend(folder: Path, outcomes: Mapping[str, Sequence[Outcome]], run: Run, pipe: Connection) -> None:
-    """A run that is fine unless `outcomes`, by the run's name and for one try after the other, say otherwise."""
+def pretend(
+    folder: Path, outcomes: Mapping[str, Sequence[Outcome]], run: Run, pipe: Connection, readers: Connection
+) -> None:
+    """A run that is fine unless `outcomes`, by the run's name and for one try after the other, say otherwise.
+
+    Its readers wait at the other end of `readers`, and end when this process does.
+    """
     notes = folder / run.name
     tries = len(notes.read_text().splitlines()) if notes.exists() else 0
     said = outcomes.get(run.name, [])
@@ -25,6 +31,8 @@ def pretend(folder: Path, outcomes: Mapping[str, Sequence[Outcome]], run: Run, p
     times = {"started_ns": time.monotonic_ns()}
     with notes.open("a") as file:
         file.write(f"{os.getpid()}\n")
+    if outcome == "hangs":
+        time.sleep(3600)
     pipe.send("ready")
     if outcome == "leaves":
         pipe.close()  # now and not a little later: nobody is there when it is told to go

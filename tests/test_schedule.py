@@ -18,8 +18,10 @@ from experiments.schedule import LOAD_MOST, Schedule, description, is_slow, load
 from tests.pretending import Outcome, pretend
 
 ALONE = [Run(Condition(transport), 0, 0.05, seed=1) for transport in ("long_poll", "sse", "websocket")]
-SLOW = [Run(Condition("sse", rate_hz=0.1, one_way_delay_ms=25.0), repeat, 0.6, seed=1) for repeat in range(3)]
-OTHERS = [Run(Condition("sse", one_way_delay_ms=25.0), repeat, 0.1, seed=1) for repeat in range(4)]
+SLOW = [
+    Run(Condition("sse", rate_hz=0.1, one_way_delay_ms=delay_ms), 0, 0.6, seed=1) for delay_ms in (10.0, 20.0, 30.0)
+]
+OTHERS = [Run(Condition("sse", one_way_delay_ms=delay_ms), 0, 0.1, seed=1) for delay_ms in (10.0, 20.0, 30.0, 40.0)]
 
 
 @dataclass
@@ -77,6 +79,13 @@ def test_runs_of_a_batch_measure_side_by_side_once_all_are_ready(do: Callable[..
     started, went, ended = zip(*(done.times(run) for run in OTHERS), strict=True)
     assert max(started) < min(went)
     assert max(went) < min(ended)
+
+
+def test_repeats_of_a_condition_are_not_in_one_batch(do: Callable[..., Done]) -> None:
+    repeats = [replace(OTHERS[0], repeat=repeat) for repeat in range(3)]
+    done = do(repeats)
+    for one, other in itertools.combinations(sorted(repeats, key=lambda run: done.times(run)[0]), 2):
+        assert done.times(one)[2] < done.times(other)[0]
 
 
 def test_a_run_alone_has_nothing_beside_it_but_slow_ones_that_measure_already(do: Callable[..., Done]) -> None:
