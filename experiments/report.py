@@ -64,6 +64,10 @@ RESIDUALS = {
 }
 
 
+LEAST_PERCENT = 0.1
+"""Counts hardly spread over runs at all; a difference from theory below this is not worth a sentence."""
+
+
 class NoResults(Exception):
     """There is nothing to report on; the text says where it was looked for."""
 
@@ -185,7 +189,8 @@ def verdict(rows: pd.DataFrame) -> list[str]:
         if repeated.empty:
             said.append(f"{what.capitalize()}: each condition was run once, so there is no spread to judge by.")
             continue
-        beyond = repeated[repeated[off].abs() > repeated[spread]]
+        least = 0.0 if unit == "ms" else LEAST_PERCENT
+        beyond = repeated[repeated[off].abs() > repeated[spread].clip(lower=least)]
         count = f"{len(repeated) - len(beyond)} of {len(repeated)} conditions that were repeated"
         within = f"{what.capitalize()}: theory meets the measurement within the spread over runs in {count}"
         named = "; ".join(
