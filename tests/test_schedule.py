@@ -143,8 +143,8 @@ def test_when_time_is_up_no_run_is_done_again(do: Callable[..., Done]) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["hangs", "stays"])
-def test_a_run_that_hangs_is_given_up_and_done_once_more(
-    do: Callable[..., Done], outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+def test_a_run_that_hangs_is_told_to_clean_up_and_done_once_more(
+    do: Callable[..., Done], outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schedule, "LATE_S", 2.0)  # forty times what they take
     monkeypatch.setattr(schedule, "AROUND_S", 0.1)
@@ -152,6 +152,8 @@ def test_a_run_that_hangs_is_given_up_and_done_once_more(
     tries = {name: result["tries"] for name, result in done.results.items() if isinstance(result, dict)}
     # The others wait for it for longer than they may take to get ready, and that is not their fault.
     assert tries == {run.name: 1 + (run == OTHERS[1]) for run in OTHERS}
+    (clean,) = tmp_path.glob("*.clean")
+    assert (clean.stem, clean.read_text()) == (OTHERS[1].name, "told once\n")
 
 
 @pytest.mark.parametrize("runs", [ALONE, OTHERS], ids=["alone", "others"])
@@ -164,7 +166,8 @@ def test_an_interrupted_schedule_leaves_no_process_behind(
 
     with pytest.raises(KeyboardInterrupt):
         do(runs, {run.name: ["stays"] for run in runs}, tick=interrupt)
-    assert 0 < len(list(tmp_path.iterdir())) <= len(runs)
+    clean = {path.stem for path in tmp_path.glob("*.clean")}
+    assert clean == {path.name for path in tmp_path.iterdir() if path.suffix != ".clean"} != set()
 
 
 def test_the_time_that_is_left_is_always_told_and_ends_with_nothing(do: Callable[..., Done]) -> None:
