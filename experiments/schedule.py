@@ -42,6 +42,9 @@ START_S = 0.4 / CORES
 LATE_S = 120.0
 """How long a run may take to get ready, and how much longer than expected to end, before it is given up."""
 
+CLEAN_UP_S = 10.0
+"""How long a run may take to end when it is told to: a run that is killed leaves its server behind."""
+
 AROUND_S = 2.5
 """What a batch of one takes besides its window: starting, warming up, ending."""
 
@@ -57,12 +60,20 @@ class Going:
     started_at: float
     ready: bool = False
     ends_at: float = math.inf
+    told_to_end: bool = False
 
     @property
-    def late(self) -> bool:
-        """Whether it hangs; not one that is ready and waits for others."""
-        expected_at = self.ends_at if self.ready else self.started_at
-        return time.monotonic() > expected_at + LATE_S
+    def late_s(self) -> float:
+        """How much later it is than expected; one that is ready and waits for others is not late."""
+        return time.monotonic() - (self.ends_at if self.ready else self.started_at)
+
+    def give_up(self) -> None:
+        """Tell it to end, once; kill it if it does not."""
+        if not self.told_to_end:
+            self.told_to_end = True
+            self.process.terminate()
+        elif self.late_s > LATE_S + CLEAN_UP_S:
+            self.process.kill()
 
 
 @dataclass
@@ -106,8 +117,8 @@ class Schedule:
                 for pipe in wait([going.pipe for going in self.going.values()], timeout=0.2):
                     self._hear(self.going[pipe.fileno()])  # type: ignore[union-attr]
                 for going in self.going.values():
-                    if going.late:
-                        going.process.kill()  # which is heard next
+                    if going.late_s > LATE_S:
+                        going.give_up()  # which is heard next
                 if all(going.ready for going in self.going.values()):
                     self._let_go()
                 self.tick(self)
@@ -182,7 +193,7 @@ class Schedule:
         for going in self.going.values():
             if going.process.pid and going.process.is_alive():
                 os.kill(going.process.pid, signal.SIGTERM)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + CLEAN_UP_S
         for going in self.going.values():
             _end(going, deadline)
 

@@ -18,10 +18,8 @@ from experiments.schedule import LOAD_MOST, Schedule, description, is_slow, load
 from tests.pretending import Outcome, pretend
 
 ALONE = [Run(Condition(transport), 0, 0.05, seed=1) for transport in ("long_poll", "sse", "websocket")]
-SLOW = [
-    Run(Condition("sse", rate_hz=0.1, one_way_delay_ms=delay_ms), 0, 0.6, seed=1) for delay_ms in (10.0, 20.0, 30.0)
-]
-OTHERS = [Run(Condition("sse", one_way_delay_ms=delay_ms), 0, 0.1, seed=1) for delay_ms in (10.0, 20.0, 30.0, 40.0)]
+SLOW = [Run(Condition("sse", rate_hz=hz, one_way_delay_ms=25.0), 0, 0.6, seed=1) for hz in (0.0, 0.1, 0.2)]
+OTHERS = [Run(Condition("sse", rate_hz=hz, one_way_delay_ms=25.0), 0, 0.1, seed=1) for hz in (1.0, 2.0, 3.0, 4.0)]
 
 
 @dataclass
@@ -54,7 +52,7 @@ def do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
         monkeypatch.setattr(schedule, "run_in_process", functools.partial(pretend, tmp_path, outcomes or {}))
         before, done = set(multiprocessing.active_children()), Done()
         try:
-            Schedule(runs, done, options.get("tick", done.tick)).go()
+            Schedule(runs, done, **{"tick": done.tick, **options}).go()
         finally:
             assert set(multiprocessing.active_children()) == before
         return done
@@ -81,11 +79,11 @@ def test_runs_of_a_batch_measure_side_by_side_once_all_are_ready(do: Callable[..
     assert max(went) < min(ended)
 
 
-def test_repeats_of_a_condition_are_not_in_one_batch(do: Callable[..., Done]) -> None:
+def test_repeats_of_a_condition_are_not_measured_at_the_same_time(do: Callable[..., Done]) -> None:
     repeats = [replace(OTHERS[0], repeat=repeat) for repeat in range(3)]
-    done = do(repeats)
-    for one, other in itertools.combinations(sorted(repeats, key=lambda run: done.times(run)[0]), 2):
-        assert done.times(one)[2] < done.times(other)[0]
+    done = do([*repeats, *OTHERS[1:]])
+    for one, other in itertools.permutations(repeats, 2):
+        assert done.times(one)[2] < done.times(other)[0] or done.times(other)[2] < done.times(one)[0]
 
 
 def test_a_run_alone_has_nothing_beside_it_but_slow_ones_that_measure_already(do: Callable[..., Done]) -> None:
@@ -136,6 +134,28 @@ def test_a_run_that_fails_again_is_given_up_and_the_others_are_done(
     assert all(isinstance(done.results[run.name], dict) for run in (*OTHERS, *ALONE) if run != lost)
 
 
+def test_when_time_is_up_no_run_is_done_again(do: Callable[..., Done]) -> None:
+    done = do(OTHERS, {OTHERS[1].name: ["doubtful"], OTHERS[2].name: ["fails"]}, retry_s=0)
+    doubtful = done.results[OTHERS[1].name]
+    assert isinstance(doubtful, dict)
+    assert (doubtful["tries"], doubtful["suspicions"]) == (1, ["nobody believes it"])
+    assert done.results[OTHERS[2].name] == "OSError: it went wrong"
+
+
+@pytest.mark.parametrize("outcome", ["hangs", "stays"])
+def test_a_run_that_hangs_is_told_to_clean_up_and_done_once_more(
+    do: Callable[..., Done], outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "LATE_S", 2.0)  # forty times what they take
+    monkeypatch.setattr(schedule, "AROUND_S", 0.1)
+    done = do(OTHERS, {OTHERS[1].name: [outcome]})
+    tries = {name: result["tries"] for name, result in done.results.items() if isinstance(result, dict)}
+    # The others wait for it for longer than they may take to get ready, and that is not their fault.
+    assert tries == {run.name: 1 + (run == OTHERS[1]) for run in OTHERS}
+    (clean,) = tmp_path.glob("*.clean")
+    assert (clean.stem, clean.read_text()) == (OTHERS[1].name, "told once\n")
+
+
 @pytest.mark.parametrize("runs", [ALONE, OTHERS], ids=["alone", "others"])
 def test_an_interrupted_schedule_leaves_no_process_behind(
     do: Callable[..., Done], runs: list[Run], tmp_path: Path
@@ -146,7 +166,8 @@ def test_an_interrupted_schedule_leaves_no_process_behind(
 
     with pytest.raises(KeyboardInterrupt):
         do(runs, {run.name: ["stays"] for run in runs}, tick=interrupt)
-    assert 0 < len(list(tmp_path.iterdir())) <= len(runs)
+    clean = {path.stem for path in tmp_path.glob("*.clean")}
+    assert clean == {path.name for path in tmp_path.iterdir() if path.suffix != ".clean"} != set()
 
 
 def test_the_time_that_is_left_is_always_told_and_ends_with_nothing(do: Callable[..., Done]) -> None:
@@ -171,6 +192,7 @@ def test_batches_hold_every_run_once_and_no_more_than_the_machine_can_do(name: s
         assert len(batch) == 1 or sum(map(load, batch)) <= LOAD_MOST
         assert len(batch) == 1 or not any(run.condition.alone for run in batch)
         assert len({is_slow(run) for run in batch}) == 1
+        assert len({run.condition for run in batch}) == len(batch)
         windows_s = [run.window_s for run in batch]
         assert is_slow(batch[0]) or min(windows_s) > 0.6 * max(windows_s)  # the shorter ones would wait for the longer
     assert len(batches) < len(runs)
