@@ -14,6 +14,7 @@ from app.link import Link
 from app.log import KEEP, MessageLog
 from app.record import Recorder
 from app.server import Server, create_app
+from app.sessions import Sessions
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,10 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     log = MessageLog(options.keep)
     recorder = Recorder() if options.record else None
-    link = Link(options.delay_ms / 1000, recorder)
+    sessions = Sessions()
+    link = Link(options.delay_ms / 1000, sessions, *filter(None, [recorder]))
     names = (*LOCAL_NAMES, url_name(options.host), *options.allow_host)
-    app = create_app(log, names, options.publish_hz)
-    server = Server(app, log, link, options.loop, options.http, options.ws)
+    app = create_app(log, sessions, names, options.publish_hz)
+    server = Server(app, (log, sessions), link, options.loop, options.http, options.ws)
 
     async def serve() -> None:
         if recorder:

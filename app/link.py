@@ -31,7 +31,10 @@ Direction = Literal["up", "down"]
 
 @dataclass(eq=False)
 class Connection:
-    """What the tap knows of one connection. Times are `time.monotonic_ns()`; the port is 0 where there is none."""
+    """What the tap knows of one connection. Times are `time.monotonic_ns()`; the port is 0 where there is none.
+
+    `closed` is called when it is lost; whoever wants to know sets it.
+    """
 
     number: int
     client_port: int
@@ -41,9 +44,17 @@ class Connection:
     bytes_down: int = 0
     writes: int = 0
     last_write_ns: int | None = None
+    upgraded: bool = False
     segments: Mapping[str, int] | None = None
+    lanes: Mapping[Direction, "Lane"] = field(default_factory=dict, repr=False)
+    closed: Callable[[], object] = field(default=lambda: None, repr=False)
     cut: Callable[[], None] = field(default=lambda: None, repr=False)
     tcp_info: Callable[[], Mapping[str, int] | None] = field(default=lambda: None, repr=False)
+
+    def delay_by(self, delay_s: float) -> None:
+        """From now on, emulate this one-way delay in both directions, the handshake's round trip included."""
+        for lane in self.lanes.values():
+            lane.delay_by(delay_s)
 
 
 UNANSWERED_MAX_BYTES = 1_048_576
@@ -59,9 +70,9 @@ class Observer(Protocol):
 class Link:
     """All connections of one server. `delay_s` is one-way, in seconds, and holds for connections made from then on."""
 
-    def __init__(self, delay_s: float = 0.0, observer: Observer | None = None) -> None:
+    def __init__(self, delay_s: float = 0.0, *observers: Observer) -> None:
         self.delay_s = delay_s
-        self.observer = observer
+        self.observers = observers
         self.connections: dict[int, Connection] = {}
         self._made = 0
 
@@ -91,31 +102,31 @@ class Tap(asyncio.Protocol):
         self.inner: Any = inner
         self.loop = loop
         self.unanswered_bytes = 0
-        self.upgraded = False
-        self.up = Lane(loop, link.delay_s)
-        self.down = Lane(loop, link.delay_s)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername") or ("", 0)  # it may have gone again before we looked
         sock = transport.get_extra_info("socket")
+        delay_s = self.link.delay_s
         if sock.family == socket.AF_UNIX:  # no network is as short as this one: nothing is delayed on it
-            peer, self.up, self.down = ("", 0), Lane(self.loop, 0), Lane(self.loop, 0)
+            peer, delay_s = ("", 0), 0.0
+        # The round trip of the TCP handshake comes before anything that the client says.
+        self.up, self.down = Lane(self.loop, delay_s, handshake_delays=2), Lane(self.loop, delay_s)
         self.connection = Connection(self.link.number(), peer[1], time.monotonic_ns())
+        self.connection.lanes = {"up": self.up, "down": self.down}
         self.connection.cut = transport.abort  # type: ignore[attr-defined]
         self.connection.tcp_info = lambda: tcp_info(sock)
         self.link.connections[self.connection.number] = self.connection
-        self.up.hold_back(2)  # the round trip of the TCP handshake
         self.inner.connection_made(TappedWriter(self, transport))
 
     def data_received(self, data: bytes) -> None:
         now = time.monotonic_ns()
         self.connection.bytes_up += len(data)
         self.unanswered_bytes += len(data)
-        if self.unanswered_bytes > UNANSWERED_MAX_BYTES and not self.upgraded:
+        if self.unanswered_bytes > UNANSWERED_MAX_BYTES and not self.connection.upgraded:
             self.connection.cut()
             return
-        if self.link.observer:
-            self.link.observer(self.connection, "up", now, data)
+        for observe in self.link.observers:
+            observe(self.connection, "up", now, data)
         self.up.send(lambda: self.inner.data_received(data))
 
     def eof_received(self) -> None:
@@ -126,6 +137,7 @@ class Tap(asyncio.Protocol):
         self.connection.segments = self.connection.tcp_info()
         self.connection.closed_ns = time.monotonic_ns()
         del self.link.connections[self.connection.number]
+        self.connection.closed()
         self.down.close()
         # A step of the loop later, because a delay brings the last bytes and the end in one: let them be read first.
         self.up.send(lambda: self.loop.call_soon(self.inner.connection_lost, exc))
@@ -154,8 +166,8 @@ class TappedWriter:
         tap.connection.writes += 1
         tap.connection.last_write_ns = now
         tap.unanswered_bytes = 0
-        if tap.link.observer:
-            tap.link.observer(tap.connection, "down", now, sent)
+        for observe in tap.link.observers:
+            observe(tap.connection, "down", now, sent)
         tap.down.send(lambda: self._transport.write(sent))
 
     def writelines(self, pieces: Any) -> None:
@@ -173,7 +185,7 @@ class TappedWriter:
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self._tap.inner = protocol
-        self._tap.upgraded = True
+        self._tap.connection.upgraded = True
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         protocol: asyncio.BaseProtocol = self._tap.inner
@@ -184,26 +196,35 @@ class TappedWriter:
 
 
 class Lane:
-    """One direction of one connection: does things in order, each `delay_s` after it was sent."""
+    """One direction of one connection: does things in order, each some delay after it was sent."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, delay_s: float) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, delay_s: float, handshake_delays: int = 0) -> None:
         self._loop = loop
-        self._delay_s = delay_s
+        self._made = loop.time()
+        self._handshake_delays = handshake_delays
         self._waiting: deque[Callable[[], object]] = deque()
         self._not_before = 0.0
+        self.delay_by(delay_s)
 
-    def hold_back(self, delays: int) -> None:
-        """Let nothing through for that many delays, on top of the usual one."""
-        self._not_before = self._loop.time() + (1 + delays) * self._delay_s
+    def delay_by(self, delay_s: float) -> None:
+        """Delay by this, what is sent from now on; on a new connection nothing arrives before the handshake ends."""
+        self._delay_s = delay_s
+        self._not_before = max(self._not_before, self._made + (1 + self._handshake_delays) * delay_s)
+
+    @property
+    def delay_s(self) -> float:
+        """How long what is sent now will take."""
+        return max(self._delay_s, self._not_before - self._loop.time()) if self._delay_s or self._waiting else 0.0
 
     def send(self, action: Callable[[], object]) -> None:
-        if not self._delay_s:
+        delay_s = self.delay_s
+        if not delay_s and not self._waiting:
             action()
             return
         self._waiting.append(action)
-        at = max(self._loop.time() + self._delay_s, self._not_before)
+        self._not_before = self._loop.time() + delay_s
         # Timers that are due together may fire in any order; each does whatever is first in line.
-        self._loop.call_at(at, self._next)
+        self._loop.call_at(self._not_before, self._next)
 
     def close(self) -> None:
         """Nothing that still waits will be done: there is nobody at the other end."""

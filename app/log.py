@@ -31,14 +31,15 @@ BATCH_MAX_CHARS = 262_144
 
 
 class MessageLog:
-    """Keeps the last `keep` messages. To be used from one event loop."""
+    """Keeps the last `keep` messages, at most `keep_max_chars` of JSON. To be used from one event loop."""
 
-    def __init__(self, keep: int = KEEP) -> None:
+    def __init__(self, keep: int = KEEP, keep_max_chars: int = KEEP_MAX_CHARS) -> None:
         if keep < 1:
             raise ValueError(f"a log keeps at least one message, not {keep}")
         self.epoch = secrets.token_hex(4)
         self.closed = False
         self._keep = keep
+        self._keep_max_chars = keep_max_chars
         self._kept: deque[Message] = deque()
         self._kept_chars = 0
         self._last = 0
@@ -70,7 +71,7 @@ class MessageLog:
         message = Message(self.newest, text, time.monotonic_ns() / 1e6)
         self._kept.append(message)
         self._kept_chars += len(message.json)
-        while len(self._kept) > self._keep or self._kept_chars > KEEP_MAX_CHARS:
+        while len(self._kept) > self._keep or self._kept_chars > self._keep_max_chars:
             self._kept_chars -= len(self._kept.popleft().json)
         self._wake()
         return message

@@ -1,6 +1,6 @@
-"""The server: one log, one way in (`POST /messages`), a way out per transport, and the pages.
+"""The server: one log, one way in (`POST /messages`), a way out per transport, and the pages with their sessions.
 
-`create_app` is a plain Starlette application; `Server` runs it behind the tap and knows how to end: the log closes
+`create_app` is a plain Starlette application; `Server` runs it behind the tap and knows how to end: the logs close
 first, so that held polls are answered and streams finish, and only then are connections closed.
 """
 
@@ -10,28 +10,23 @@ import itertools
 import logging
 import random
 import socket
-import time
-from collections.abc import AsyncIterator, Collection
-from typing import Literal
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Literal, Protocol
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.responses import JSONResponse, Response
 from uvicorn.importer import import_from_string
 
+from app import pages, publishing, transports, watch
 from app.guard import LOCAL_NAMES, Guard
 from app.link import Link
 from app.log import MessageLog
-from app.message import TEXT_MAX_BYTES, BadInput, read_publication
-from app.pages import INDEX
-from app.transports import TRANSPORTS
-
-BODY_MAX_BYTES = 6 * TEXT_MAX_BYTES + 64
-"""Room for the longest text with every byte of it written as a JSON escape (\\u0041)."""
+from app.message import BadInput
+from app.sessions import Sessions
 
 KEEP_ALIVE_S = 120
 """How long an idle connection is kept: well above the longest poll interval, or slow pollers would reconnect."""
@@ -39,33 +34,34 @@ KEEP_ALIVE_S = 120
 CONNECTIONS_MAX = 2_000
 
 
-class TooLarge(BadInput):
-    """A body that is larger than any message can be."""
+class Closing(Protocol):
+    """What has readers that must come to their end before the server can."""
+
+    def close(self) -> None: ...
 
 
 def create_app(
-    log: MessageLog, names: Collection[str] = LOCAL_NAMES, publish_hz: float = 0.0, seed: int | None = None
+    log: MessageLog,
+    sessions: Sessions,
+    names: Collection[str] = LOCAL_NAMES,
+    publish_hz: float = 0.0,
+    seed: int | None = None,
 ) -> Starlette:
     """The application around `log`, answering to host `names`; publishes by itself at `publish_hz` per second."""
 
-    async def publish(request: Request) -> Response:
-        message = log.publish(read_publication(await small_body(request)))
-        return Response(message.json, 201, media_type="application/json")
-
-    async def index(_: Request) -> Response:
-        return FileResponse(INDEX)
-
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        publishing = asyncio.create_task(publish_by_itself(log, publish_hz, random.Random(seed)))
+        publisher = asyncio.create_task(publishing.publish_by_itself(log, publish_hz, random.Random(seed)))
         yield
-        publishing.cancel()
+        publisher.cancel()
 
     return Starlette(
         routes=[
-            Route("/", index),
-            Route("/messages", publish, methods=["POST"]),
-            *(no_head(route) for transport in TRANSPORTS.values() for route in transport.routes(log)),
+            *publishing.routes(log),
+            *transports.routes(log),
+            *sessions.routes(),
+            *watch.routes(sessions),
+            *pages.routes(),
         ],
         middleware=[Middleware(Guard, names=names)],
         exception_handlers={BadInput: bad_input, HTTPException: http_error, ClientDisconnect: hung_up},
@@ -73,34 +69,8 @@ def create_app(
     )
 
 
-def no_head(route: BaseRoute) -> BaseRoute:
-    """Refuse HEAD, which comes along with GET: held like one, it would block a connection that looks free."""
-    if isinstance(route, Route) and route.methods:
-        route.methods.discard("HEAD")
-    return route
-
-
-async def small_body(request: Request) -> bytes:
-    """The request's body; raises TooLarge without reading on once it is."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > BODY_MAX_BYTES:
-            raise TooLarge(f"the body is larger than {BODY_MAX_BYTES} bytes")
-    return body
-
-
-async def publish_by_itself(log: MessageLog, publish_hz: float, rng: random.Random) -> None:
-    """A Poisson process of messages for somebody to look at, `publish_hz` per second; none at all for 0."""
-    for number in itertools.count(1):
-        if not publish_hz:
-            return
-        await asyncio.sleep(rng.expovariate(publish_hz))
-        log.publish(f"sample message {number}, at {time.strftime('%H:%M:%S')} by the server's clock")
-
-
 async def bad_input(_: Request, problem: Exception) -> Response:
-    return JSONResponse({"error": str(problem)}, 413 if isinstance(problem, TooLarge) else 400)
+    return JSONResponse({"error": str(problem)}, 413 if isinstance(problem, publishing.TooLarge) else 400)
 
 
 async def http_error(_: Request, problem: Exception) -> Response:
@@ -122,7 +92,7 @@ class Server(uvicorn.Server):
     def __init__(
         self,
         app: Starlette,
-        log: MessageLog,
+        closing: Sequence[Closing],
         link: Link,
         loop: Literal["uvloop", "asyncio"] = "uvloop",
         http: Literal["httptools", "h11"] = "httptools",
@@ -135,7 +105,7 @@ class Server(uvicorn.Server):
                 http=link.tapped(import_from_string(uvicorn.config.HTTP_PROTOCOLS[http])),
                 ws=ws,
                 ws_per_message_deflate=False,  # compression would hide what a transport costs
-                ws_max_size=BODY_MAX_BYTES,
+                ws_max_size=publishing.BODY_MAX_BYTES,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=1,
                 limit_concurrency=CONNECTIONS_MAX,
@@ -144,14 +114,15 @@ class Server(uvicorn.Server):
                 access_log=False,
             )
         )
-        self._log = log
+        self._closing = closing
         self._link = link
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # From here on a reader that does not take its last bytes is cut off, and that is no error to report.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         await self._let_go()
-        self._log.close()
+        for one in self._closing:
+            one.close()
         await super().shutdown(sockets)
         self._link.cut()
 

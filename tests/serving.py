@@ -23,6 +23,7 @@ from app.guard import LOCAL_NAMES
 from app.link import Link, Observer
 from app.log import MessageLog
 from app.server import Server, create_app
+from app.sessions import Sessions
 
 HTTP_TRANSPORTS = ("short_poll", "long_poll", "sse")
 TRANSPORTS = (*HTTP_TRANSPORTS, "websocket")
@@ -87,9 +88,10 @@ async def serving(
     a fifth of a second, that uvicorn makes for the clients' sake.
     """
     log = log or MessageLog()
-    link = Link(delay_s, observer)
+    sessions = Sessions()
+    link = Link(delay_s, sessions, *filter(None, [observer]))
     listener = listen("127.0.0.1", port)
-    server = Server(create_app(log, names, publish_hz), log, link, http=http, ws=ws)
+    server = Server(create_app(log, sessions, names, publish_hz), (log, sessions), link, http=http, ws=ws)
     running = asyncio.create_task(server.serve([listener]))
     await eventually(lambda: server.started or running.done())
     try:

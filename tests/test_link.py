@@ -206,9 +206,7 @@ def test_a_lane_keeps_the_order_and_delays_by_just_what_it_should(
 ) -> None:
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
-        lane = Lane(loop, delay_s)
-        if held_back:
-            lane.hold_back(held_back)
+        lane = Lane(loop, delay_s, held_back)
         done: list[tuple[int, float]] = []
         sent: list[float] = []
 
@@ -220,7 +218,7 @@ def test_a_lane_keeps_the_order_and_delays_by_just_what_it_should(
             sent.append(loop.time())
             lane.send(lambda number=number: arrive(number))  # type: ignore[misc]
         await asyncio.sleep(1_000)
-        first = (1 + held_back) * delay_s if held_back else 0
+        first = (1 + held_back) * delay_s
         assert [number for number, _ in done] == list(range(len(gaps)))
         assert [at for _, at in done] == [pytest.approx(max(first, at + delay_s)) for at in sent]
 

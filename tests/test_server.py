@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from app.message import TEXT_MAX_BYTES
-from app.server import BODY_MAX_BYTES, KEEP_ALIVE_S
+from app.publishing import BODY_MAX_BYTES
+from app.server import KEEP_ALIVE_S
 from tests.serving import EVERY_WS, HTTP_TRANSPORTS, Wire, ask, eventually, path, serving
 
 pytestmark = pytest.mark.anyio

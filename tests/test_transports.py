@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from app.link import Tap, TappedWriter
 from app.log import MessageLog
 from app.message import TEXT_MAX_BYTES, Batch, Cursor, Message
-from app.server import BODY_MAX_BYTES
+from app.publishing import BODY_MAX_BYTES
 from app.transports import TRANSPORTS as REGISTRY
 from app.transports import sse
 from tests.reading import Json, next_news, position, reading

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from app.log import MessageLog
 from app.transports import long_poll, short_poll, sse, websocket
@@ -22,3 +22,15 @@ TRANSPORTS: dict[str, Transport] = {
     "sse": sse,
     "websocket": websocket,
 }
+
+
+def routes(log: MessageLog) -> list[BaseRoute]:
+    """Every way out of `log`."""
+    return [no_head(route) for transport in TRANSPORTS.values() for route in transport.routes(log)]
+
+
+def no_head(route: BaseRoute) -> BaseRoute:
+    """Refuse HEAD, which comes along with GET: held like one, it would block a connection that looks free."""
+    if isinstance(route, Route) and route.methods:
+        route.methods.discard("HEAD")
+    return route

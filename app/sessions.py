@@ -1,0 +1,277 @@
+"""Sessions: what one page, or one lecture hall, looks at, undisturbed by everybody else.
+
+A session has a log of its own, a rate at which it publishes, and a delay that the link plays on its connections. The
+transports behind it are the same as everywhere; they are only reached under a longer path, and that path is how a
+connection is known to belong to a page:
+
+    /s/SESSION/PAGE/sse
+
+So a room of people can share a session, one log and one delay, while each page sees the bytes of its own sockets.
+A session is made when it is first named, and ends a minute after the last page has stopped watching it.
+"""
+
+import asyncio
+import base64
+import contextlib
+import json
+import random
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Mount, Router
+from starlette.types import Receive, Scope, Send
+
+from app import publishing, transports
+from app.link import Connection, Direction
+from app.log import MessageLog
+from app.message import BadInput
+
+SESSIONS_MAX = 256
+UNWATCHED_S = 60.0
+KEEP = 1_000
+KEEP_MAX_CHARS = 1_048_576
+FEED_MAX_CHARS = 4_194_304
+"""How much may wait for a page that reads slowly; what is more is lost to it, and it is told how much."""
+
+NAME = "[a-z0-9][a-z0-9-]{0,23}"
+REQUEST = re.compile(rb"[A-Z]+ \S+ HTTP/1\.[01]\r\n")
+OF_A_PAGE = re.compile(rb"[A-Z]+ /s/(%(name)s)/(%(name)s)/\S* " % {b"name": NAME.encode()})
+
+
+MOST = {"publish_hz": 50, "delay_ms": 2_000}
+"""The largest settings."""
+
+
+class NameConvertor(Convertor[str]):
+    regex = NAME
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("name", NameConvertor())
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a session's pages can set."""
+
+    publish_hz: float = 0.0
+    delay_ms: float = 0.0
+
+    @classmethod
+    def read(cls, fields: object) -> "Settings":
+        """The settings in a JSON object; raises BadInput for anything that is not in it, or out of range."""
+        if not isinstance(fields, dict) or set(fields) != set(MOST):
+            raise BadInput(f"settings are an object with {' and '.join(MOST)}")
+        for name, most in MOST.items():
+            value = fields[name]
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+                raise BadInput(f"{name} {json.dumps(value)[:20]} is not accepted: give a number from 0 to {most}")
+        return cls(**fields)
+
+
+def checked_name(asked: Mapping[str, str], what: str) -> str:
+    """The name of a session or page that somebody asks for; raises BadInput."""
+    name = asked.get(what, "")
+    if not re.fullmatch(NAME, name, re.ASCII):
+        raise BadInput(f"{what}={name[:40]!r} is not accepted: give 1 to 24 of a-z, 0-9 and -")
+    return name
+
+
+class Full(Exception):
+    """There are too many sessions."""
+
+
+class Watcher:
+    """A page that looks on: it is told everything in order, as far as it keeps up."""
+
+    def __init__(self, page: str) -> None:
+        self.page = page
+        self._told: list[str] = []
+        self._chars = 0
+        self._lost = {"up": 0, "down": 0, "things": 0}
+        self._news = asyncio.Event()
+        self._ended = False
+
+    def tell(self, what: Mapping[str, Any]) -> None:
+        """Queue one thing to tell; if too much waits already it is lost, and counted."""
+        if self._lost["things"] or self._chars > FEED_MAX_CHARS:
+            self._lost["things"] += 1
+            if piece := what.get("piece"):
+                self._lost[piece["direction"]] += piece["size"]
+            return
+        text = json.dumps(what, separators=(",", ":"))
+        self._chars += len(text)
+        self._told.append(text)
+        self._news.set()
+
+    async def told(self) -> list[str]:
+        """All that was told since the last time, one JSON object each; waits for it. Nothing: this was the end."""
+        await self._news.wait()
+        if not self._ended:
+            self._news.clear()
+        told, self._told, self._chars = self._told, [], 0
+        if self._lost["things"]:
+            told.append(json.dumps({"lost": self._lost}))
+            self._lost = dict.fromkeys(self._lost, 0)
+        return told
+
+    def end(self) -> None:
+        """There is nothing more to tell."""
+        self._ended = True
+        self._news.set()
+
+
+class Session:
+    """One log with its publisher; the pages that watch; and the connections of its pages."""
+
+    def __init__(self) -> None:
+        self.log = MessageLog(KEEP, KEEP_MAX_CHARS)
+        self.router = Router([*publishing.routes(self.log), *transports.routes(self.log)])
+        self.settings: Settings | None = None
+        self.watchers: set[Watcher] = set()
+        self.connections: dict[Connection, str] = {}
+        self._publisher: asyncio.Task[None] | None = None
+
+    def set(self, settings: Settings) -> None:
+        """From now on, publish at this rate, and delay this session's connections by so much."""
+        before, self.settings = self.settings or Settings(), settings
+        for connection in self.connections:
+            connection.delay_by(settings.delay_ms / 1e3)
+        if settings.publish_hz != before.publish_hz:
+            self._stop_publishing()
+            self._publisher = asyncio.create_task(
+                publishing.publish_by_itself(self.log, settings.publish_hz, random.Random())
+            )
+        for watcher in self.watchers:
+            watcher.tell({"settings": asdict(settings)})
+
+    def cut(self, page: str) -> None:
+        """Break the connections of one page, as a lost network does."""
+        for connection, owner in list(self.connections.items()):
+            if owner == page:
+                connection.cut()
+
+    def takes(self, connection: Connection, page: str) -> None:
+        """From now on, what crosses this connection belongs to that page."""
+        if self.connections.get(connection) != page:
+            self.connections[connection] = page
+            connection.delay_by(self.settings.delay_ms / 1e3 if self.settings else 0.0)
+            self._tell(page, {"opened": {"connection": connection.number, "at_ms": connection.opened_ns / 1e6}})
+
+    def sees(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
+        """Tell the page about a piece of bytes on one of its connections."""
+        piece = {
+            "connection": connection.number,
+            "direction": direction,
+            "at_ms": at_ns / 1e6,
+            "delay_ms": connection.lanes[direction].delay_s * 1e3,
+            "size": len(data),
+        }
+        self._tell(self.connections[connection], {"piece": piece | {"base64": base64.b64encode(data).decode()}})
+
+    def loses(self, connection: Connection) -> None:
+        """The connection has ended, or what it asks for now is not this session's."""
+        page = self.connections.pop(connection)
+        if connection.closed_ns is None:
+            connection.delay_by(0)
+        else:
+            self._tell(page, {"closed": {"connection": connection.number, "at_ms": connection.closed_ns / 1e6}})
+
+    def close(self) -> None:
+        """Nothing is published any more, and every reader comes to its end."""
+        self._stop_publishing()
+        self.log.close()
+
+    def _tell(self, page: str, what: Mapping[str, Any]) -> None:
+        for watcher in self.watchers:
+            if watcher.page == page:
+                watcher.tell(what)
+
+    def _stop_publishing(self) -> None:
+        if self._publisher:
+            self._publisher.cancel()
+
+
+class Sessions:
+    """All sessions of a server. It is an observer of the link, which is how it knows whose a connection is."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._sessions: dict[str, Session] = {}
+        self._ends: dict[str, asyncio.TimerHandle] = {}
+        self._of: dict[Connection, Session] = {}
+
+    def routes(self) -> list[BaseRoute]:
+        return [Mount("/s/{session:name}/{page:name}", self._answer)]
+
+    def at(self, name: str) -> Session:
+        """The session of that name, made if there is none; raises Full."""
+        if name not in self._sessions:
+            if self.closed or len(self._sessions) >= SESSIONS_MAX:
+                raise Full(f"{SESSIONS_MAX} sessions are open, and there can't be more: try again in a minute")
+            self._sessions[name] = Session()
+            self._end_later(name)
+        return self._sessions[name]
+
+    @contextlib.contextmanager
+    def watched(self, name: str, page: str) -> Iterator[tuple[Session, Watcher]]:
+        """The session, kept for as long as the page watches, and the page's watcher; raises Full."""
+        session, watcher = self.at(name), Watcher(page)
+        self._ends[name].cancel()
+        session.watchers.add(watcher)
+        try:
+            yield session, watcher
+        finally:
+            session.watchers.remove(watcher)
+            if not session.watchers and not self.closed:
+                self._end_later(name)
+
+    def close(self) -> None:
+        """The server ends: so does every session."""
+        self.closed = True
+        for name in list(self._sessions):
+            self._end(name)
+
+    def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
+        """A piece of bytes passes a socket: if it is a page's, show it."""
+        if direction == "up" and not connection.upgraded and REQUEST.match(data):
+            self._belongs(connection, OF_A_PAGE.match(data))
+        if session := self._of.get(connection):
+            session.sees(connection, direction, at_ns, data)
+
+    def _belongs(self, connection: Connection, owner: re.Match[bytes] | None) -> None:
+        """A request begins; its path tells whose the connection is from now on."""
+        session = None
+        if owner:
+            with contextlib.suppress(Full):  # the answer will say so
+                session = self.at(owner[1].decode())
+        if (before := self._of.get(connection)) and before is not session:
+            self._of.pop(connection).loses(connection)
+        if owner and session:
+            self._of[connection] = session
+            connection.closed = lambda: self._of.pop(connection).loses(connection) if connection in self._of else None
+            session.takes(connection, owner[2].decode())
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            session = self.at(scope["path_params"]["session"])
+        except Full as problem:
+            await JSONResponse({"error": str(problem)}, 503)(scope, receive, send)
+        else:
+            await session.router(scope, receive, send)
+
+    def _end_later(self, name: str) -> None:
+        self._ends[name] = asyncio.get_running_loop().call_later(UNWATCHED_S, self._end, name)
+
+    def _end(self, name: str) -> None:
+        self._ends.pop(name).cancel()
+        self._sessions.pop(name).close()

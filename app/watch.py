@@ -1,0 +1,96 @@
+"""What a page is shown of its own sockets, and how it sets its session: one WebSocket, `/watch?session=S&page=P`.
+
+The server tells, one JSON object per frame:
+
+    {"hello": {"epoch", "settings": {"publish_hz", "delay_ms"} or null}}   first; null: nobody has set any yet
+    {"opened": {"connection", "at_ms"}}, {"closed": {"connection", "at_ms"}}
+    {"piece": {"connection", "direction", "at_ms", "delay_ms", "size", "base64"}}      one read or write of a socket
+    {"published": {"cursor", "published_ms"}}
+    {"settings": {"publish_hz", "delay_ms"}}          whoever has changed them
+    {"clock": {"page_ms", "server_ms"}}               the answer to a page's `clock`
+    {"lost": {"things", "up", "down"}}                the page reads too slowly: this many things, bytes up, down
+
+and the page says, one per frame: `{"clock": page_ms}`, `{"settings": {...}}`, `{"publish": text}`, `{"cut": true}`.
+
+A piece going up reached the server's socket `at_ms` and the application `delay_ms` later; one going down was written
+by the application `at_ms` and left the socket `delay_ms` later. Times are the server's monotonic clock, as in
+messages. This connection is no page's own, so nothing of it is ever shown or counted.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from dataclasses import asdict
+
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
+
+from app.message import BadInput, read_publication
+from app.query import parameters
+from app.sessions import Full, Session, Sessions, Settings, Watcher, checked_name
+
+PATH = "/watch"
+
+
+def routes(sessions: Sessions) -> list[BaseRoute]:
+    async def watch(socket: WebSocket) -> None:
+        await socket.accept()
+        try:
+            asked = parameters(socket.query_params, "session", "page")
+            page = checked_name(asked, "page")
+            with sessions.watched(checked_name(asked, "session"), page) as (session, watcher):
+                telling = asyncio.create_task(tell(socket, session, watcher))
+                try:
+                    while (frame := await socket.receive())["type"] == "websocket.receive":
+                        obey(frame.get("text"), session, watcher)
+                finally:
+                    telling.cancel()
+        except (BadInput, Full) as problem:
+            code = 1008 if isinstance(problem, BadInput) else 1013
+            # A reason has at most 123 bytes (RFC 6455, section 5.5).
+            with contextlib.suppress(WebSocketDisconnect, WebSocketDisconnected):  # it may have gone by itself
+                await socket.close(code, str(problem).encode()[:123].decode(errors="ignore"))
+
+    return [WebSocketRoute(PATH, watch)]
+
+
+async def tell(socket: WebSocket, session: Session, watcher: Watcher) -> None:
+    """Tell the page everything, until the session ends."""
+    watcher.tell({"hello": {"epoch": session.log.epoch, "settings": session.settings and asdict(session.settings)}})
+    listening = asyncio.create_task(listen(session, watcher))
+    try:
+        while told := await watcher.told():
+            for text in told:
+                await socket.send_text(text)
+        await socket.close(1001, "the server ends")
+    except WebSocketDisconnect:
+        pass  # gone while we were writing; the reading side hears of it too, and ends both
+    finally:
+        listening.cancel()
+
+
+async def listen(session: Session, watcher: Watcher) -> None:
+    """Tell the page what is published in its session, from now on."""
+    async for batch in session.log.follow(session.log.newest):
+        for message in batch.messages:
+            watcher.tell({"published": {"cursor": str(message.cursor), "published_ms": message.published_ms}})
+    watcher.end()
+
+
+def obey(text: str | None, session: Session, watcher: Watcher) -> None:
+    """Do what a page says; raises BadInput."""
+    try:
+        ((what, value),) = json.loads(text or "").items()
+    except (ValueError, AttributeError, RecursionError):
+        what = value = None
+    if what == "clock":
+        watcher.tell({"clock": {"page_ms": value, "server_ms": time.monotonic_ns() / 1e6}})
+    elif what == "settings":
+        session.set(Settings.read(value))
+    elif what == "publish":
+        session.log.publish(read_publication(json.dumps({"text": value})))
+    elif what == "cut":
+        session.cut(watcher.page)
+    else:
+        raise BadInput('say {"clock": ms}, {"settings": {...}}, {"publish": "..."} or {"cut": true}')
