@@ -2,7 +2,7 @@
 
 The server tells, one JSON object per frame:
 
-    {"hello": {"epoch", "settings": {"publish_hz", "delay_ms"} or null}}   first; null: nobody has set any yet
+    {"hello": {"newest": cursor, "settings": {"publish_hz", "delay_ms"} or null}}   first; null: nobody has set any yet
     {"opened": {"connection", "at_ms"}}, {"closed": {"connection", "at_ms"}}
     {"piece": {"connection", "direction", "at_ms", "delay_ms", "size", "base64"}}      one read or write of a socket
     {"published": {"cursor", "published_ms"}}
@@ -57,7 +57,9 @@ def routes(sessions: Sessions) -> list[BaseRoute]:
 
 async def tell(socket: WebSocket, session: Session, watcher: Watcher) -> None:
     """Tell the page everything, until the session ends."""
-    watcher.tell({"hello": {"epoch": session.log.epoch, "settings": session.settings and asdict(session.settings)}})
+    watcher.tell(
+        {"hello": {"newest": str(session.log.newest), "settings": session.settings and asdict(session.settings)}}
+    )
     listening = asyncio.create_task(listen(session, watcher))
     try:
         while told := await watcher.told():

@@ -1,0 +1,36 @@
+// The controls that the pages share: sliders with steps that people think in, and buttons with their keys.
+import { html } from "htm/preact";
+
+/** A slider over `stops`; its value may lie between them. `unit` is a text, or a function of the value. */
+export function Slider({ name, label, tip, value, stops, unit, onChange }) {
+  const all = stops.includes(value) ? stops : [...stops, value].sort((a, b) => a - b);
+  const said = typeof unit === "function" ? unit(value) : `${value} ${unit}`;
+  return html`
+    <div class="control tipped">
+      <label for=${name}>${label} <output for=${name}>${said}</output></label>
+      <input type="range" id=${name} min="0" max=${all.length - 1} step="1" value=${all.indexOf(value)} aria-valuetext=${said} aria-describedby=${`${name}-tip`}
+        onInput=${event => onChange(all[event.target.value])} />
+      <span class="tip" role="tooltip" id=${`${name}-tip`}>${tip}</span>
+    </div>`;
+}
+
+/** A button, its key, and what it does. */
+export function Action({ name, label, hotkey, tip, onClick, pressed, disabled }) {
+  return html`
+    <span class="tipped">
+      <button type="button" id=${name} onClick=${onClick} aria-describedby=${`${name}-tip`} aria-pressed=${pressed} aria-keyshortcuts=${hotkey} disabled=${disabled}>
+        ${label} ${hotkey && html`<kbd aria-hidden="true">${hotkey}</kbd>`}
+      </button>
+      <span class="tip" role="tooltip" id=${`${name}-tip`}>${tip}</span>
+    </span>`;
+}
+
+/** Call `keys[key]` when that key is pressed, unless it means something where it is pressed. */
+export function onKeys(keys) {
+  addEventListener("keydown", event => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=range]), textarea, select")) return;
+    if (event.key === " " && event.target.closest("button, a, summary, [role=option]")) return;
+    const action = keys[event.key === " " ? "Space" : event.key.toLowerCase()];
+    if (action) { event.preventDefault(); action(); }
+  });
+}

@@ -1,0 +1,247 @@
+// One mode, live: the page receives a session's messages over its transport, and draws what crossed its sockets.
+import { html, render } from "htm/preact";
+import { signal } from "@preact/signals";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { CLIENTS } from "./clients/index.js";
+import { randomName, watch } from "./feed.js";
+import { Sockets } from "./sockets.js";
+import { median, Model } from "./model.js";
+import { Gate } from "./gate.js";
+import { address, read } from "./address.js";
+import { duration, Ladder, pageTop, size } from "./ladder.js";
+import { WireDetail, WireList } from "./wire_view.js";
+import { Delays } from "./delays.js";
+import { prediction, Question } from "./predict.js";
+import { expected } from "./theory.js";
+import { Action, onKeys, Slider } from "./controls.js";
+import { showCode } from "./code.js";
+
+const FRAMES_HZ = 30;
+const transport = document.body.dataset.transport;
+const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+const KNOWN = {
+  ...(transport === "short_poll" && { interval: { otherwise: 2, range: [0.1, 60] } }),
+  ...(transport === "long_poll" && { hold: { otherwise: 25, range: [1, 60] } }),
+  rate: { otherwise: 0.5, range: [0, 50] },
+  delay: { otherwise: 200, range: [0, 2000] },
+  seconds: { otherwise: 10, range: [1, 120] },
+  session: { otherwise: "", pattern: /^[a-z0-9][a-z0-9-]{0,23}$/ },
+  stopped: { otherwise: calm ? "1" : "0", pattern: /^[01]$/ },
+  answer: { otherwise: "hidden", pattern: /^(shown|hidden)$/ },
+};
+
+const { values, problems } = read(KNOWN);
+const page = randomName();
+const session = values.session || page;
+const model = new Model();
+const sockets = new Sockets();
+const changed = signal(0); // whatever is drawn reads it, and is drawn again when it counts up
+const server = signal({ there: false, why: "" });
+const client = signal({ there: false, why: "" });
+const seen = { now_ms: 0, top_ms: 0, selected: null };
+let stop = null, after = null;
+
+const show = () => { changed.value++; };
+
+/** One piece of news passes the gate; returns whether there is something new to see. */
+function apply([what, value]) {
+  show();
+  if (what === "piece") {
+    const piece = sockets.read(value);
+    if (piece.transport !== transport) return false;
+    const before = model.arrows.at(-1);
+    return model.piece(piece) !== before;
+  }
+  if (what === "published") model.published(value);
+  else if (what === "arrived") model.arrived(value.message, value.at_ms);
+  else if (what === "closed") { sockets.closed(value.connection); model.closed(value.connection, value.at_ms); }
+  else if (what === "mark") model.mark(value.at_ms, value.text);
+  else if (what === "lost") {
+    sockets.resync();
+    model.mark(now_ms(), `this page was too slow: ${value.things} things and ${size(value.up + value.down)} not seen`);
+  } else return false;
+  return true;
+}
+const gate = new Gate(apply);
+const news = (what, value) => gate.push([what, value]);
+
+const feed = watch(session, page, (what, value) => {
+  if (what === "hello") {
+    server.value = { there: true, why: "" };
+    sockets.forget();
+    if (value.settings && values.session) adopt(value.settings);
+    else saySettings();
+    after ??= value.newest;
+  } else if (what === "clock") {
+    if (!stop) start();
+    show();
+  } else if (what === "settings") adopt(value);
+  else if (what === "lost_server") {
+    if (server.value.there) news("mark", { at_ms: now_ms(), text: "the server is lost" });
+    server.value = { there: false, why: value };
+  } else news(what, value);
+});
+
+const now_ms = () => feed.clock.now();
+
+/** Receive, from where we are, with the settings as they are now. */
+function start() {
+  stop?.();
+  const options = { after, interval_s: values.interval, hold_s: values.hold };
+  stop = CLIENTS[transport].receive(`/s/${session}/${page}`, options, {
+    connected() { client.value = { there: true, why: "" }; },
+    lost(problem) { client.value = { there: false, why: problem.message }; },
+    missed({ reason, cursor }) {
+      after = cursor;
+      news("mark", { at_ms: now_ms(), text: { restarted: "the server has restarted: what it had before is gone", expired: "some messages were missed: they are no longer kept", ahead: "the server doesn't know our place any more" }[reason] });
+    },
+    message(message) {
+      after = message.cursor;
+      news("arrived", { message, at_ms: now_ms() });
+    },
+  });
+  recount();
+}
+
+/** The counters and the histogram speak of the settings as they are. */
+function recount() { model.reset(now_ms()); show(); }
+
+function saySettings() { feed.say({ settings: { publish_hz: values.rate, delay_ms: values.delay } }); }
+
+function adopt({ publish_hz, delay_ms }) {
+  if (publish_hz === values.rate && delay_ms === values.delay) return;
+  Object.assign(values, { rate: publish_hz, delay: delay_ms });
+  remember();
+  recount();
+}
+
+function remember() { history.replaceState(null, "", address(KNOWN, values)); show(); }
+
+function set(name, value) {
+  values[name] = value;
+  remember();
+  if (name === "rate" || name === "delay") { saySettings(); recount(); }
+  if (name === "interval" || name === "hold") start();
+}
+
+const actions = {
+  publish() { feed.say({ publish: `published by hand at ${new Date().toLocaleTimeString("en-GB")}` }); },
+  cut() { news("mark", { at_ms: now_ms(), text: "you cut the connection" }); feed.say({ cut: true }); },
+  stopOrGo() { gate.stopped ? gate.go() : gate.stop(); values.stopped = gate.stopped ? "1" : "0"; if (!gate.stopped) seen.selected = null; remember(); },
+  step() { if (!gate.stopped) actions.stopOrGo(); gate.step(); seen.selected = null; show(); },
+  recount,
+};
+onKeys({ p: actions.publish, x: actions.cut, Space: actions.stopOrGo, ".": actions.step, r: actions.recount });
+if (values.stopped === "1") gate.stop();
+
+function select(id) { seen.selected = id ?? null; show(); }
+
+function Page() {
+  changed.value;
+  const formulaSettings = { rate_hz: values.rate, delay_s: values.delay / 1000, interval_s: values.interval, hold_s: values.hold };
+  const selected = model.arrows.find(arrow => arrow.id === seen.selected) ?? model.arrows.at(-1);
+  return html`
+    <${Notices} />
+    <${Controls} />
+    <div class="stage">
+      <section class="picture" aria-label="Ladder diagram"><${Live} selected=${selected?.id} /></section>
+      <div class="side">
+        <${Counters} />
+        <section class="wire" aria-label="On the wire">
+          <${WireList} arrows=${model.arrows} selected=${selected?.id} following=${seen.selected === null} onSelect=${select} since_ms=${model.since_ms} />
+          <${WireDetail} arrow=${selected} />
+        </section>
+        <${Prediction} settings=${formulaSettings} />
+      </div>
+    </div>`;
+}
+
+function Notices() {
+  const lost = !server.value.there, off = !client.value.there;
+  const uncertainty = feed.clock.known ? `delays exact to ±${duration(feed.clock.uncertainty_ms)}` : "setting the clock";
+  return html`
+    <div class="status" role="status">
+      ${problems.map(problem => html`<p class="notice">${problem}</p>`)}
+      ${lost ? html`<p class="notice">The server can't be reached. ${server.value.why} This page tries again every second.</p>`
+        : off && stop ? html`<p class="notice">Not receiving: ${client.value.why || "connecting"}. It tries again by itself.</p>`
+        : html`<p>Live, ${uncertainty}. ${values.session ? `Shared as “${session}”: rate and delay are everybody's.` : "This page has its own messages."}
+            ${" "}${gate.stopped ? html`<strong>The picture is stopped; press “Step” for what came next.</strong>` : ""}</p>`}
+    </div>`;
+}
+
+function Controls() {
+  const of = name => ({ name, value: values[name], onChange: value => set(name, value) });
+  return html`
+    <section class="controls" aria-label="Controls">
+      ${transport === "short_poll" && html`<${Slider} ...${of("interval")} label="Ask every" unit="s" stops=${[0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 30]} tip="How long the browser pauses after an answer before it asks again." />`}
+      ${transport === "long_poll" && html`<${Slider} ...${of("hold")} label="Hold up to" unit="s" stops=${[1, 2, 5, 10, 25, 60]} tip="How long the server keeps a question without an answer. Then it answers with nothing, and the browser asks again." />`}
+      <${Slider} ...${of("rate")} label="Messages" unit=${value => (value ? `${value} per second` : "none")} stops=${[0, 0.1, 0.2, 0.5, 1, 2, 5, 10]} tip="How many messages the server publishes, at random times, as news comes." />
+      <${Slider} ...${of("delay")} label="Each way takes" unit="ms" stops=${[0, 10, 25, 50, 100, 200, 300, 500, 1000]} tip="Emulated: every byte of this page waits this long on its way, up and down. On one machine the real way is near zero." />
+      <div class="actions">
+        <${Action} name="publish" label="Publish one" hotkey="P" onClick=${actions.publish} tip="The server publishes a message now. Watch how it gets here." />
+        <${Action} name="cut" label="Cut" hotkey="X" onClick=${actions.cut} tip="Break this page's connections without a goodbye, as a lost network does." />
+        <${Action} name="stop" label=${gate.stopped ? "Continue" : "Stop"} hotkey="Space" onClick=${actions.stopOrGo} tip="The picture stands still; the wire goes on, and what happened meanwhile waits." />
+        <${Action} name="step" label="Step" hotkey="." onClick=${actions.step} tip="Show just the next thing that happened." />
+      </div>
+    </section>`;
+}
+
+function Live({ selected }) {
+  const place = useRef();
+  const [box, setBox] = useState({ width: 0, height: 0 });
+  const [, tick] = useState(0);
+  useEffect(() => {
+    const resized = new ResizeObserver(([{ contentRect }]) => setBox({ width: Math.round(contentRect.width), height: Math.round(contentRect.height) }));
+    resized.observe(place.current);
+    const ticking = setInterval(() => { if (!gate.stopped && !document.hidden) tick(n => n + 1); }, calm ? 1000 : 1000 / FRAMES_HZ);
+    return () => { resized.disconnect(); clearInterval(ticking); };
+  }, []);
+  const window_ms = values.seconds * 1000;
+  seen.now_ms = gate.stopped ? Math.max(seen.now_ms, model.until_ms) : now_ms();
+  seen.top_ms = pageTop(seen.top_ms, seen.now_ms, window_ms);
+  return html`
+    <div class="ladder-place" ref=${place}>
+      ${box.width > 0 && html`<${Ladder} model=${model} top_ms=${seen.top_ms} window_ms=${window_ms} now_ms=${seen.now_ms} width=${box.width} height=${box.height}
+        selected=${selected} onSelect=${select} title="Ladder diagram: browser on the left, server on the right, time running down; the list beside it has the same in words" />`}
+    </div>`;
+}
+
+function Counters() {
+  const { requests, empty, connections, up, down, messages } = model.counts;
+  const known = values.answer === "shown";
+  const tiles = [
+    ["requests", "requests", requests],
+    ["empty", "empty answers", empty],
+    ["connections", "connections", connections.size],
+    ["messages", "messages", messages],
+    ["up", "bytes up", size(up), up],
+    ["down", "bytes down", size(down), down],
+    ["per-message", "bytes per message", size(model.bytesPerMessage)],
+    ["delay", "last delay", known ? duration(model.delays_ms.at(-1)) : "?"],
+    ["median", "median delay", known ? duration(median(model.delays_ms)) : "?"],
+  ];
+  return html`
+    <section class="counters" aria-label="Counters">
+      <dl>${tiles.map(([name, label, value, exactly]) => html`<div><dt>${label}</dt><dd id=${`count-${name}`} data-value=${exactly ?? value}>${value}</dd></div>`)}</dl>
+      <p class="hint">Counted on the socket for ${duration(Math.max(0, seen.now_ms - model.since_ms)).replace(/\.\d\d s/, " s")}, with these settings.
+        ${" "}<${Action} name="recount" label="Count anew" hotkey="R" onClick=${recount} tip="Set the counters to zero. They start anew by themselves when a setting changes." /></p>
+    </section>`;
+}
+
+function Prediction({ settings }) {
+  const [answered_s, setAnswered] = useState(null);
+  const asked = prediction(transport, settings);
+  const answer = option_s => { setAnswered(option_s); set("answer", "shown"); };
+  if (values.answer !== "shown") return html`<section class="prediction" aria-label="Predict"><h2>What do you think?</h2><${Question} prediction=${asked} onAnswer=${answer} /></section>`;
+  const right = answered_s === null ? "" : Math.abs(answered_s - asked.answer_s) < 0.02 * asked.answer_s + 1e-9 ? "Right. " : "Not quite. ";
+  return html`
+    <section class="prediction" aria-label="Delays">
+      <h2>How long messages take</h2>
+      <${Delays} delays_ms=${model.delays_ms} formula=${expected(transport, settings)} />
+      <p>${right}${asked.because} <button type="button" class="quiet" onClick=${() => set("answer", "hidden")}>Ask me again</button></p>
+    </section>`;
+}
+
+render(html`<${Page} />`, document.getElementById("live"));
+showCode(document.getElementById("code"), transport);

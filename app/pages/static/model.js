@@ -1,0 +1,129 @@
+// What one transport has done so far, in the terms of the ladder diagram and the counters. Only the last of it is kept.
+
+const ARROWS_KEPT = 300;
+const MESSAGES_KEPT = 300;
+const DELAYS_KEPT = 2000;
+const MARKS_KEPT = 50;
+const ONE_ARROW_MS = 2; // writes that leave together are drawn as one arrow
+
+/** The number in a cursor, `7f3a90c2-17`: what people call the message. */
+export const sequence = cursor => cursor.split("-").at(-1);
+
+/** The middle of some numbers; NaN of none. */
+export function median(numbers) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+export class Model {
+  arrows = []; // { id, connection, direction, at_ms, arrives_ms, pieces, label, tone }
+  holds = []; // { connection, number, from_ms, to_ms or null, endless }: questions at the server
+  messages = new Map(); // cursor -> { cursor, published_ms, sent_ms, arrived_ms }
+  marks = []; // { at_ms, text }: what else happened
+  until_ms = 0; // the last moment that anything here tells of
+  #made = 0;
+
+  constructor() { this.reset(0); }
+
+  /** Count from now on. */
+  reset(at_ms) {
+    this.since_ms = at_ms;
+    this.counts = { requests: 0, empty: 0, connections: new Set(), up: 0, down: 0, messages: 0 };
+    this.delays_ms = [];
+  }
+
+  get bytesPerMessage() { return (this.counts.up + this.counts.down) / this.counts.messages; }
+
+  /** A decoded piece (sockets.js). Returns its arrow. */
+  piece(piece) {
+    const { connection, direction, at_ms, arrives_ms, bytes, facts } = piece;
+    this.counts[direction] += bytes.length;
+    this.counts.connections.add(connection);
+    this.until_ms = Math.max(this.until_ms, arrives_ms);
+    const last = this.arrows.findLast(arrow => arrow.connection === connection);
+    let arrow = last;
+    if (last?.direction === direction && at_ms - last.at_ms < ONE_ARROW_MS) {
+      last.pieces.push(piece);
+    } else {
+      arrow = { id: ++this.#made, connection, direction, at_ms, arrives_ms, pieces: [piece] };
+      this.#keep(this.arrows, arrow, ARROWS_KEPT);
+    }
+    for (const fact of facts) this.#learn(fact, piece);
+    Object.assign(arrow, describe(arrow));
+    return arrow;
+  }
+
+  #learn(fact, { connection, at_ms, arrives_ms }) {
+    const hold = () => this.holds.findLast(hold => hold.connection === connection && hold.number === fact.number);
+    if (fact.type === "request") {
+      this.counts.requests++;
+      this.#keep(this.holds, { connection, number: fact.number, from_ms: arrives_ms, to_ms: null, endless: false }, MARKS_KEPT);
+    } else if (fact.type === "answer") {
+      const answered = hold();
+      if (answered) answered.endless = fact.status === 101 || /event-stream/.test(fact.contentType ?? "");
+      if (answered && !answered.endless) answered.to_ms = at_ms;
+    } else if (fact.type === "answer_end") {
+      const answered = hold();
+      if (answered) answered.to_ms = at_ms;
+      this.counts.empty += fact.empty;
+      for (const cursor of fact.messages) this.#sent(cursor, at_ms);
+    } else if (fact.type === "message") {
+      this.#sent(fact.cursor, at_ms);
+    }
+  }
+
+  #sent(cursor, at_ms) {
+    const message = this.messages.get(cursor);
+    if (message) message.sent_ms ??= at_ms;
+  }
+
+  published({ cursor, published_ms }) {
+    this.until_ms = Math.max(this.until_ms, published_ms);
+    this.messages.set(cursor, { cursor, published_ms, sent_ms: null, arrived_ms: null });
+    if (this.messages.size > MESSAGES_KEPT) this.messages.delete(this.messages.keys().next().value);
+  }
+
+  /** A message reached the page's own code. */
+  arrived({ cursor, published_ms }, at_ms) {
+    this.until_ms = Math.max(this.until_ms, at_ms);
+    if (!this.messages.has(cursor)) this.published({ cursor, published_ms });
+    this.messages.get(cursor).arrived_ms = at_ms;
+    this.counts.messages++;
+    if (published_ms >= this.since_ms) this.#keep(this.delays_ms, at_ms - published_ms, DELAYS_KEPT);
+  }
+
+  closed(connection, at_ms) {
+    for (const hold of this.holds) if (hold.connection === connection) hold.to_ms ??= at_ms;
+    this.mark(at_ms, "the connection ends");
+  }
+
+  mark(at_ms, text) {
+    this.until_ms = Math.max(this.until_ms, at_ms);
+    this.#keep(this.marks, { at_ms, text }, MARKS_KEPT);
+  }
+
+  #keep(list, one, most) {
+    list.push(one);
+    if (list.length > most) list.shift();
+  }
+}
+
+/** What an arrow is called in the ladder, and how it is drawn: { label, tone }, tone one of ask, news, empty, other. */
+export function describe({ direction, pieces }) {
+  const facts = pieces.flatMap(piece => piece.facts);
+  const has = type => facts.find(fact => fact.type === type);
+  const cursors = facts.flatMap(fact => (fact.type === "message" ? [fact.cursor] : fact.type === "answer_end" ? fact.messages : []));
+  const request = has("request"), answer = has("answer"), end = has("answer_end"), missed = has("missed") || end?.missed;
+  if (request) return { label: `${request.method} ${request.target.replace(/^\/s\/[^/]+\/[^/]+/, "").replace(/[0-9a-z]+-(?=\d)/, "…")}`, tone: "ask" };
+  if (direction === "up") return { label: has("close") ? "close" : has("pong") ? "pong" : has("publish") ? "a message from the browser" : "bytes", tone: "other" };
+  const status = answer ? `${answer.status}` : "";
+  const news = cursors.length ? `message${cursors.length > 1 ? "s" : ""} ${cursors.map(sequence).join(", ")}` : "";
+  const said = [status, missed && "some were missed", news].filter(Boolean).join(" · ");
+  if (news || missed) return { label: said, tone: "news" };
+  if (end?.empty) return { label: `${status || "answer"} · nothing new`, tone: "empty" };
+  if (has("upgrade")) return { label: "101 · from here on, frames", tone: "other" };
+  if (has("position")) return { label: `${status ? `${status} · ` : ""}you are at …-${sequence(has("position").cursor)}`, tone: "other" };
+  for (const what of ["heartbeat", "ping", "pong", "close"]) if (has(what)) return { label: what, tone: "empty" };
+  return { label: status || "more bytes", tone: "other" };
+}

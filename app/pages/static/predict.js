@@ -1,0 +1,51 @@
+// A question to think about before the answer is shown: how long will a message take?
+import { html } from "htm/preact";
+import { expected } from "./theory.js";
+import { duration } from "./ladder.js";
+
+/** What is asked of a transport with its settings: { question, options_s, answer_s, because }. */
+export function prediction(transport, { rate_hz, delay_s, interval_s, hold_s }) {
+  const { mean_s, most_s, waitingShare } = expected(transport, { rate_hz, delay_s, interval_s, hold_s });
+  const way = duration(delay_s * 1000), said = s => duration(s * 1000);
+  const each = `Each way takes ${way}.`;
+  const texts = {
+    short_poll: {
+      question: `The browser asks every ${said(interval_s)}. ${each} How long does a message take, on average, from when it is published until the browser has it?`,
+      others_s: [delay_s, interval_s, most_s, 2 * most_s],
+      because: `It waits for the next question to arrive: half the time between two questions, on average. That is half of ${said(interval_s + 2 * delay_s)}: the pause and the way there and back. Then it travels down, ${way}. At worst it takes ${said(most_s)}.`,
+    },
+    long_poll: {
+      question: `The server holds each question for up to ${said(hold_s)}. ${each} How long does a message take, on average?`,
+      others_s: [hold_s / 2, hold_s, 6 * delay_s, delay_s + 1],
+      because: `A held question is answered at once, so a message takes the way down, ${way}. Only one that is published while no question is there, ${Math.round(100 * waitingShare)} % of them, waits for the next: at worst it takes ${said(most_s)}.`,
+    },
+    sse: {
+      question: `The answer is never over. ${each} How long does a message take, on average?`,
+      others_s: [2 * delay_s, 3 * delay_s, delay_s + 1],
+      because: `It takes the way down, ${way}, and nothing else: no question has to come first.`,
+    },
+    websocket: {
+      question: `The connection is there, and both sides may speak. ${each} How long does a message take, on average?`,
+      others_s: [2 * delay_s, 3 * delay_s, delay_s + 1],
+      because: `It takes the way down, ${way}, and nothing else. SSE is just as fast: WebSocket's difference is the way up.`,
+    },
+  };
+  const { question, others_s, because } = texts[transport];
+  const options_s = [mean_s];
+  for (const other_s of others_s) {
+    if (options_s.length < 4 && options_s.every(one_s => Math.abs(one_s - other_s) > 0.15 * Math.max(one_s, other_s, 0.02))) options_s.push(other_s);
+  }
+  return { question, options_s: options_s.sort((a, b) => a - b), answer_s: mean_s, because };
+}
+
+/** The question with its options; `onAnswer(option_s)` when one is chosen, null for "just show me". */
+export function Question({ prediction, onAnswer }) {
+  return html`
+    <div class="question">
+      <p>${prediction.question}</p>
+      <p class="options">
+        ${prediction.options_s.map(option_s => html`<button type="button" onClick=${() => onAnswer(option_s)}>${duration(option_s * 1000)}</button>`)}
+        <button type="button" class="quiet" onClick=${() => onAnswer(null)}>Just show me</button>
+      </p>
+    </div>`;
+}

@@ -1,0 +1,35 @@
+// The sockets of this page, from the server's tap: decodes every piece, and says which transport it belongs to.
+import { Connection } from "./wire.js";
+
+/** Base64 as the feed has it, as bytes. */
+export const bytesOf = base64 => Uint8Array.from(atob(base64), character => character.charCodeAt(0));
+
+/** `short_poll` for /s/SESSION/PAGE/short-poll?after=...; the last part of any path. */
+export const transportOf = target => target.split("?")[0].split("/").at(-1).replaceAll("-", "_");
+
+export class Sockets {
+  #sockets = new Map();
+
+  /** A piece as the feed tells it: { connection, direction, at_ms, delay_ms, size, base64 }. */
+  read({ connection, direction, at_ms, delay_ms, base64 }) {
+    const socket = this.#at(connection);
+    const bytes = bytesOf(base64);
+    const { parts, facts } = socket.decoder.read(direction, bytes);
+    const request = facts.find(fact => fact.type === "request");
+    if (request) socket.transport = transportOf(request.target);
+    return { connection, transport: socket.transport, direction, at_ms, arrives_ms: at_ms + delay_ms, bytes, parts, facts };
+  }
+
+  closed(connection) { this.#sockets.delete(connection); }
+
+  /** We have not been looking: whatever we knew is no longer so. */
+  forget() { this.#sockets.clear(); }
+
+  /** Some pieces were lost: nothing can be explained until the next request. */
+  resync() { for (const { decoder } of this.#sockets.values()) decoder.resync(); }
+
+  #at(connection) {
+    if (!this.#sockets.has(connection)) this.#sockets.set(connection, { decoder: new Connection(), transport: null });
+    return this.#sockets.get(connection);
+  }
+}
