@@ -5,7 +5,7 @@ SYNC := $(UV) pip sync --quiet --compile-bytecode --python .venv/bin/python --re
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help compare report serve test lint format lock clean
+.PHONY: help compare report serve test lint format lock vendor clean
 
 help: ## list the targets
 	@echo "transport-compare: make TARGET"
@@ -21,6 +21,7 @@ serve: .venv/ready ## start the server with one sample message per second, for y
 	@.venv/bin/python -m app --publish-hz 1 --port $(or $(PORT),8000)
 
 test: .venv/ready-dev ## run the tests
+	@.venv/bin/python -m tests.chromium
 	@.venv/bin/python -m pytest $(TESTS)
 
 lint: .venv/ready-dev ## check format, style and types
@@ -37,6 +38,9 @@ lock: .venv/bin/uv ## pin the newest allowed versions of everything, with hashes
 	  --custom-compile-command "make lock" pyproject.toml -o requirements.txt
 	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-annotate \
 	  --custom-compile-command "make lock" pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+
+vendor: .venv/ready-dev ## fetch the newest allowed versions of the pages' JavaScript libraries (needs npm)
+	@.venv/bin/python -m tests.vendor
 
 clean: ## remove what was installed and cached (results stay)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

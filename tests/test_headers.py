@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import re
-import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,7 +16,6 @@ from tests.serving import LIMIT_S, TRANSPORTS, eventually, path, plain_server
 
 pytestmark = pytest.mark.anyio
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PAGE = b"""<!doctype html><script>
 fetch("/short-poll"); fetch("/long-poll"); new EventSource("/sse"); new WebSocket(`ws://${location.host}/websocket`)
 </script>"""
@@ -68,10 +66,8 @@ async def test_the_raw_client_sends_what_the_library_sends(transport: str, after
         assert by_library == f"GET {target} HTTP/1.1\r\n{without_key(library(transport, host))}\r\n"
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
-async def test_the_browser_profile_is_what_chromium_sends(tmp_path: Path) -> None:
-    assert CHROMIUM
-    version = await asyncio.to_thread(subprocess.check_output, [CHROMIUM, "--version"], stderr=subprocess.DEVNULL)
+async def test_the_browser_profile_is_what_chromium_sends(chromium_path: str, tmp_path: Path) -> None:
+    version = await asyncio.to_thread(subprocess.check_output, [chromium_path, "--version"], stderr=subprocess.DEVNULL)
     if " 156." not in version.decode():
         pytest.skip("the profile is of another version of Chromium")
     async with listening() as (host, heads):
@@ -83,7 +79,7 @@ async def test_the_browser_profile_is_what_chromium_sends(tmp_path: Path) -> Non
             f"--user-data-dir={tmp_path}",
         )
         chromium = await asyncio.create_subprocess_exec(
-            *(CHROMIUM, *options, f"http://{host}/"),
+            *(chromium_path, *options, f"http://{host}/"),
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )

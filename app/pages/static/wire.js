@@ -1,0 +1,464 @@
+/**
+ * The wire, explained: names every byte of one connection, piece by piece, as they pass the server's socket.
+ *
+ * Each direction is read by a generator that reads like the protocol's own description: a request is a line, headers,
+ * an empty line, perhaps a body. Where a piece ends in the middle of something, the generator says `yield`, and goes on
+ * from there with the next piece. A generator that meets what it does not understand throws; from then on its direction
+ * is `unknown`, until a request begins.
+ *
+ * Nothing here touches the page, a clock or the network. `experiments/ledger.py` reads the same bytes in Python.
+ */
+
+/** How much of one unfinished line or message is remembered. */
+const KEEP_MAX_BYTES = 1_048_576;
+
+const REQUEST_LINE = /^([A-Z]+) (\S+) HTTP\/1\.[01]\r\n/;
+const STATUS_LINE = /^HTTP\/1\.[01] (\d{3})( .*)?\r\n/;
+
+/**
+ * @typedef {{kind: string, start: number, end: number, note: string, text?: string, frame?: {fin: boolean,
+ *   opcode: number, opcodeName: string, masked: boolean, length: number, header_bytes: number}}} Part
+ *   Bytes `start` to `end` of a piece, and what they say. `text` is what a masked payload says, which nobody can read in
+ *   its bytes. `frame` comes with the end of a frame's header; its `header_bytes` count the mask too.
+ * @typedef {{type: string}} Fact  What happened: "request", "answer", "answer_end", "upgrade", "position", "message",
+ *   "missed", "heartbeat", "ping", "pong", "close", "publish" or "unknown", each with fields of its own.
+ */
+
+/** One connection, from its first byte on. */
+export class Connection {
+  constructor() {
+    this.requests = 0;
+    this.asked = []; // requests that wait for their answer
+    this.upgraded = false;
+    this.up = new Reader();
+    this.down = new Reader();
+    this.up.start(requests(this.up, this));
+    this.down.start(answers(this.down, this));
+  }
+
+  /**
+   * The next piece on the socket; never throws.
+   * @param {"up" | "down"} direction  up: from the browser to the server
+   * @param {Uint8Array} bytes
+   * @returns {{parts: Part[], facts: Fact[]}}  The parts cover the piece from its first byte to its last.
+   */
+  read(direction, bytes) {
+    if (direction === "up" && this.up.lost && REQUEST_LINE.test(decode(bytes.subarray(0, 8192)))) {
+      this.upgraded = false;
+      this.up.start(requests(this.up, this));
+    }
+    return this[direction].read(bytes);
+  }
+
+  /** Pieces were lost: everything is unknown until a piece begins with a request. */
+  resync() {
+    this.up.lose();
+    this.down.lose();
+  }
+
+  ask(request) {
+    if (this.down.lost) {
+      this.asked = [];
+      this.down.start(answers(this.down, this));
+    }
+    this.asked.push(request);
+  }
+}
+
+/** One direction: what a generator needs to read it and to name it. */
+class Reader {
+  start(steps) {
+    this.steps = steps;
+    this.lost = false;
+    this.left = Infinity; // bytes until the end of the body, chunk or payload that is being read
+    this.chunks = null; // in a body in chunks: "first" or "next", whichever begins when nothing is left
+  }
+
+  lose() {
+    this.steps = [].values(); // nothing more to do
+    this.lost = true;
+  }
+
+  read(piece) {
+    Object.assign(this, { piece, at: 0, parts: [], facts: [] });
+    try {
+      this.lost = this.steps.next().done;
+    } catch {
+      this.lost = true;
+    }
+    if (this.lost) {
+      this.name(piece.length - this.at, "unknown", "nothing that is understood here");
+      this.facts.push({ type: "unknown" });
+    }
+    return { parts: this.parts, facts: this.facts };
+  }
+
+  /** Say what the next `size` bytes are. */
+  name(size, kind, note, more = {}) {
+    if (!size) return;
+    this.parts.push({ kind, start: this.at, end: this.at + size, note, ...more });
+    this.at += size;
+    this.left -= size;
+  }
+
+  /** Wait for the next byte. */
+  *need() {
+    while (this.at === this.piece.length) yield;
+  }
+
+  /** What there is to read now, at least a byte; null at the end of a body. */
+  *more() {
+    if (!this.left && this.chunks) yield* this.nextChunk();
+    if (!this.left) return null;
+    yield* this.need();
+    return this.piece.subarray(this.at, this.at + this.left);
+  }
+
+  /** A line with its end; `name(line so far, bytes of it in this piece)` names it. null if the body ends before. */
+  *line(name) {
+    const line = new Kept();
+    for (let here; (here = yield* this.more()); ) {
+      const end = here.indexOf(0x0a) + 1;
+      const part = end ? here.subarray(0, end) : here;
+      line.add(part);
+      name(line, part.length);
+      if (end) return line.text;
+    }
+    return null;
+  }
+
+  /** A few bytes, as many as `size(bytes so far)` says; `explain(bytes so far)` is what to name them. */
+  *few(size, explain) {
+    const read = [];
+    while (read.length < size(read)) {
+      yield* this.need();
+      const before = read.length;
+      for (let i = this.at; i < this.piece.length && read.length < size(read); i++) read.push(this.piece[i]);
+      this.name(read.length - before, ...explain(read));
+    }
+    return read;
+  }
+
+  /** What stands between two chunks of a body (RFC 9112, section 7.1). */
+  *nextChunk() {
+    const called = (note) => (line, size) => this.name(size, "chunk", note(line.text));
+    const first = this.chunks === "first";
+    this.chunks = null;
+    this.left = Infinity;
+    if (!first) yield* this.line(called(() => "the chunk ends"));
+    const line = yield* this.line(called(chunkNote));
+    if (!/^[0-9a-f]+\s*(;.*)?\r\n$/i.test(line)) throw new Error("no chunk size");
+    const size = parseInt(line, 16);
+    if (size) this.chunks = "next";
+    else while ((yield* this.line(called(() => "the answer ends"))).trim());
+    this.left = size;
+  }
+}
+
+/** Text that comes in several pieces; a character may be cut in two. */
+class Kept {
+  text = "";
+  size = 0;
+  #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+  add(bytes) {
+    const room = Math.max(KEEP_MAX_BYTES - this.size, 0);
+    this.text += this.#decoder.decode(bytes.subarray(0, room), { stream: true });
+    this.size += bytes.length;
+  }
+}
+
+// HTTP (RFC 9112)
+
+function* requests(reader, connection) {
+  for (;;) {
+    yield* reader.need();
+    if (connection.upgraded) yield* frames(reader, "up");
+    const [, method, target] = yield* firstLine(reader, "request_line", REQUEST_LINE, () => REQUEST_NOTE);
+    const headers = yield* head(reader, "request_header");
+    const request = { number: ++connection.requests, method, target };
+    connection.ask(request);
+    reader.facts.push({ type: "request", ...request });
+    beginBody(reader, headers, 0);
+    for (let here; (here = yield* reader.more()); ) {
+      reader.name(here.length, "request_body", "what the browser sends with its request");
+    }
+    reader.left = Infinity;
+  }
+}
+
+function* answers(reader, connection) {
+  for (;;) {
+    const status = Number((yield* firstLine(reader, "status_line", STATUS_LINE, statusNote))[1]);
+    const headers = yield* head(reader, "response_header");
+    const { number, method, target } = connection.asked[0] ?? { number: 0, method: "", target: "" };
+    const contentType = headers["content-type"] ?? "";
+    reader.facts.push({ type: "answer", number, status, contentType });
+    if (status < 200 && status !== 101) continue; // 100 Continue: the answer itself is still to come
+    connection.asked.shift();
+    if (status === 101) {
+      reader.facts.push({ type: "upgrade", number });
+      connection.upgraded = true;
+      yield* frames(reader, "down");
+    }
+    if (method === "HEAD" || status === 204 || status === 304) reader.left = 0;
+    else beginBody(reader, headers, Infinity); // without a length, it ends with the connection
+    let end = { messages: [], missed: false, empty: false, cursor: null };
+    if (contentType.startsWith("text/event-stream")) yield* events(reader);
+    else if (status === 200 && /^\/(short|long)-poll(\?|$)/.test(target)) end = yield* batch(reader);
+    else for (let here; (here = yield* reader.more()); ) reader.name(here.length, "body", "the body of the answer");
+    reader.facts.push({ type: "answer_end", number, ...end });
+    reader.left = Infinity;
+  }
+}
+
+function* firstLine(reader, kind, pattern, note) {
+  const line = yield* reader.line(({ text }, size) => {
+    if (!/^[A-Z]/.test(text)) throw new Error("no HTTP");
+    reader.name(size, kind, note(text));
+  });
+  const found = pattern.exec(line);
+  if (!found) throw new Error("no HTTP");
+  return found;
+}
+
+/** The headers that are explained below, by their names in lower case. */
+function* head(reader, kind) {
+  for (const headers = {}; ; ) {
+    const line = yield* reader.line(({ text }, size) => {
+      if (text.trim()) reader.name(size, kind, headerNote(text));
+      else reader.name(size, "head_end", "an empty line: the head ends");
+    });
+    if (!line.trim()) return headers;
+    if (HEADERS.has(headerName(line))) headers[headerName(line)] = line.slice(line.indexOf(":") + 1).trim();
+  }
+}
+
+function beginBody(reader, headers, otherwise) {
+  const chunked = /\bchunked$/i.test(headers["transfer-encoding"]);
+  reader.chunks = chunked ? "first" : null;
+  reader.left = chunked ? 0 : Number(headers["content-length"] ?? otherwise);
+  if (!(reader.left >= 0)) throw new Error("no length");
+}
+
+/** A poll's answer, {"messages":[{...},{...}],"cursor":"..."}: its messages are the objects in a list. */
+function* batch(reader) {
+  const body = new Kept();
+  let depth = 0, quoted = false, escaped = false;
+  const isMessage = (byte) => {
+    const before = depth;
+    if (escaped) escaped = false;
+    else if (quoted && byte === 0x5c) escaped = true;
+    else if (byte === 0x22) quoted = !quoted;
+    else if (!quoted && (byte === 0x7b || byte === 0x5b)) depth++;
+    else if (!quoted && (byte === 0x7d || byte === 0x5d)) depth--;
+    return Math.max(before, depth) > 2;
+  };
+  for (let here; (here = yield* reader.more()); ) {
+    body.add(here);
+    const inMessages = Array.from(here, isMessage);
+    for (let start = 0, end; start < here.length; start = end) {
+      end = inMessages.indexOf(!inMessages[start], start);
+      if (end < 0) end = here.length;
+      reader.name(end - start, ...(inMessages[start] ? MESSAGE : AROUND_MESSAGES));
+    }
+  }
+  const { messages, missed, cursor = null } = parse(body.text);
+  if (!Array.isArray(messages)) {
+    reader.facts.push({ type: "unknown" });
+    return { messages: [], missed: false, empty: false, cursor: null };
+  }
+  if (missed) reader.facts.push({ type: "missed", reason: missed.reason, cursor: missed.cursor });
+  const cursors = messages.map((message) => message?.cursor);
+  return { messages: cursors, missed: Boolean(missed), empty: !cursors.length && !missed, cursor };
+}
+
+// Server-sent events (WHATWG HTML, section 9.2)
+
+function* events(reader) {
+  for (let event = {}; ; ) {
+    const line = yield* reader.line((line, size) => {
+      const note = fieldNote(line.text);
+      if (!line.text.startsWith("data: ") || event.event) return reader.name(size, "sse_field", note);
+      const field = Math.min(Math.max("data: ".length - (line.size - size), 0), size);
+      const end = line.text.endsWith("\n") ? 1 : 0;
+      reader.name(field, "sse_field", note);
+      reader.name(size - field - end, ...MESSAGE);
+      reader.name(end, "sse_field", "the line ends");
+    });
+    if (line === null) return;
+    const [, name, value] = /^([^:\r\n]*):? ?([^\r\n]*)/.exec(line);
+    if (name) {
+      if (FIELDS.has(name)) event[name] = value;
+    } else if (line.startsWith(":")) {
+      reader.facts.push({ type: "heartbeat" });
+    } else {
+      if (event.data) reader.facts.push(news(event.data));
+      else if (event.id) reader.facts.push({ type: "position", cursor: event.id });
+      event = {};
+    }
+  }
+}
+
+/** What a stream pushed. */
+function news(text) {
+  const { missed, cursor, text: said } = parse(text);
+  if (missed) return { type: "missed", reason: missed.reason, cursor: missed.cursor };
+  if (!cursor) return { type: "unknown" };
+  return { type: said === undefined ? "position" : "message", cursor };
+}
+
+// WebSocket (RFC 6455, section 5)
+
+const OPCODES = { 0: "more of the message", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong" };
+
+function* frames(reader, direction) {
+  let whole; // a message may come in several frames, with pings and pongs between them
+  for (let texts = 0; ; ) {
+    const frame = yield* frameHeader(reader);
+    if (frame.opcode === 1 || frame.opcode === 2) whole = { opcode: frame.opcode, said: new Kept() };
+    if (frame.opcode === 1) texts++;
+    const { opcode, said } = frame.opcode > 7 ? { opcode: frame.opcode, said: new Kept() } : whole;
+    const code = opcode === 8 && frame.length > 1 ? yield* closeCode(reader, frame) : 1005;
+    reader.left = frame.length - frame.read;
+    for (let here; (here = yield* reader.more()); ) {
+      const plain = here.map((byte) => byte ^ frame.mask[frame.read++ % 4]);
+      said.add(plain);
+      // The server's first text says where the reader stands; a later one is a message, or says what was missed.
+      const isMessage = direction === "down" && opcode === 1 && texts > 1 && !said.text.startsWith('{"m');
+      const name = isMessage ? MESSAGE : ["frame_payload", payloadNote(direction, opcode, texts)];
+      reader.name(here.length, ...name, frame.masked && { text: decode(plain) });
+    }
+    reader.left = Infinity;
+    if (!frame.fin) continue;
+    if (opcode === 8) reader.facts.push({ type: "close", code, reason: said.text });
+    else if (opcode > 8) reader.facts.push({ type: OPCODES[opcode] });
+    else if (opcode === 1 && direction === "down") reader.facts.push(news(said.text));
+    else reader.facts.push({ type: typeof parse(said.text).text === "string" ? "publish" : "unknown" });
+  }
+}
+
+/** A frame's header, and the key that its payload is masked with: four zeros, which change nothing, if there is none. */
+function* frameHeader(reader) {
+  const size = ([, second]) => 2 + ({ 126: 2, 127: 8 }[second & 127] ?? 0);
+  const fields = (read) => {
+    const length = read.slice(2).reduce((sum, byte) => 256 * sum + byte, read.length > 2 ? 0 : read[1] & 127);
+    const opcode = read[0] & 15;
+    const masked = read[1] > 127;
+    const header_bytes = read.length + (masked ? 4 : 0);
+    return { fin: read[0] > 127, opcode, opcodeName: OPCODES[opcode], masked, length, header_bytes };
+  };
+  const read = yield* reader.few(size, (read) => {
+    if (read[0] & 0x70 || !OPCODES[read[0] & 15]) throw new Error("no frame");
+    const frame = fields(read);
+    return read.length < size(read)
+      ? ["frame_header", "a frame's header begins"]
+      : ["frame_header", frameNote(frame), { frame }];
+  });
+  const frame = fields(read);
+  const mask = frame.masked ? yield* reader.few(() => 4, () => ["mask", MASK_NOTE]) : [0, 0, 0, 0];
+  return { ...frame, mask, read: 0 };
+}
+
+/** The first two bytes of what a close frame says. */
+function* closeCode(reader, frame) {
+  const number = ([high, low]) => 256 * (high ^ frame.mask[0]) + (low ^ frame.mask[1]);
+  const [high, low] = yield* reader.few(() => 2, (read) => {
+    const code = read.length < 2 ? "" : String(number(read));
+    const note = `status code ${code}: ${CLOSE_CODES[code] ?? "why the connection is closed"}`;
+    return ["frame_payload", note, frame.masked && { text: code }];
+  });
+  frame.read = 2;
+  return number([high, low]);
+}
+
+// What is said of the bytes
+
+const MESSAGE = ["message", "a message, as JSON: the same in every transport"];
+const AROUND_MESSAGES = ["body", "around the messages: their list, and the cursor to ask with next time"];
+const REQUEST_NOTE = "what is asked: method, target, HTTP version";
+const MASK_NOTE = "the mask: every byte of the payload is XORed with one of these four, in turn (RFC 6455, section 5.3)";
+
+const STATUS = {
+  101: "agreed: from here on, this connection speaks WebSocket",
+  200: "here is the answer",
+  201: "published",
+  400: "the request is not understood",
+  403: "not allowed",
+  404: "there is nothing here",
+  413: "that is too much",
+};
+const statusNote = (line) => `how it went: ${STATUS[line.slice(9, 12)] ?? "HTTP version, status, and the status in words"}`;
+
+const HEADERS = new Map(Object.entries({
+  "accept": "what kind of answer is wanted",
+  "accept-encoding": "which compressions would be understood",
+  "accept-language": "which languages the reader prefers",
+  "cache-control": "whether an answer may be kept and used again: news may not",
+  "connection": "what becomes of the connection: kept for the next request, or upgraded to another protocol",
+  "content-length": "how many bytes the body has: this is how its end is found",
+  "content-type": "what the body is: JSON, or a stream of events",
+  "cookie": "what the server asked the browser to remember; it goes along with every request",
+  "date": "when the answer was made",
+  "host": "which server is meant: one address can have many names",
+  "last-event-id": "the cursor: EventSource comes back, and says itself what it saw last",
+  "origin": "whose page is asking, so that a server can refuse the pages of others",
+  "referer": "which page is asking",
+  "sec-websocket-accept": "computed from the key: proof that the server speaks WebSocket",
+  "sec-websocket-extensions": "additions to the protocol, such as compression",
+  "sec-websocket-key": "a random value, for the server to compute its answer from; it is no secret",
+  "sec-websocket-version": "the version of the protocol: 13 is the one of RFC 6455",
+  "server": "which program answers",
+  "transfer-encoding": "chunked: the length is not known yet, so the body comes in pieces that each say theirs",
+  "upgrade": "the protocol to change to",
+  "user-agent": "which program asks",
+}));
+const headerName = (line) => line.split(":")[0].toLowerCase();
+const headerNote = (line) => HEADERS.get(headerName(line)) ?? "a header: name, colon, value";
+
+const chunkNote = (line) => {
+  const size = parseInt(line, 16);
+  return size === 0 ? "a chunk of size 0: the last one" : `size of the next chunk: 0x${line.trim()} = ${size} bytes`;
+};
+
+const FIELDS = new Map([
+  ["id", "the cursor: where this reader stands; EventSource brings it back as Last-Event-ID"],
+  ["data", "what is told"],
+  ["event", "what kind of event this is, if it is no message"],
+  ["retry", "how many milliseconds to wait before coming back, if the connection is lost"],
+]);
+const fieldNote = (line) => {
+  if (line.startsWith(":")) return "a comment, which says nothing: the heartbeat";
+  return FIELDS.get(line.split(":")[0]) ?? (line.trim() ? "a field of the event" : "an empty line: the event ends");
+};
+
+const frameNote = ({ fin, opcode, opcodeName, masked, length }) =>
+  `${fin ? "FIN: this frame ends a message" : "no FIN: the message goes on in another frame"}; ` +
+  `opcode ${opcode}: ${opcodeName}; ${masked ? "masked, as clients must" : "no mask, as only clients mask"}; ` +
+  `${length} bytes of payload`;
+const payloadNote = (direction, opcode, texts) => {
+  if (opcode === 8) return "why the connection is closed, in words";
+  if (opcode > 8) return "the payload of a ping, which comes back in the pong";
+  if (opcode === 2) return "bytes that are no text";
+  if (direction === "up") return "what the client publishes";
+  return texts > 1 ? "messages were missed" : "the cursor: where this reader stands";
+};
+const CLOSE_CODES = {
+  1000: "done",
+  1001: "going away",
+  1003: "only text is understood",
+  1008: "this is not accepted",
+};
+
+/** JSON as an object; an empty one if it is no JSON. */
+function parse(text) {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}
+
+function decode(bytes) {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+}
