@@ -1,7 +1,7 @@
 // The code of a transport, server and browser: the very files that run.
 import hljs from "highlight.js";
-import python from "highlight.js/python";
-import javascript from "highlight.js/javascript";
+import python from "highlight.js/languages/python";
+import javascript from "highlight.js/languages/javascript";
 
 hljs.registerLanguage("python", python);
 hljs.registerLanguage("javascript", javascript);

@@ -29,7 +29,7 @@ export function Ladder({ model, top_ms, window_ms, now_ms, width, height, select
   const arrived = spread(messages.filter(m => m.arrived_ms).map(message => ({ id: message.cursor, direction: "up", at_ms: message.arrived_ms })), y);
   return html`
     <svg class="ladder" width=${width} height=${height} viewBox="0 0 ${width} ${height}" role="img" aria-label=${title}>
-      <defs><clipPath id=${small ? `clip-${small}` : "clip"}><rect class="past" x="0" y="0" width=${width} height=${Math.max(0, y(now_ms))} /></clipPath></defs>
+      <defs><clipPath id=${small ? `clip-${small}` : "clip"}><rect x="0" y=${head - 8} width=${width} height=${Math.max(0, y(now_ms) - head + 8)} /></clipPath></defs>
       ${!small && html`<g class="ends"><text x=${left} y="20" text-anchor="middle">Browser</text><text x=${right} y="20" text-anchor="middle">Server</text></g>`}
       <line class="life" x1=${left} y1=${head} x2=${left} y2=${height} /><line class="life" x1=${right} y1=${head} x2=${right} y2=${height} />
       <g clip-path="url(#${small ? `clip-${small}` : "clip"})">

@@ -205,7 +205,7 @@ function* answers(reader, connection) {
     else beginBody(reader, headers, Infinity); // without a length, it ends with the connection
     let end = { messages: [], missed: false, empty: false, cursor: null };
     if (contentType.startsWith("text/event-stream")) yield* events(reader);
-    else if (status === 200 && /^\/(short|long)-poll(\?|$)/.test(target)) end = yield* batch(reader);
+    else if (status === 200 && /^[^?]*\/(short|long)-poll(\?|$)/.test(target)) end = yield* batch(reader);
     else for (let here; (here = yield* reader.more()); ) reader.name(here.length, "body", "the body of the answer");
     reader.facts.push({ type: "answer_end", number, ...end });
     reader.left = Infinity;

@@ -64,7 +64,7 @@ export function shown(bytes, { kind, text }) {
   if (text !== undefined) return `${hex(bytes.subarray(0, 8))}${bytes.length > 8 ? " …" : ""} ⊕ mask = ${cut(text)}`;
   const said = decoder.decode(bytes);
   if (/[\u0000-\u0008\u000e-\u001f\ufffd]/.test(said)) return hex(bytes.subarray(0, 64));
-  return cut(said.replaceAll("\r", "␍").replaceAll("\n", "␊\n").replace(/\n$/, ""));
+  return cut(said).split(/(\r\n|\r|\n)/).map((text, i) => (i % 2 ? html`<span class="line-end">${JSON.stringify(text).slice(1, -1)}</span>${"\n"}` : text));
 }
 
 const cut = text => (text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)} … (${text.length - TEXT_MAX} more)` : text);
