@@ -5,7 +5,7 @@ import { html } from "htm/preact";
 import { sequence } from "./model.js";
 
 const LABEL_GAP_PX = 21;
-const JUMP_AT = 0.94, JUMP_TO = 0.3; // when the present nears the bottom, the picture jumps up, and stands still again
+const JUMP_AT = 0.94, JUMP_TO = 0.4; // when the present nears the bottom, the picture jumps up, and stands still again
 
 /** Where the picture begins in time so that `now_ms` is in it; moves only when it must. */
 export function pageTop(top_ms, now_ms, window_ms) {
@@ -23,30 +23,31 @@ export function Ladder({ model, top_ms, window_ms, now_ms, width, height, select
   const y = at_ms => head + ((at_ms - top_ms) / window_ms) * (height - head);
   const seen = (from_ms, to_ms) => to_ms >= top_ms && from_ms <= Math.min(now_ms, top_ms + window_ms);
   const arrows = model.arrows.filter(arrow => seen(arrow.at_ms, arrow.arrives_ms));
-  const labelled = spread(arrows, y);
+  const labels = small ? [] : spread(arrows.map((arrow, i) => label(arrow, arrows[i - 1], y, left, right)));
   const messages = [...model.messages.values()].filter(({ published_ms, sent_ms, arrived_ms }) => seen(published_ms, arrived_ms ?? sent_ms ?? now_ms));
-  const numbered = spread(messages.map(message => ({ id: message.cursor, direction: "down", at_ms: message.published_ms })), y);
-  const arrived = spread(messages.filter(m => m.arrived_ms).map(message => ({ id: message.cursor, direction: "up", at_ms: message.arrived_ms })), y);
+  const numbers = small ? [] : spread(messages.flatMap(({ cursor, published_ms, arrived_ms }) => [
+    { key: `published-${cursor}`, x: right + 18, y: y(published_ms) + 6, anchor: "start", text: `${width < 500 ? "" : "message "}${sequence(cursor)}` },
+    ...(arrived_ms ? [{ key: `arrived-${cursor}`, x: left - 14, y: y(arrived_ms) + 6, anchor: "end", text: `${sequence(cursor)}: ${duration(arrived_ms - published_ms)}` }] : []),
+  ]));
   return html`
     <svg class="ladder" width=${width} height=${height} viewBox="0 0 ${width} ${height}" role="img" aria-label=${title}>
-      <defs><clipPath id=${small ? `clip-${small}` : "clip"}><rect x="0" y=${head - 8} width=${width} height=${Math.max(0, y(now_ms) - head + 8)} /></clipPath></defs>
+      <defs><clipPath id=${small ? `clip-${small}` : "clip"}><rect x="0" y=${head - 4} width=${width} height=${Math.max(0, y(now_ms) - head + 4)} /></clipPath></defs>
       ${!small && html`<g class="ends"><text x=${left} y="20" text-anchor="middle">Browser</text><text x=${right} y="20" text-anchor="middle">Server</text></g>`}
-      <line class="life" x1=${left} y1=${head} x2=${left} y2=${height} /><line class="life" x1=${right} y1=${head} x2=${right} y2=${height} />
+      <line class="life" x1=${left} y1=${head - 4} x2=${left} y2=${height} /><line class="life" x1=${right} y1=${head - 4} x2=${right} y2=${height} />
       <g clip-path="url(#${small ? `clip-${small}` : "clip"})">
         ${model.holds.filter(hold => seen(hold.from_ms, hold.to_ms ?? now_ms)).map(hold => html`
           <rect key=${`hold-${hold.connection}-${hold.number}`} class=${hold.endless ? "open" : "held"} x=${right - 5} width="10"
             y=${y(hold.from_ms)} height=${Math.max(0, y(hold.to_ms ?? top_ms + 2 * window_ms) - y(hold.from_ms))} />`)}
         ${messages.filter(({ published_ms, sent_ms }) => (sent_ms ?? now_ms) - published_ms > window_ms / 100).map(({ cursor, published_ms, sent_ms }) => html`
           <line key=${`wait-${cursor}`} class="waits" x1=${right + 9} x2=${right + 9} y1=${y(published_ms)} y2=${y(sent_ms ?? top_ms + 2 * window_ms)} />`)}
-        ${arrows.map(arrow => html`<${Arrow} key=${arrow.id} arrow=${arrow} y=${y} left=${left} right=${right} label=${!small && labelled.has(arrow.id)}
+        ${arrows.map(arrow => html`<${Arrow} key=${arrow.id} arrow=${arrow} y=${y} left=${left} right=${right}
           selected=${arrow.id === selected} onSelect=${onSelect} />`)}
         ${messages.map(({ cursor, published_ms, arrived_ms }) => html`
           <g key=${cursor} class="message">
             <circle class="published" cx=${right} cy=${y(published_ms)} r=${small ? 5 : 7} />
             ${arrived_ms && html`<circle class="arrived" cx=${left} cy=${y(arrived_ms)} r=${small ? 5 : 7} />`}
-            ${!small && numbered.has(cursor) && html`<text x=${right + 18} y=${y(published_ms) + 6}>${width < 500 ? "" : "message "}${sequence(cursor)}</text>`}
-            ${!small && arrived_ms && arrived.has(cursor) && html`<text x=${left - 14} y=${y(arrived_ms) + 6} text-anchor="end">${sequence(cursor)}: ${duration(arrived_ms - published_ms)}</text>`}
           </g>`)}
+        ${[...labels, ...numbers].map(({ key, text, x, y, anchor, tone }) => html`<text key=${key} class=${tone} x=${x} y=${y} text-anchor=${anchor}>${text}</text>`)}
         ${!small && model.marks.filter(mark => seen(mark.at_ms, mark.at_ms)).map(mark => html`
           <g key=${`mark-${mark.at_ms}`} class="mark"><line x1=${left} x2=${right} y1=${y(mark.at_ms)} y2=${y(mark.at_ms)} />
             <text x=${(left + right) / 2} y=${y(mark.at_ms) - 6} text-anchor="middle">✕ ${mark.text}</text></g>`)}
@@ -55,31 +56,39 @@ export function Ladder({ model, top_ms, window_ms, now_ms, width, height, select
     </svg>`;
 }
 
-function Arrow({ arrow, y, left, right, label, selected, onSelect }) {
+function Arrow({ arrow, y, left, right, selected, onSelect }) {
   const up = arrow.direction === "up";
   const [from, to] = up ? [left, right] : [right, left];
   const y1 = y(arrow.at_ms), y2 = y(arrow.arrives_ms), angle = (Math.atan2(y2 - y1, to - from) * 180) / Math.PI;
-  // Questions stand above their line near the browser, answers below theirs near the server: so both can be read.
-  const at = 0.08, x = from + (to - from) * at, lift = up ? -7 : 19;
   return html`
     <g class="arrow ${arrow.tone} ${selected ? "selected" : ""}" data-id=${arrow.id} onClick=${() => onSelect?.(arrow.id)}>
       <title>${arrow.label}</title>
       <line class="target" x1=${from} y1=${y1} x2=${to} y2=${y2} />
       <line class="shaft" x1=${from} y1=${y1} x2=${to} y2=${y2} />
       <path class="tip" d="M0,0 L-13,-5.5 L-13,5.5 Z" transform="translate(${to},${y2}) rotate(${angle})" />
-      ${label && html`<text x=${x} y=${y1 + (y2 - y1) * at + lift} text-anchor=${up ? "start" : "end"}>${arrow.label}</text>`}
     </g>`;
 }
 
-/** Those of some things with { id, direction, at_ms } that can have a text without covering another of their side. */
-function spread(things, y) {
-  const last = { up: -Infinity, down: -Infinity }, chosen = new Set();
-  for (const { id, direction, at_ms } of [...things].sort((a, b) => a.at_ms - b.at_ms)) {
-    if (y(at_ms) - last[direction] < LABEL_GAP_PX) continue;
-    last[direction] = y(at_ms);
-    chosen.add(id);
-  }
-  return chosen;
+/** Where an arrow's text stands: away from the arrow before it, if that ends where this one begins. */
+function label(arrow, before, y, left, right) {
+  const up = arrow.direction === "up", y1 = y(arrow.at_ms), y2 = y(arrow.arrives_ms);
+  const follows = before && before.direction !== arrow.direction && y1 - y(before.arrives_ms) < 2 * LABEL_GAP_PX;
+  const share = 0.06, x = left + (right - left) * share, far = right - (right - left) * share;
+  const near = y1 + (y2 - y1) * share, end = y2 - (y2 - y1) * share;
+  const place = up
+    ? follows ? { x: far, y: end + 18, anchor: "end" } : { x, y: near - 7, anchor: "start" }
+    : follows ? { x: far, y: near + 19, anchor: "end" } : { x: far, y: near - 7, anchor: "end" };
+  return { key: `arrow-${arrow.id}`, text: arrow.label, tone: arrow.tone, ...place };
+}
+
+/** Those of some texts that can be shown without one covering another. */
+function spread(texts) {
+  const last = {};
+  return texts.filter(({ anchor, y }) => {
+    if (y - (last[anchor] ?? -Infinity) < LABEL_GAP_PX) return false;
+    last[anchor] = y;
+    return true;
+  });
 }
 
 /** `8.3 ms`, `310 ms`, `2.41 s`. */

@@ -14,9 +14,11 @@ import { Delays } from "./delays.js";
 import { prediction, Question } from "./predict.js";
 import { expected } from "./theory.js";
 import { Action, onKeys, Slider } from "./controls.js";
+import { narrate } from "./narrate.js";
 import { showCode } from "./code.js";
 
 const FRAMES_HZ = 30;
+const SENTENCES = 3;
 const transport = document.body.dataset.transport;
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -39,6 +41,7 @@ const sockets = new Sockets();
 const changed = signal(0); // whatever is drawn reads it, and is drawn again when it counts up
 const server = signal({ there: false, why: "" });
 const client = signal({ there: false, why: "" });
+const told = []; // the last sentences about what happened
 const seen = { now_ms: 0, top_ms: 0, selected: null };
 let stop = null, after = null;
 
@@ -46,7 +49,15 @@ const show = () => { changed.value++; };
 
 /** One piece of news passes the gate; returns whether there is something new to see. */
 function apply([what, value]) {
+  const visible = learn(what, value);
+  const sentence = visible && narrate(transport, what, value, model);
+  if (sentence) told.push(sentence);
+  if (told.length > SENTENCES) told.shift();
   show();
+  return visible;
+}
+
+function learn(what, value) {
   if (what === "piece") {
     const piece = sockets.read(value);
     if (piece.transport !== transport) return false;
@@ -145,7 +156,8 @@ function Page() {
     <${Notices} />
     <${Controls} />
     <div class="stage">
-      <section class="picture" aria-label="Ladder diagram"><${Live} selected=${selected?.id} /></section>
+      <section class="picture" aria-label="Ladder diagram"><${Live} selected=${selected?.id} />
+        <ol class="told" role=${gate.stopped ? "status" : null}>${told.map(sentence => html`<li>${sentence}</li>`)}</ol></section>
       <div class="side">
         <${Counters} />
         <section class="wire" aria-label="On the wire">
@@ -159,14 +171,13 @@ function Page() {
 
 function Notices() {
   const lost = !server.value.there, off = !client.value.there;
-  const uncertainty = feed.clock.known ? `delays exact to ±${duration(feed.clock.uncertainty_ms)}` : "setting the clock";
   return html`
     <div class="status" role="status">
       ${problems.map(problem => html`<p class="notice">${problem}</p>`)}
       ${lost ? html`<p class="notice">The server can't be reached. ${server.value.why} This page tries again every second.</p>`
         : off && stop ? html`<p class="notice">Not receiving: ${client.value.why || "connecting"}. It tries again by itself.</p>`
-        : html`<p>Live, ${uncertainty}. ${values.session ? `Shared as “${session}”: rate and delay are everybody's.` : "This page has its own messages."}
-            ${" "}${gate.stopped ? html`<strong>The picture is stopped; press “Step” for what came next.</strong>` : ""}</p>`}
+        : gate.stopped ? html`<p><strong>The picture is stopped.</strong> Step shows what happened next; ${gate.waiting.length ? `${gate.waiting.length} things wait` : "nothing waits"}.</p>`
+        : values.session && html`<p>Shared as “${session}”: its messages, their rate and the delay are everybody's.</p>`}
     </div>`;
 }
 
@@ -176,7 +187,7 @@ function Controls() {
     <section class="controls" aria-label="Controls">
       ${transport === "short_poll" && html`<${Slider} ...${of("interval")} label="Ask every" unit="s" stops=${[0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 30]} tip="How long the browser pauses after an answer before it asks again." />`}
       ${transport === "long_poll" && html`<${Slider} ...${of("hold")} label="Hold up to" unit="s" stops=${[1, 2, 5, 10, 25, 60]} tip="How long the server keeps a question without an answer. Then it answers with nothing, and the browser asks again." />`}
-      <${Slider} ...${of("rate")} label="Messages" unit=${value => (value ? `${value} per second` : "none")} stops=${[0, 0.1, 0.2, 0.5, 1, 2, 5, 10]} tip="How many messages the server publishes, at random times, as news comes." />
+      <${Slider} ...${of("rate")} label="Messages" unit=${value => (value ? `${value} /s` : "none")} stops=${[0, 0.1, 0.2, 0.5, 1, 2, 5, 10]} tip="How many messages the server publishes, at random times, as news comes." />
       <${Slider} ...${of("delay")} label="Each way takes" unit="ms" stops=${[0, 10, 25, 50, 100, 200, 300, 500, 1000]} tip="Emulated: every byte of this page waits this long on its way, up and down. On one machine the real way is near zero." />
       <div class="actions">
         <${Action} name="publish" label="Publish one" hotkey="P" onClick=${actions.publish} tip="The server publishes a message now. Watch how it gets here." />
@@ -217,14 +228,14 @@ function Counters() {
     ["messages", "messages", messages],
     ["up", "bytes up", size(up), up],
     ["down", "bytes down", size(down), down],
-    ["per-message", "bytes per message", size(model.bytesPerMessage)],
+    ["per-message", "bytes/message", size(model.bytesPerMessage)],
     ["delay", "last delay", known ? duration(model.delays_ms.at(-1)) : "?"],
     ["median", "median delay", known ? duration(median(model.delays_ms)) : "?"],
   ];
   return html`
     <section class="counters" aria-label="Counters">
       <dl>${tiles.map(([name, label, value, exactly]) => html`<div><dt>${label}</dt><dd id=${`count-${name}`} data-value=${exactly ?? value}>${value}</dd></div>`)}</dl>
-      <p class="hint">Counted on the socket for ${duration(Math.max(0, seen.now_ms - model.since_ms)).replace(/\.\d\d s/, " s")}, with these settings.
+      <p class="hint">Counted on the socket for ${Math.max(0, (seen.now_ms - model.since_ms) / 1000).toFixed(0)} s with these settings; delays are exact to ±${duration(feed.clock.uncertainty_ms)}.
         ${" "}<${Action} name="recount" label="Count anew" hotkey="R" onClick=${recount} tip="Set the counters to zero. They start anew by themselves when a setting changes." /></p>
     </section>`;
 }

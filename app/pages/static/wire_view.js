@@ -1,6 +1,6 @@
 // The wire: what was written on the socket, byte for byte, each part with what it says.
 import { html } from "htm/preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { duration, size } from "./ladder.js";
 
 const LISTED = 60;
@@ -12,7 +12,7 @@ const FRAMING = new Set(["frame_header", "mask"]); // bytes that are no text
 export function WireList({ arrows, selected, following, onSelect, since_ms }) {
   const list = useRef();
   const shown = arrows.slice(-LISTED);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const chosen = list.current?.querySelector("[aria-selected=true]");
     if (chosen) list.current.scrollTop = following ? list.current.scrollHeight : Math.min(Math.max(list.current.scrollTop, chosen.offsetTop + chosen.offsetHeight - list.current.clientHeight), chosen.offsetTop);
   }, [selected, shown.at(-1)?.id]);

@@ -1,0 +1,63 @@
+// What just happened, in one sentence, for somebody who sees this for the first time.
+import { duration, size } from "./ladder.js";
+import { sequence } from "./model.js";
+import { bytesIn } from "./wire_view.js";
+
+const AT_ONCE_MS = 20;
+
+/** A sentence about a piece of news (what, value), after `model` has learned it; empty if it is not worth one. */
+export function narrate(transport, what, value, model) {
+  if (what === "piece") return arrow(transport, model.arrows.at(-1), model);
+  if (what === "published") return published(transport, value, model);
+  if (what === "arrived") return `Message ${sequence(value.message.cursor)} is in the browser, ${duration(value.at_ms - value.message.published_ms)} after it was published.`;
+  if (what === "closed") return "The connection ends.";
+  if (what === "mark") return `${value.text[0].toUpperCase()}${value.text.slice(1)}.`;
+  return "";
+}
+
+function arrow(transport, arrow, model) {
+  const facts = arrow.pieces.flatMap(piece => piece.facts);
+  const has = type => facts.find(fact => fact.type === type);
+  const request = has("request"), end = has("answer_end"), answer = has("answer");
+  if (request) return asks(transport, request.target);
+  if (end?.messages.length) return brings(transport, end.messages, model);
+  if (end?.empty) {
+    const nothing = `nothing new, in ${size(bytesIn(arrow))}`;
+    return transport === "short_poll" ? `The server answers at once: ${nothing}.` : `The server gives the question back: ${nothing}.`;
+  }
+  const pushed = facts.filter(fact => fact.type === "message").map(fact => sequence(fact.cursor));
+  if (pushed.length) return `Message ${pushed.join(", ")} leaves at once, ${transport === "sse" ? "as some more of the answer that never ends" : "in a frame of its own"}.`;
+  if (has("upgrade")) return "The server agrees: from here on, both sides may send frames when they like.";
+  if (answer && transport === "sse") return "The answer begins, and will not end.";
+  if (has("missed") || end?.missed) return "The server says that some messages were missed.";
+  if (has("position")) return "The server says where the browser stands.";
+  if (has("heartbeat") || has("ping")) return "A heartbeat: the connection is still there.";
+  if (has("close")) return "One side says goodbye.";
+  return "";
+}
+
+function asks(transport, target) {
+  const after = new URLSearchParams(target.split("?")[1]).get("after");
+  const last = after && sequence(after);
+  const news = last === "0" || !after ? "is there anything?" : `is there anything after message ${last}?`;
+  if (transport === "short_poll") return `The browser asks: ${news}`;
+  if (transport === "long_poll") return `The browser asks: ${news} If not, it will wait.`;
+  if (transport === "sse") return "The browser asks for the stream, this once.";
+  return "The browser asks to change the protocol of this connection to WebSocket.";
+}
+
+function brings(transport, cursors, model) {
+  const numbers = cursors.map(sequence).join(", ");
+  const messages = cursors.map(cursor => model.messages.get(cursor)).filter(Boolean);
+  const waited_ms = Math.max(0, ...messages.map(({ published_ms, sent_ms }) => sent_ms - published_ms));
+  if (waited_ms > AT_ONCE_MS) return `The answer brings message ${numbers}, which waited ${duration(waited_ms)} for a question.`;
+  return transport === "long_poll" ? `Message ${numbers} answers the held question at once.` : `The answer brings message ${numbers}.`;
+}
+
+function published(transport, { cursor }, model) {
+  const number = sequence(cursor);
+  const held = model.holds.some(hold => hold.to_ms === null);
+  if (held) return `Message ${number} is published.`;
+  if (transport === "short_poll") return `Message ${number} is published. Nobody tells the browser: it waits for the next question.`;
+  return `Message ${number} is published while the browser is not ${transport === "long_poll" ? "asking" : "connected"}: it waits.`;
+}
