@@ -6,9 +6,13 @@ export class Gate {
   stopped = false;
   waiting = [];
   #apply;
+  #joins;
 
-  /** `apply(news)` is called for each piece of news that passes; it returns whether there is something new to see. */
-  constructor(apply) { this.#apply = apply; }
+  /**
+   * `apply(news)` is called for whatever passes, and returns whether there is something new to see; `joins(news)`
+   * tells whether it belongs to what is seen already.
+   */
+  constructor(apply, joins) { this.#apply = apply; this.#joins = joins; }
 
   push(news) {
     if (!this.stopped) this.#apply(news);
@@ -22,6 +26,7 @@ export class Gate {
   step() {
     this.stopped = true;
     while (this.waiting.length && !this.#apply(this.waiting.shift()));
+    while (this.waiting.length && this.#joins(this.waiting[0])) this.#apply(this.waiting.shift());
   }
 
   go() {

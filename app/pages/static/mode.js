@@ -49,8 +49,9 @@ const show = () => { changed.value++; };
 
 /** One piece of news passes the gate; returns whether there is something new to see. */
 function apply([what, value]) {
+  if (what === "piece") value = sockets.read(value);
   const visible = learn(what, value);
-  const sentence = visible && narrate(transport, what, value, model);
+  const sentence = narrate(transport, what, value, model);
   if (sentence) told.push(sentence);
   if (told.length > SENTENCES) told.shift();
   show();
@@ -59,10 +60,8 @@ function apply([what, value]) {
 
 function learn(what, value) {
   if (what === "piece") {
-    const piece = sockets.read(value);
-    if (piece.transport !== transport) return false;
     const before = model.arrows.at(-1);
-    return model.piece(piece) !== before;
+    return model.piece(value) !== before;
   }
   if (what === "published") model.published(value);
   else if (what === "arrived") model.arrived(value.message, value.at_ms);
@@ -74,7 +73,7 @@ function learn(what, value) {
   } else return false;
   return true;
 }
-const gate = new Gate(apply);
+const gate = new Gate(apply, ([what, value]) => what === "piece" && model.joins(value));
 const news = (what, value) => gate.push([what, value]);
 
 const feed = watch(session, page, (what, value) => {
@@ -188,7 +187,7 @@ function Controls() {
       ${transport === "short_poll" && html`<${Slider} ...${of("interval")} label="Ask every" unit="s" stops=${[0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 30]} tip="How long the browser pauses after an answer before it asks again." />`}
       ${transport === "long_poll" && html`<${Slider} ...${of("hold")} label="Hold up to" unit="s" stops=${[1, 2, 5, 10, 25, 60]} tip="How long the server keeps a question without an answer. Then it answers with nothing, and the browser asks again." />`}
       <${Slider} ...${of("rate")} label="Messages" unit=${value => (value ? `${value} /s` : "none")} stops=${[0, 0.1, 0.2, 0.5, 1, 2, 5, 10]} tip="How many messages the server publishes, at random times, as news comes." />
-      <${Slider} ...${of("delay")} label="Each way takes" unit="ms" stops=${[0, 10, 25, 50, 100, 200, 300, 500, 1000]} tip="Emulated: every byte of this page waits this long on its way, up and down. On one machine the real way is near zero." />
+      <${Slider} ...${of("delay")} label="Each way" unit="ms" stops=${[0, 10, 25, 50, 100, 200, 300, 500, 1000]} tip="Emulated: every byte of this page waits this long on its way, up and down. On one machine the real way is near zero." />
       <div class="actions">
         <${Action} name="publish" label="Publish one" hotkey="P" onClick=${actions.publish} tip="The server publishes a message now. Watch how it gets here." />
         <${Action} name="cut" label="Cut" hotkey="X" onClick=${actions.cut} tip="Break this page's connections without a goodbye, as a lost network does." />

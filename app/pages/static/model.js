@@ -41,17 +41,21 @@ export class Model {
     this.counts[direction] += bytes.length;
     this.counts.connections.add(connection);
     this.until_ms = Math.max(this.until_ms, arrives_ms);
-    const last = this.arrows.findLast(arrow => arrow.connection === connection);
-    let arrow = last;
-    if (last?.direction === direction && at_ms - last.at_ms < ONE_ARROW_MS) {
-      last.pieces.push(piece);
-    } else {
+    let arrow = this.arrows.at(-1);
+    if (this.joins(piece)) arrow.pieces.push(piece);
+    else {
       arrow = { id: ++this.#made, connection, direction, at_ms, arrives_ms, pieces: [piece] };
       this.#keep(this.arrows, arrow, ARROWS_KEPT);
     }
     for (const fact of facts) this.#learn(fact, piece);
     Object.assign(arrow, describe(arrow));
     return arrow;
+  }
+
+  /** Whether a piece left together with the last arrow, and is drawn as one with it. */
+  joins({ connection, direction, at_ms }) {
+    const last = this.arrows.at(-1);
+    return last?.connection === connection && last.direction === direction && at_ms - last.at_ms < ONE_ARROW_MS;
   }
 
   #learn(fact, { connection, at_ms, arrives_ms }) {

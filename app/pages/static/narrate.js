@@ -5,9 +5,9 @@ import { bytesIn } from "./wire_view.js";
 
 const AT_ONCE_MS = 20;
 
-/** A sentence about a piece of news (what, value), after `model` has learned it; empty if it is not worth one. */
+/** A sentence about some news (what, value; a piece decoded), after `model` has learned it; empty if it is not worth one. */
 export function narrate(transport, what, value, model) {
-  if (what === "piece") return arrow(transport, model.arrows.at(-1), model);
+  if (what === "piece") return piece(transport, value, model);
   if (what === "published") return published(transport, value, model);
   if (what === "arrived") return `Message ${sequence(value.message.cursor)} is in the browser, ${duration(value.at_ms - value.message.published_ms)} after it was published.`;
   if (what === "closed") return "The connection ends.";
@@ -15,14 +15,13 @@ export function narrate(transport, what, value, model) {
   return "";
 }
 
-function arrow(transport, arrow, model) {
-  const facts = arrow.pieces.flatMap(piece => piece.facts);
+function piece(transport, { facts }, model) {
   const has = type => facts.find(fact => fact.type === type);
   const request = has("request"), end = has("answer_end"), answer = has("answer");
   if (request) return asks(transport, request.target);
   if (end?.messages.length) return brings(transport, end.messages, model);
   if (end?.empty) {
-    const nothing = `nothing new, in ${size(bytesIn(arrow))}`;
+    const nothing = `nothing new, in ${size(bytesIn(model.arrows.at(-1)))}`;
     return transport === "short_poll" ? `The server answers at once: ${nothing}.` : `The server gives the question back: ${nothing}.`;
   }
   const pushed = facts.filter(fact => fact.type === "message").map(fact => sequence(fact.cursor));
