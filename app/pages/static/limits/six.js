@@ -1,0 +1,90 @@
+// Seven EventSources to one host, one after the other, and a fetch: over HTTP/1.1 the seventh waits, and so does the fetch.
+import { html } from "htm/preact";
+import { duration } from "../ladder.js";
+import { ask, Row, stream } from "./run.js";
+import { Rows } from "./rows.js";
+
+const STREAMS = 7;
+const AT_ONCE_MS = 600; // what has not opened after so long waits for something
+const GAP_MS = 150; // so that it can be followed by eye
+const BETWEEN_MS = 2000;
+
+export const count = number => ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"][number] ?? String(number);
+export const list = things => [things.slice(0, -1).join(", "), things.at(-1)].filter(Boolean).join(" and ");
+
+/** Open one stream after the other. */
+export async function fill(run, rows) {
+  for (const row of rows) {
+    stream(run, row);
+    await run.until(() => !row.waits, AT_ONCE_MS);
+    await run.wait(GAP_MS);
+  }
+}
+
+export const six = {
+  name: "six",
+  limit_s: 20,
+  end: "Close all",
+  starts: [{ id: "run-six", label: "Open seven", hotkey: "1" }],
+  nudge: { id: "close-one", label: "Close one", otherwise: "nothing waits now" },
+
+  plan(run) {
+    run.rows = Array.from({ length: STREAMS }, (_, i) => new Row(`EventSource ${i + 1}`, "sse"));
+    run.rows.push(new Row("fetch", "short_poll"));
+  },
+
+  async perform(run, { pause }) {
+    const streams = run.rows.slice(0, STREAMS), poll = run.rows.at(-1);
+    const waiting = () => run.rows.filter(row => row.waits);
+    run.say("Opening seven EventSources, one after the other, and then a fetch.");
+    await fill(run, streams);
+    ask(run, poll, "/short-poll", { cache: "no-store" });
+    await run.until(() => !waiting().length, AT_ONCE_MS);
+    const wait_ms = [1000 * pause];
+    while (waiting().length && streams.some(row => row.open)) {
+      const before = waiting();
+      run.say(`${list(before.map(row => row.label))} ${before.length > 1 ? "wait" : "waits"}, and the server knows nothing of ${before.length > 1 ? "them" : "it"}. Close one of the open ones; or it happens by itself.`);
+      await run.pause(wait_ms.pop() ?? BETWEEN_MS);
+      const first = streams.find(row => row.open);
+      first.close();
+      run.mark(`closed: ${first.label}`);
+      await run.until(() => waiting().length < before.length, BETWEEN_MS);
+    }
+    await run.wait(BETWEEN_MS / 2);
+  },
+
+  /** What was seen, in words: of rows alone, so that nothing is said that did not happen. */
+  verdict({ rows, marks, sees = true }, protocol) {
+    const streams = rows.filter(row => row.transport === "sse"), poll = rows.find(row => row.transport !== "sse");
+    if (rows.some(row => row.how === "lost")) return "A connection failed, so this says nothing about limits. Try again.";
+    const cut_ms = Math.min(...streams.map(row => row.ended_ms ?? Infinity));
+    const asked = rows.filter(row => row.asked_ms !== null);
+    const open = streams.filter(row => row.began_ms !== null && row.began_ms < cut_ms);
+    const waited = asked.filter(row => row.began_ms === null || row.began_ms >= cut_ms);
+    if (!waited.length) {
+      if (poll.asked_ms === null) return `Ended after ${count(open.length)} had opened: that is no limit yet. Let it go on.`;
+      return `All ${count(open.length)} opened, and the fetch was answered as well: no limit here. ${because(protocol)}`;
+    }
+    const sentEarly = waited.filter(row => row.reached_ms !== null && row.reached_ms < cut_ms);
+    const kept = list(waited.map(row => `${row.label} for ${duration((row.reached_ms ?? row.ended_ms) - row.asked_ms)}`));
+    const where = !sees ? "What the server saw of them is not known: this page was too slow to be told."
+      : sentEarly.length ? "Some of them had reached the server, though: it was the server that was slow, not a limit."
+      : "The server was idle, and had not been asked.";
+    const freed = waited.map(row => {
+      const before = marks.filter(mark => mark.at_ms <= row.reached_ms).at(-1);
+      if (row.reached_ms === null) return `${row.label} was never sent`;
+      return before ? `${row.label} was sent ${duration(row.reached_ms - before.at_ms)} after ${before.text.replace("closed: ", "")} was closed` : null;
+    }).filter(Boolean);
+    const others = open.length < 6 && !sentEarly.length ? " Six is usual: other tabs of this site may hold the rest." : "";
+    return `${capital(count(open.length))} EventSources were open at a time. Kept back: ${kept}. ${where} ${freed.length ? `${capital(list(freed))}.` : ""}${others}`;
+  },
+
+  Picture: ({ run, now_ms }) => html`<${Rows} ...${run} now_ms=${now_ms} least_s=${10} caption="Seven EventSources and a fetch: what the browser says, and whether the server was asked" />`,
+};
+
+export const capital = text => text[0].toUpperCase() + text.slice(1);
+
+/** Why no limit was met, as far as the page can know. */
+export const because = protocol => (/^h[23]/.test(protocol)
+  ? `This page came over HTTP/${protocol[1]}, where one connection carries them all.`
+  : "This browser gives a host more connections than the usual six.");
