@@ -20,7 +20,9 @@ const KNOWN = {
 const REDRAW_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 100;
 
 const { values, problems } = read(KNOWN);
-const changed = signal(0); // whatever is drawn reads it, and is drawn again when it counts up
+// Whatever is drawn reads one of these, and is drawn again when it counts up: all cards, or the one that runs. That one
+// by the clock, not with each thing that happens: drawing takes time, and would delay what is measured.
+const changed = signal(0), ticked = signal(0);
 const show = () => { changed.value++; };
 const tap = new Tap(show);
 const runs = new Map(); // by experiment: the last one
@@ -41,8 +43,15 @@ function start(experiment, way) {
   const run = running = tap.run = new Run(tap, 1000 * experiment.limit_s, show);
   runs.set(experiment, run);
   experiment.plan(run, values);
-  const drawing = setInterval(() => { if (!document.hidden) show(); }, REDRAW_MS);
-  run.atEnd(() => { clearInterval(drawing); running = null; });
+  const drawing = setInterval(() => { if (!document.hidden) ticked.value++; }, REDRAW_MS);
+  // Before, not after: the next page would have to wait for a connection too, and so for the end of this run.
+  const leave = () => run.end("page");
+  for (const leaving of ["beforeunload", "pagehide"]) addEventListener(leaving, leave);
+  run.atEnd(() => {
+    clearInterval(drawing);
+    for (const leaving of ["beforeunload", "pagehide"]) removeEventListener(leaving, leave);
+    running = null;
+  });
   run.go(() => experiment.perform(run, values, way));
 }
 
@@ -76,6 +85,7 @@ function Live({ experiment }) {
   changed.value;
   const run = runs.get(experiment);
   const runsNow = run !== undefined && run === running;
+  if (runsNow) ticked.value;
   const { Picture, option, nudge } = experiment;
   const why = reason(experiment);
   const label = way => (typeof way.label === "function" ? way.label(values) : way.label);
@@ -106,7 +116,6 @@ const capital = text => text[0].toUpperCase() + text.slice(1);
 
 onKeys(Object.fromEntries(EXPERIMENTS.map(experiment => [experiment.starts[0].hotkey, () => start(experiment, experiment.starts[0])])));
 addEventListener("keydown", event => { if (event.key === "Escape") running?.end("you"); });
-addEventListener("pagehide", () => running?.end("page"));
 
 for (const experiment of EXPERIMENTS) render(html`<${Live} experiment=${experiment} />`, document.querySelector(`#${experiment.name} .live`));
 render(problems.map(problem => html`<p class="notice">${problem}</p>`), document.getElementById("problems"));

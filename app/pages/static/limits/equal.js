@@ -28,7 +28,7 @@ export const equal = {
     for (const { group, said, options } of WAYS) {
       const pair = run.rows.filter(row => row.group === group);
       const after = run.tap.newest;
-      run.onPublished = (cursor, at_ms) => run.mark("message published", group, at_ms);
+      run.onPublished = (cursor, at_ms) => run.mark("message", "a message is published", group, at_ms);
       run.say(`Two equal questions, ${said}. The server holds each for up to ${HOLD_S} s${publish === "1" ? ", and has news after 2 s" : "; there is no news"}.`);
       for (const row of pair) ask(run, row, `/long-poll?after=${after}&hold=${HOLD_S}`, options);
       if (publish === "1") {

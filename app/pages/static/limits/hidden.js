@@ -43,7 +43,7 @@ export const hidden = {
     const { recording } = run;
     const now = () => performance.now();
     const look = () => { recording.look(document.hidden, now()); run.changed(); };
-    run.onPublished = (cursor, published_ms) => { if (published_ms >= run.rows[0].began_ms) recording.message(cursor, { published_ms }); };
+    run.onPublished = (cursor, published_ms) => { recording.message(cursor, { published_ms }); };
     // The stream first: from a hidden tab even this would be slower.
     const source = stream(run, run.rows[0]);
     source.onmessage = ({ lastEventId }) => { recording.message(lastEventId, { arrived_ms: now() }); look(); };
@@ -52,7 +52,7 @@ export const hidden = {
     document.addEventListener("visibilitychange", look);
     run.atEnd(() => document.removeEventListener("visibilitychange", look));
     const quiet = () => run.tap.say({ settings: { publish_hz: 0, delay_ms: 0 } });
-    run.tap.say({ settings: { publish_hz: MESSAGES_HZ, delay_ms: 0 } });
+    source.addEventListener("open", () => run.tap.say({ settings: { publish_hz: MESSAGES_HZ, delay_ms: 0 } }));
     run.atEnd(quiet);
     const tab = opens ? window.open(`/limits/away?seconds=${away}`) : null;
     run.atEnd(() => tab?.close());

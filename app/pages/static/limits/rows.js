@@ -2,7 +2,7 @@
 import { html } from "htm/preact";
 import { duration } from "../ladder.js";
 
-const AXES_S = [4, 6, 8, 10, 12, 15, 20, 25];
+const AXES_S = [4, 6, 8, 10, 12, 14, 16, 18, 20, 25, 30];
 
 /** `2.51 s`, and while it still goes on `2.5 s`. */
 const going = ms => (ms < 1000 ? `${(ms / 1000).toFixed(1)} s` : `${(Math.floor(ms / 100) / 10).toFixed(1)} s`);
@@ -13,16 +13,16 @@ export function browserSays(row, now_ms) {
   if (asked_ms === null) return { text: "not yet", tone: "none" };
   if (how === "lost") return { text: "failed", tone: "waits" };
   if (how === "answered") return { text: `answered after ${duration(ended_ms - asked_ms)}`, tone: "good" };
-  if (began_ms !== null) return { text: `open after ${duration(began_ms - asked_ms)}${ended_ms === null ? "" : ", closed"}`, tone: ended_ms === null ? "good" : "past" };
+  if (began_ms !== null) return ended_ms === null ? { text: `open after ${duration(began_ms - asked_ms)}`, tone: "good" } : { text: `opened after ${duration(began_ms - asked_ms)}`, tone: "past" };
   if (ended_ms !== null) return { text: `given up after ${duration(ended_ms - asked_ms)}`, tone: "waits" };
   return { text: `waiting ${going(now_ms - asked_ms)}`, tone: "waits" };
 }
 
 /** What the server's tap has seen of it. */
-export function serverSaw({ asked_ms, reached_ms, ended_ms }, sees = true) {
+export function serverSaw({ asked_ms, sent_ms, ended_ms }, sees = true) {
   if (asked_ms === null) return { text: "", tone: "none" };
-  if (reached_ms !== null) return { text: `asked after ${duration(reached_ms - asked_ms)}`, tone: "past" };
-  if (!sees) return { text: "not known", tone: "past" };
+  if (sent_ms !== null) return { text: `asked after ${duration(sent_ms - asked_ms)}`, tone: "past" };
+  if (!sees) return { text: "out of sight", tone: "past" };
   return { text: ended_ms === null ? "not asked" : "never asked", tone: "waits" };
 }
 
@@ -56,14 +56,14 @@ export function Rows({ rows, marks, now_ms, sees, least_s, caption }) {
         </tbody>`)}
     </table>
     <p class="legend"><span class="key waiting"></span> kept back in the browser <span class="key sent"></span> sent: the connection is taken
-      ${marks.length > 0 && html` <span class="key event"></span> ${marks[0].text.replace(/ \d+$/, "")}`}</p>`;
+      ${marks.length > 0 && html` <span class="key event"></span> ${marks[0].means}`}</p>`;
 }
 
 function One({ row, from_ms, span_ms, now_ms, sees, marks, first }) {
   const at = ms => `${Math.min(100, Math.max(0, (100 * (ms - from_ms)) / span_ms))}%`;
   const bar = (kind, since_ms, until_ms) => html`<i class=${`bar ${kind}`} style=${{ left: at(since_ms), width: `calc(${at(until_ms)} - ${at(since_ms)})` }}></i>`;
-  const { asked_ms, reached_ms, began_ms, ended_ms } = row;
-  const sent_ms = reached_ms ?? began_ms, last_ms = ended_ms ?? now_ms;
+  const { asked_ms, ended_ms } = row;
+  const sent_ms = row.sent_ms ?? row.began_ms, last_ms = ended_ms ?? now_ms;
   const browser = browserSays(row, now_ms), server = serverSaw(row, sees);
   return html`
     <tr data-transport=${row.transport}>

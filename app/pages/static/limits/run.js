@@ -8,12 +8,14 @@ export class Row {
   asked_ms = null; // by the script
   reached_ms = null; // the server's socket, says the tap
   began_ms = null; // open, says the browser; of a fetch: its answer has begun
-  left_ms = null; // the whole answer has left the server, says the tap
+  left_ms = null; // its whole answer has left the server, says the tap
   ended_ms = null;
   how = null; // closed (by us), answered, lost
-  request = null; // which request of which connection, as the tap counts them
 
   constructor(label, transport, group) { Object.assign(this, { label, transport, group }); }
+
+  /** When the server was asked, as far as the two clocks agree: not before the script did, nor after the browser knew. */
+  get sent_ms() { return this.reached_ms === null ? null : Math.max(this.asked_ms, Math.min(this.reached_ms, this.began_ms ?? Infinity)); }
 
   get open() { return this.began_ms !== null && this.ended_ms === null; }
   get waits() { return this.asked_ms !== null && this.began_ms === null && this.ended_ms === null; }
@@ -35,6 +37,7 @@ export class Run {
   sees = true; // the tap has told everything
   nudges = 0; // how often somebody wanted it to go on
   nudgeable = false;
+  #requests = {}; // by transport, as the tap saw them
   #waiting = new Set();
   #closers = [];
   #limit;
@@ -49,12 +52,13 @@ export class Run {
   get running() { return this.ended_ms === null; }
 
   /** What is happening, in a sentence. */
-  say(stage) { this.stage = stage; this.changed(); }
+  say(stage) { this.stage = stage; this.#redraw(); }
 
-  /** Something is new: whoever waits for it looks again, and the picture is drawn anew. */
+  /** Something is new: whoever waits for it looks again. */
   changed() {
+    this.#pair();
     for (const check of [...this.#waiting]) check();
-    this.#redraw();
+    if (!this.running) this.#redraw(); // late news from the tap
   }
 
   /** Wait until `condition()` holds, but at most so long; resolves to whether it does. */
@@ -82,7 +86,8 @@ export class Run {
 
   nudge() { this.nudges++; this.changed(); }
 
-  mark(text, group, at_ms = performance.now()) { this.marks.push({ at_ms, text, group }); }
+  /** Something else happened: `text` says what exactly, `means` what its line in the picture stands for. */
+  mark(text, means, group, at_ms = performance.now()) { this.marks.push({ at_ms, text, means, group }); }
 
   /** Do this when the run ends, however it does. */
   atEnd(close) { this.#closers.push(close); }
@@ -108,17 +113,25 @@ export class Run {
     this.changed();
   }
 
-  // What the tap tells. Requests reach the server in the order in which they were asked for, if they do.
-  reached(transport, request, at_ms) {
-    const row = this.rows.find(row => row.transport === transport && row.asked_ms !== null && row.reached_ms === null);
-    if (row) Object.assign(row, { request, reached_ms: Math.max(at_ms, row.asked_ms) });
+  /** The tap saw a request. */
+  reached(transport, name, reached_ms) {
+    (this.#requests[transport] ??= []).push({ name, reached_ms, left_ms: null });
     this.changed();
   }
 
-  left(request, at_ms) {
-    const row = this.rows.find(row => row.request === request);
-    if (row) row.left_ms ??= at_ms;
+  /** The tap saw the end of its answer. */
+  left(name, left_ms) {
+    for (const request of Object.values(this.#requests).flat()) if (request.name === name) request.left_ms = left_ms;
     this.changed();
+  }
+
+  /** Requests are alike; the first that reached the server is that of the row that was the first to open, and so on. */
+  #pair() {
+    for (const [transport, requests] of Object.entries(this.#requests)) {
+      const rows = this.rows.filter(row => row.transport === transport && row.asked_ms !== null);
+      rows.sort((a, b) => (a.began_ms ?? Infinity) - (b.began_ms ?? Infinity) || a.asked_ms - b.asked_ms);
+      rows.forEach((row, i) => Object.assign(row, requests[i] && { reached_ms: requests[i].reached_ms, left_ms: requests[i].left_ms }));
+    }
   }
 
   published(cursor, at_ms) {

@@ -8,6 +8,7 @@ const STREAMS = 7;
 const AT_ONCE_MS = 600; // what has not opened after so long waits for something
 const GAP_MS = 150; // so that it can be followed by eye
 const BETWEEN_MS = 2000;
+const CLOCKS_MS = 100;
 
 export const count = number => ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"][number] ?? String(number);
 export const list = things => [things.slice(0, -1).join(", "), things.at(-1)].filter(Boolean).join(" and ");
@@ -43,11 +44,11 @@ export const six = {
     const wait_ms = [1000 * pause];
     while (waiting().length && streams.some(row => row.open)) {
       const before = waiting();
-      run.say(`${list(before.map(row => row.label))} ${before.length > 1 ? "wait" : "waits"}, and the server knows nothing of ${before.length > 1 ? "them" : "it"}. Close one of the open ones; or it happens by itself.`);
+      run.say(`${capital(list(before.map(row => (row === poll ? "the fetch" : row.label))))} ${before.length > 1 ? "wait" : "waits"}, and the server knows nothing of ${before.length > 1 ? "them" : "it"}. Close one of the open ones; or it happens by itself.`);
       await run.pause(wait_ms.pop() ?? BETWEEN_MS);
       const first = streams.find(row => row.open);
+      run.mark(first.label, "one is closed");
       first.close();
-      run.mark(`closed: ${first.label}`);
       await run.until(() => waiting().length < before.length, BETWEEN_MS);
     }
     await run.wait(BETWEEN_MS / 2);
@@ -65,18 +66,20 @@ export const six = {
       if (poll.asked_ms === null) return `Ended after ${count(open.length)} had opened: that is no limit yet. Let it go on.`;
       return `All ${count(open.length)} opened, and the fetch was answered as well: no limit here. ${because(protocol)}`;
     }
-    const sentEarly = waited.filter(row => row.reached_ms !== null && row.reached_ms < cut_ms);
-    const kept = list(waited.map(row => `${row.label} for ${duration((row.reached_ms ?? row.ended_ms) - row.asked_ms)}`));
-    const where = !sees ? "What the server saw of them is not known: this page was too slow to be told."
-      : sentEarly.length ? "Some of them had reached the server, though: it was the server that was slow, not a limit."
-      : "The server was idle, and had not been asked.";
+    const name = row => (row === poll ? "the fetch" : row.label);
+    // Two clocks are compared here: so a bit before is not before.
+    const sentEarly = waited.filter(row => row.sent_ms !== null && row.sent_ms < cut_ms - CLOCKS_MS);
+    const kept = list(waited.map((row, i) => `${name(row)} ${i ? "" : "was kept back "}for ${duration((row.sent_ms ?? row.ended_ms) - row.asked_ms)}`));
+    const where = !sees ? "what the server saw meanwhile is not known, for this page was too slow to be told"
+      : sentEarly.length ? `but ${list(sentEarly.map(name))} had reached the server: it was the server that was slow, and no limit`
+      : "all that time, the server had not been asked";
     const freed = waited.map(row => {
-      const before = marks.filter(mark => mark.at_ms <= row.reached_ms).at(-1);
-      if (row.reached_ms === null) return `${row.label} was never sent`;
-      return before ? `${row.label} was sent ${duration(row.reached_ms - before.at_ms)} after ${before.text.replace("closed: ", "")} was closed` : null;
+      const before = marks.filter(mark => mark.at_ms <= (row.began_ms ?? row.sent_ms)).at(-1);
+      if (row.sent_ms === null) return sees ? `${name(row)} was never sent` : null;
+      return before ? `${name(row)} was sent ${duration(Math.max(0, row.sent_ms - before.at_ms))} after ${before.text} was closed` : null;
     }).filter(Boolean);
     const others = open.length < 6 && !sentEarly.length ? " Six is usual: other tabs of this site may hold the rest." : "";
-    return `${capital(count(open.length))} EventSources were open at a time. Kept back: ${kept}. ${where} ${freed.length ? `${capital(list(freed))}.` : ""}${others}`;
+    return `${capital(count(open.length))} EventSources were open at the same time. ${capital(kept)}: ${where}. ${freed.length ? `${capital(list(freed))}.` : ""}${others}`.trim();
   },
 
   Picture: ({ run, now_ms }) => html`<${Rows} ...${run} now_ms=${now_ms} least_s=${10} caption="Seven EventSources and a fetch: what the browser says, and whether the server was asked" />`,

@@ -36,7 +36,7 @@ export const sockets = {
     run.say(`${run.rows.filter(row => row.open).length} connections are open. They will be closed in a moment.`);
     await run.pause(1000 * pause);
     if (poll?.waits) {
-      run.mark("closed: all EventSources");
+      run.mark("all EventSources", "the EventSources are closed");
       for (const row of of("sse")) row.close();
       await run.until(() => !poll.waits, MOST_MS);
       await run.wait(500);
@@ -57,12 +57,10 @@ export const sockets = {
       : `Only ${count(open.length)} of ${count(asked.length)} WebSockets were open when they were closed.`;
     const streams = of("sse").filter(row => row.began_ms !== null);
     if (!streams.length) return `${all} No HTTP connection was in the way: take the six EventSources first, and compare.`;
-    // The fetch waited if it was not sent before the WebSockets were open.
+    // The fetch waited if it was not answered before the WebSockets were open.
     const opened_ms = Math.max(...open.map(row => row.began_ms), first_ms);
-    const waited = poll.reached_ms === null || poll.reached_ms > opened_ms;
-    if (waited && poll.began_ms !== null && poll.began_ms <= opened_ms) return all;
-    return waited
-      ? `${all} Meanwhile ${count(streams.length)} EventSources had all the places for HTTP/1.1, and the fetch waited ${duration((poll.reached_ms ?? poll.ended_ms) - poll.asked_ms)}: WebSockets are in another pool.`
+    return poll.began_ms === null || poll.began_ms > opened_ms
+      ? `${all} Meanwhile ${count(streams.length)} EventSources had all the places for HTTP/1.1, and the fetch waited ${duration((poll.sent_ms ?? poll.ended_ms) - poll.asked_ms)}: WebSockets are in another pool.`
       : `${all} But the fetch was not kept back either, with ${count(streams.length)} EventSources open: this shows no separate pool. ${because(protocol)}`;
   },
 
