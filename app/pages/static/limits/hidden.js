@@ -84,7 +84,7 @@ export const hidden = {
     const longest_ms = Math.max(...stops_ms);
     const timer = ticks.length >= 0.8 * due
       ? `the timer that should tick ${due} times did ${ticks.length} times: this browser did not slow it down in that time`
-      : `the timer that should tick ${due} times did ${ticks.length} times${longest_ms > 30_000 ? `, and once it slept for ${duration(longest_ms)}` : ""}`;
+      : `the timer that should tick ${due} times did ${ticks.length} times${longest_ms > 30_000 ? `, and slept for up to ${duration(longest_ms)} at a time` : ""}`;
     const sse = !published.length ? "no message was published meanwhile"
       : arrived.length === published.length ? `SSE delivered ${arrived.length} of ${published.length} messages, the slowest within ${duration(latest_ms)}`
       : `SSE delivered only ${arrived.length} of ${published.length} messages: the browser slowed the network down too`;
