@@ -19,6 +19,7 @@ import { showCode } from "./code.js";
 
 const FRAMES_HZ = 30;
 const SENTENCES = 3;
+const FEED_BEHIND_MS = 40; // what the feed tells of a message's way is given time to be here before its arrival
 const transport = document.body.dataset.transport;
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -48,13 +49,12 @@ let stop = null, after = null;
 const show = () => { changed.value++; };
 
 /** One piece of news passes the gate; returns whether there is something new to see. */
-function apply([what, value]) {
+function apply({ what, value }) {
   if (what === "piece") value = sockets.read(value);
   const visible = learn(what, value);
   const sentence = narrate(transport, what, value, model);
   if (sentence) told.push(sentence);
   if (told.length > SENTENCES) told.shift();
-  show();
   return visible;
 }
 
@@ -73,8 +73,8 @@ function learn(what, value) {
   } else return false;
   return true;
 }
-const gate = new Gate(apply, ([what, value]) => what === "piece" && model.joins(value));
-const news = (what, value) => gate.push([what, value]);
+const gate = new Gate(apply, ({ what, value }) => what === "piece" && model.joins(value));
+const news = (what, value) => { gate.push({ what, value, at_ms: value.at_ms ?? value.published_ms ?? now_ms() }); show(); };
 
 const feed = watch(session, page, (what, value) => {
   if (what === "hello") {
@@ -84,7 +84,7 @@ const feed = watch(session, page, (what, value) => {
     else saySettings();
     after ??= value.newest;
   } else if (what === "clock") {
-    if (!stop) start();
+    if (!stop && feed.clock.known) start();
     show();
   } else if (what === "settings") adopt(value);
   else if (what === "lost_server") {
@@ -108,7 +108,8 @@ function start() {
     },
     message(message) {
       after = message.cursor;
-      news("arrived", { message, at_ms: now_ms() });
+      const at_ms = now_ms();
+      setTimeout(() => news("arrived", { message, at_ms }), FEED_BEHIND_MS);
     },
   });
   recount();
@@ -169,6 +170,7 @@ function Page() {
 }
 
 function Notices() {
+  changed.value;
   const lost = !server.value.there, off = !client.value.there;
   return html`
     <div class="status" role="status">
@@ -228,8 +230,8 @@ function Counters() {
     ["up", "bytes up", size(up), up],
     ["down", "bytes down", size(down), down],
     ["per-message", "bytes/message", size(model.bytesPerMessage)],
-    ["delay", "last delay", known ? duration(model.delays_ms.at(-1)) : "?"],
-    ["median", "median delay", known ? duration(median(model.delays_ms)) : "?"],
+    ["delay", "last delay", known ? duration(model.delays_ms.at(-1)) : "?", model.delays_ms.at(-1)],
+    ["median", "median delay", known ? duration(median(model.delays_ms)) : "?", median(model.delays_ms)],
   ];
   return html`
     <section class="counters" aria-label="Counters">
