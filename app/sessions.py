@@ -105,11 +105,10 @@ class Watcher:
         self._chars = 0
         self._lost = {"up": 0, "down": 0, "things": 0}
         self._news = asyncio.Event()
-        self._ended = False
 
     def tell(self, what: Mapping[str, Any]) -> None:
         """Queue one thing to tell; if too much waits already it is lost, and counted."""
-        if self._lost["things"] or self._chars > FEED_MAX_CHARS:
+        if self._chars > FEED_MAX_CHARS:
             self._lost["things"] += 1
             if piece := what.get("piece"):
                 self._lost[piece["direction"]] += piece["size"]
@@ -120,20 +119,14 @@ class Watcher:
         self._news.set()
 
     async def told(self) -> list[str]:
-        """All that was told since the last time, one JSON object each; waits for it. Nothing: this was the end."""
+        """All that was told since the last time, one JSON object each; waits for it."""
         await self._news.wait()
-        if not self._ended:
-            self._news.clear()
+        self._news.clear()
         told, self._told, self._chars = self._told, [], 0
         if self._lost["things"]:
             told.append(json.dumps({"lost": self._lost}))
             self._lost = dict.fromkeys(self._lost, 0)
         return told
-
-    def end(self) -> None:
-        """There is nothing more to tell."""
-        self._ended = True
-        self._news.set()
 
 
 class Session:

@@ -59,13 +59,12 @@ def routes(sessions: Sessions) -> list[BaseRoute]:
 
 
 async def tell(socket: WebSocket, session: Session, watcher: Watcher) -> None:
-    """Tell the page everything, until the session ends."""
+    """Tell the page everything, for as long as it is there."""
     listening = asyncio.create_task(listen(session, watcher))
     try:
-        while told := await watcher.told():
-            for text in told:
+        while True:
+            for text in await watcher.told():
                 await socket.send_text(text)
-        await socket.close(1001, "the server ends")
     except WebSocketDisconnect:
         pass  # gone while we were writing; the reading side hears of it too, and ends both
     finally:
@@ -77,7 +76,6 @@ async def listen(session: Session, watcher: Watcher) -> None:
     async for batch in session.log.follow(session.log.newest):
         for message in batch.messages:
             watcher.tell({"published": {"cursor": str(message.cursor), "published_ms": message.published_ms}})
-    watcher.end()
 
 
 def obey(text: str | None, session: Session, watcher: Watcher) -> None:
