@@ -90,11 +90,9 @@ async def test_the_pieces_are_just_what_the_pages_own_sockets_sent_and_received(
         times = [start_ms, *(one["at_ms"] for one in news), end_ms]
         assert times == sorted(times)
         first, *pieces = news[1:-1]
-        # The first comes after the handshake, and nothing overtakes what is on its way.
-        assert first["delay_ms"] == pytest.approx(3 * delay_ms, abs=1) or not delay_ms
-        assert first["delay_ms"] >= delay_ms
+        assert delay_ms <= first["delay_ms"] <= 3.001 * delay_ms  # what is left of the handshake
         assert all(piece["delay_ms"] >= delay_ms for piece in pieces)
-        assert delay_ms or {piece["delay_ms"] for piece in news[1:-1]} == {0}
+        assert delay_ms or {piece["delay_ms"] for piece in pieces} == {0}
     times = [piece["at_ms"] for piece in feed.all("piece")]
     assert times == sorted(times)
 
@@ -185,11 +183,12 @@ async def test_hello_comes_first_however_much_happens_meanwhile() -> None:
                 log.publish("news")
                 await asyncio.sleep(0)
 
-        publishing = asyncio.create_task(busy())
+        reading, publishing = asyncio.create_task(wire.rest()), asyncio.create_task(busy())
         for _ in range(10):
             async with watching(running) as feed:  # which looks for itself
                 await feed.until("piece")
         publishing.cancel()
+        reading.cancel()
 
 
 async def test_every_page_is_told_what_is_published_and_set_by_whomever() -> None:
@@ -263,8 +262,6 @@ async def test_a_cut_breaks_this_pages_connections_only() -> None:
         closed = [(await feed.until("closed"))["connection"] for _ in range(2)]
         assert sorted(closed) == numbers[:2]
         assert set(numbers) & running.link.connections.keys() == set(numbers[2:])
-        for wire in opened[2:]:
-            await wire.send(b"")
         for log in (running.sessions.at("a").log, running.sessions.at("b").log, running.log):
             log.publish("still here")
         for wire in opened[2:]:
