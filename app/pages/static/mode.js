@@ -177,7 +177,7 @@ function Notices() {
       ${problems.map(problem => html`<p class="notice">${problem}</p>`)}
       ${lost ? html`<p class="notice">The server can't be reached. ${server.value.why} This page tries again every second.</p>`
         : off && stop ? html`<p class="notice">Not receiving: ${client.value.why || "connecting"}. It tries again by itself.</p>`
-        : gate.stopped ? html`<p><strong>The picture is stopped.</strong> Step shows what happened next; ${gate.waiting.length ? `${gate.waiting.length} things wait` : "nothing waits"}.</p>`
+        : gate.stopped ? html`<p><strong>The picture is stopped.</strong> Step shows what happened next; ${["nothing waits", "1 thing waits"][gate.waiting.length] ?? `${gate.waiting.length} things wait`}.</p>`
         : values.session && html`<p>Shared as “${session}”: its messages, their rate and the delay are everybody's.</p>`}
     </div>`;
 }
