@@ -240,7 +240,9 @@ async def test_a_session_publishes_at_its_rate_until_told_otherwise() -> None:
         for hz in (50, 40):
             await feed.say({"settings": {"publish_hz": hz, "delay_ms": 0}})
             for _ in range(2):
-                assert (await feed.until("published"))["cursor"].startswith(feed.all("hello")[0]["newest"].split("-")[0])
+                assert (await feed.until("published"))["cursor"].startswith(
+                    feed.all("hello")[0]["newest"].split("-")[0]
+                )
         publisher = running.sessions.at("a")._publisher
         await feed.say({"settings": {"publish_hz": 0, "delay_ms": 0}})
         await feed.until("settings")
