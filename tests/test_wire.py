@@ -17,7 +17,7 @@ import pytest
 from playwright.async_api import Browser, Page
 from websockets.asyncio.client import connect
 
-from app.pages import INDEX
+from app.pages import FOLDER
 from app.transports import sse
 from clients import CLIENTS, headers, raw
 from experiments.ledger import explain
@@ -28,7 +28,7 @@ from tests.witness import Witness
 
 pytestmark = pytest.mark.anyio
 
-WIRE = INDEX.with_name("static") / "wire.js"
+WIRE = FOLDER / "static" / "wire.js"
 
 Piece = tuple[str, bytes]
 """A direction and bytes; or `resync`, which says that pieces were lost."""

@@ -19,6 +19,7 @@ import { showCode } from "./code.js";
 
 const FRAMES_HZ = 30;
 const SENTENCES = 3;
+const FEED_BEHIND_MS = 40; // what the feed tells of a message's way is given time to be here before its arrival
 const transport = document.body.dataset.transport;
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -48,13 +49,12 @@ let stop = null, after = null;
 const show = () => { changed.value++; };
 
 /** One piece of news passes the gate; returns whether there is something new to see. */
-function apply([what, value]) {
+function apply({ what, value }) {
   if (what === "piece") value = sockets.read(value);
   const visible = learn(what, value);
   const sentence = narrate(transport, what, value, model);
   if (sentence) told.push(sentence);
   if (told.length > SENTENCES) told.shift();
-  show();
   return visible;
 }
 
@@ -73,8 +73,8 @@ function learn(what, value) {
   } else return false;
   return true;
 }
-const gate = new Gate(apply, ([what, value]) => what === "piece" && model.joins(value));
-const news = (what, value) => gate.push([what, value]);
+const gate = new Gate(apply, ({ what, value }) => what === "piece" && model.joins(value));
+const news = (what, value) => { gate.push({ what, value, at_ms: value.at_ms ?? value.published_ms ?? now_ms() }); show(); };
 
 const feed = watch(session, page, (what, value) => {
   if (what === "hello") {
@@ -84,7 +84,7 @@ const feed = watch(session, page, (what, value) => {
     else saySettings();
     after ??= value.newest;
   } else if (what === "clock") {
-    if (!stop) start();
+    if (!stop && feed.clock.known) start();
     show();
   } else if (what === "settings") adopt(value);
   else if (what === "lost_server") {
@@ -108,7 +108,8 @@ function start() {
     },
     message(message) {
       after = message.cursor;
-      news("arrived", { message, at_ms: now_ms() });
+      const at_ms = now_ms();
+      setTimeout(() => news("arrived", { message, at_ms }), FEED_BEHIND_MS);
     },
   });
   recount();
@@ -159,23 +160,24 @@ function Page() {
         <ol class="told" role=${gate.stopped ? "status" : null}>${told.map(sentence => html`<li>${sentence}</li>`)}</ol></section>
       <div class="side">
         <${Counters} />
+        <${Prediction} settings=${formulaSettings} />
         <section class="wire" aria-label="On the wire">
           <${WireList} arrows=${model.arrows} selected=${selected?.id} following=${seen.selected === null} onSelect=${select} since_ms=${model.since_ms} />
           <${WireDetail} arrow=${selected} />
         </section>
-        <${Prediction} settings=${formulaSettings} />
       </div>
     </div>`;
 }
 
 function Notices() {
+  changed.value;
   const lost = !server.value.there, off = !client.value.there;
   return html`
     <div class="status" role="status">
       ${problems.map(problem => html`<p class="notice">${problem}</p>`)}
       ${lost ? html`<p class="notice">The server can't be reached. ${server.value.why} This page tries again every second.</p>`
         : off && stop ? html`<p class="notice">Not receiving: ${client.value.why || "connecting"}. It tries again by itself.</p>`
-        : gate.stopped ? html`<p><strong>The picture is stopped.</strong> Step shows what happened next; ${gate.waiting.length ? `${gate.waiting.length} things wait` : "nothing waits"}.</p>`
+        : gate.stopped ? html`<p><strong>The picture is stopped.</strong> Step shows what happened next; ${["nothing waits", "1 thing waits"][gate.waiting.length] ?? `${gate.waiting.length} things wait`}.</p>`
         : values.session && html`<p>Shared as “${session}”: its messages, their rate and the delay are everybody's.</p>`}
     </div>`;
 }
@@ -228,8 +230,8 @@ function Counters() {
     ["up", "bytes up", size(up), up],
     ["down", "bytes down", size(down), down],
     ["per-message", "bytes/message", size(model.bytesPerMessage)],
-    ["delay", "last delay", known ? duration(model.delays_ms.at(-1)) : "?"],
-    ["median", "median delay", known ? duration(median(model.delays_ms)) : "?"],
+    ["delay", "last delay", known ? duration(model.delays_ms.at(-1)) : "?", model.delays_ms.at(-1)],
+    ["median", "median delay", known ? duration(median(model.delays_ms)) : "?", median(model.delays_ms)],
   ];
   return html`
     <section class="counters" aria-label="Counters">
@@ -248,8 +250,10 @@ function Prediction({ settings }) {
   return html`
     <section class="prediction" aria-label="Delays">
       <h2>How long messages take</h2>
-      <${Delays} delays_ms=${model.delays_ms} formula=${expected(transport, settings)} />
-      <p>${right}${asked.because} <button type="button" class="quiet" onClick=${() => set("answer", "hidden")}>Ask me again</button></p>
+      <div class="revealed">
+        <${Delays} delays_ms=${model.delays_ms} formula=${expected(transport, settings)} />
+        <p><strong>${right}</strong>${asked.because} <button type="button" class="quiet" onClick=${() => set("answer", "hidden")}>Ask me again</button></p>
+      </div>
     </section>`;
 }
 

@@ -18,7 +18,7 @@ export function narrate(transport, what, value, model) {
 function piece(transport, { facts }, model) {
   const has = type => facts.find(fact => fact.type === type);
   const request = has("request"), end = has("answer_end"), answer = has("answer");
-  if (request) return asks(transport, request.target);
+  if (request) return asks(transport, request);
   if (end?.messages.length) return brings(transport, end.messages, model);
   if (end?.empty) {
     const nothing = `nothing new, in ${size(bytesIn(model.arrows.at(-1)))}`;
@@ -35,12 +35,13 @@ function piece(transport, { facts }, model) {
   return "";
 }
 
-function asks(transport, target) {
+function asks(transport, { target, lastEventId }) {
   const after = new URLSearchParams(target.split("?")[1]).get("after");
   const last = after && sequence(after);
   const news = last === "0" || !after ? "is there anything?" : `is there anything after message ${last}?`;
   if (transport === "short_poll") return `The browser asks: ${news}`;
   if (transport === "long_poll") return `The browser asks: ${news} If not, it will wait.`;
+  if (transport === "sse" && lastEventId) return `The browser comes back by itself, and says that it has seen message ${sequence(lastEventId)}.`;
   if (transport === "sse") return "The browser asks for the stream, this once.";
   return "The browser asks to change the protocol of this connection to WebSocket.";
 }
