@@ -108,7 +108,8 @@ function Live({ experiment }) {
 function said(experiment, run, runsNow) {
   if (!run) return tap.ready ? "" : `Connecting to the server. ${tap.why}`;
   if (runsNow) return run.stage;
-  const early = { you: "Ended by you. ", limit: "Ended, for it took too long. ", server: "The server was lost. ", page: "Ended. " }[run.why] ?? "";
+  if (run.why === "server") return `The server was lost, so this says nothing about the browser.${tap.ready ? " It is back: try again." : ""}`;
+  const early = { you: "Ended by you. ", limit: "Ended, for it took too long. ", page: "Ended. " }[run.why] ?? "";
   return early + experiment.verdict(run, protocol);
 }
 

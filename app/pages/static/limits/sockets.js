@@ -3,7 +3,7 @@ import { html } from "htm/preact";
 import { duration } from "../ladder.js";
 import { ask, Row, socket } from "./run.js";
 import { Rows } from "./rows.js";
-import { because, count, fill } from "./six.js";
+import { because, count, fill, settle } from "./six.js";
 
 const STREAMS = 6, SOCKETS = 10;
 const MOST_MS = 4000;
@@ -28,11 +28,12 @@ export const sockets = {
       run.say("First six EventSources and a fetch take all the places that there are for HTTP/1.1.");
       await fill(run, of("sse"));
       ask(run, poll, "/short-poll", { cache: "no-store" });
-      await run.until(() => !poll.waits, 600);
+      await settle(run);
     }
     run.say("Ten WebSockets, all asked for at once.");
     for (const row of of("websocket")) socket(run, row);
     await run.until(() => of("websocket").every(row => !row.waits), MOST_MS);
+    await settle(run);
     run.say(`${run.rows.filter(row => row.open).length} connections are open. They will be closed in a moment.`);
     await run.pause(1000 * pause);
     if (poll?.waits) {
