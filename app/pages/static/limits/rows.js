@@ -21,7 +21,8 @@ export function browserSays(row, now_ms) {
 /** What the server's tap has seen of it. */
 export function serverSaw({ asked_ms, sent_ms, ended_ms }, sees = true) {
   if (asked_ms === null) return { text: "", tone: "none" };
-  if (sent_ms !== null) return { text: `asked after ${duration(sent_ms - asked_ms)}`, tone: "past" };
+  // Below a millisecond, the two clocks do not agree well enough to say more.
+  if (sent_ms !== null) return { text: sent_ms - asked_ms < 1 ? "asked at once" : `asked after ${duration(sent_ms - asked_ms)}`, tone: "past" };
   if (!sees) return { text: "out of sight", tone: "past" };
   return { text: ended_ms === null ? "not asked" : "never asked", tone: "waits" };
 }
