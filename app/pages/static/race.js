@@ -146,8 +146,8 @@ function Controls() {
   const of = name => ({ name, value: values[name], onChange: value => set(name, value) });
   return html`
     <section class="controls" aria-label="Settings">
-      <${Slider} ...${of("interval")} label="Polls every" unit="s" stops=${[0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 30]} tip="Short polling: how long the browser pauses after an answer before it asks again." />
-      <${Slider} ...${of("hold")} label="Holds up to" unit="s" stops=${[1, 2, 5, 10, 25, 60]} tip="Long polling: how long the server keeps a question without an answer. Then it answers with nothing, and the browser asks again." />
+      <${Slider} ...${of("interval")} label="Short polls every" unit="s" stops=${[0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 30]} tip="Short polling: how long the browser pauses after an answer before it asks again." />
+      <${Slider} ...${of("hold")} label="Long polls hold" unit="s" stops=${[1, 2, 5, 10, 25, 60]} tip="Long polling: how long the server keeps a question without an answer. Then it answers with nothing, and the browser asks again." />
       <${Slider} ...${of("rate")} label="Messages" unit=${value => (value ? `${value} /s` : "none")} stops=${[0, 0.1, 0.2, 0.5, 1, 2, 5, 10]} tip="How many messages the server publishes, at random times, as news comes. Every lane gets the same ones." />
       <${Slider} ...${of("delay")} label="Each way takes" unit="ms" stops=${[0, 10, 25, 50, 100, 200, 300, 500, 1000]} tip="Emulated: every byte of this page waits this long on its way, up and down. On one machine the real way is near zero." />
       <${SessionName} />
@@ -162,7 +162,7 @@ function SessionName() {
   return html`
     <div class="control tipped session">
       <label for="session">Shared session</label>
-      <input type="text" id="session" value=${values.session} onChange=${join} placeholder="only this page" maxlength="24" pattern="[a-z0-9][a-z0-9\-]*" title="a to z, 0 to 9 and -"
+      <input type="text" id="session" value=${values.session} onChange=${join} placeholder="only this page" maxlength="24" pattern="[a-z0-9][a-z0-9\\-]*" title="a to z, 0 to 9 and -"
         autocomplete="off" autocapitalize="none" spellcheck=${false} aria-describedby="session-tip" />
       <span class="tip" role="tooltip" id="session-tip">Pages with the same name here see the same messages: then the rate and the delay are everybody's.</span>
     </div>`;
@@ -219,7 +219,7 @@ function Lanes() {
 }
 
 function Lane({ standing, axis, box }) {
-  const { transport, title, median_ms, received, waiting, missed, bytesPerMessage, requests, empty } = standing;
+  const { transport, title, median_ms, received, waiting, missed, bytes, bytesPerMessage, requests, empty } = standing;
   const client = clients[transport].value, model = models[transport];
   const figures = [
     ["median", "median delay", duration(median_ms), median_ms],
@@ -227,7 +227,7 @@ function Lane({ standing, axis, box }) {
     ["requests", "requests (empty)", html`${requests} <small>(${empty})</small>`, `${requests} ${empty}`],
   ];
   return html`
-    <section class="lane" data-transport=${transport} aria-label=${title} data-received=${received} data-waiting=${waiting} data-missed=${missed}>
+    <section class="lane" data-transport=${transport} aria-label=${title} data-received=${received} data-waiting=${waiting} data-missed=${missed} data-bytes=${bytes}>
       <div class="who">
         <h2><${Icon} transport=${transport} /> <a href=${`/modes/${transport.replaceAll("_", "-")}`}>${title}</a></h2>
         ${client.why && !client.there ? html`<p class="notice">lost: trying again</p>` : html`<p>${received} of ${received + waiting} here${missed ? html`, <strong>${missed} missed</strong>` : ""}</p>`}

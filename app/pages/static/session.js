@@ -137,9 +137,9 @@ export function join({ transports, values, on }) {
     stops[transport] = () => { over = true; stop(); };
   }
 
-  /** The counters speak of the settings as they are, and of messages published from now on. */
+  /** The counters speak of the settings as they are, and of what happens from now on, if our clock were late too. */
   function recount() {
-    for (const model of all) model.reset(now_ms());
+    for (const model of all) model.reset(now_ms() - feed.clock.uncertainty_ms);
     on.recount();
   }
 
