@@ -33,7 +33,7 @@ Direction = Literal["up", "down"]
 class Connection:
     """What the tap knows of one connection. Times are `time.monotonic_ns()`; the port is 0 where there is none.
 
-    `closed` is called when it is lost; whoever wants to know sets it.
+    `closed` is called when it is lost; whoever wants to know sets it. `delay_s` is the link's own.
     """
 
     number: int
@@ -46,15 +46,16 @@ class Connection:
     last_write_ns: int | None = None
     upgraded: bool = False
     segments: Mapping[str, int] | None = None
+    delay_s: float = 0.0
     lanes: Mapping[Direction, "Lane"] = field(default_factory=dict, repr=False)
     closed: Callable[[], object] = field(default=lambda: None, repr=False)
     cut: Callable[[], None] = field(default=lambda: None, repr=False)
     tcp_info: Callable[[], Mapping[str, int] | None] = field(default=lambda: None, repr=False)
 
-    def delay_by(self, delay_s: float) -> None:
-        """From now on, emulate this one-way delay in both directions, the handshake's round trip included."""
+    def delay_by(self, delay_s: float | None) -> None:
+        """From now on, emulate this one-way delay in both directions; None is the link's own again."""
         for lane in self.lanes.values():
-            lane.delay_by(delay_s)
+            lane.delay_by(self.delay_s if delay_s is None else delay_s)
 
 
 UNANSWERED_MAX_BYTES = 1_048_576
@@ -111,7 +112,7 @@ class Tap(asyncio.Protocol):
             peer, delay_s = ("", 0), 0.0
         # The round trip of the TCP handshake comes before anything that the client says.
         self.up, self.down = Lane(self.loop, delay_s, handshake_delays=2), Lane(self.loop, delay_s)
-        self.connection = Connection(self.link.number(), peer[1], time.monotonic_ns())
+        self.connection = Connection(self.link.number(), peer[1], time.monotonic_ns(), delay_s=delay_s)
         self.connection.lanes = {"up": self.up, "down": self.down}
         self.connection.cut = transport.abort  # type: ignore[attr-defined]
         self.connection.tcp_info = lambda: tcp_info(sock)
@@ -191,8 +192,13 @@ class TappedWriter:
         protocol: asyncio.BaseProtocol = self._tap.inner
         return protocol
 
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        if name == "socket" and self._tap.connection.closed_ns is not None:
+            return default  # closed, while bytes were still delayed: uvicorn asks it for its address at an upgrade
+        return self._transport.get_extra_info(name, default)
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)  # abort, get_extra_info, pause_reading, buffer limits: not ours
+        return getattr(self._transport, name)  # abort, pause_reading, buffer limits: not ours
 
 
 class Lane:
@@ -203,13 +209,14 @@ class Lane:
         self._made = loop.time()
         self._handshake_delays = handshake_delays
         self._waiting: deque[Callable[[], object]] = deque()
-        self._not_before = 0.0
+        self._used = False
         self.delay_by(delay_s)
 
     def delay_by(self, delay_s: float) -> None:
-        """Delay by this, what is sent from now on; on a new connection nothing arrives before the handshake ends."""
+        """Delay by this, what is sent from now on; the first to be sent does not arrive before the handshake ends."""
         self._delay_s = delay_s
-        self._not_before = max(self._not_before, self._made + (1 + self._handshake_delays) * delay_s)
+        if not self._used:
+            self._not_before = self._made + (1 + self._handshake_delays) * delay_s
 
     @property
     def delay_s(self) -> float:
@@ -217,7 +224,7 @@ class Lane:
         return max(self._delay_s, self._not_before - self._loop.time()) if self._delay_s or self._waiting else 0.0
 
     def send(self, action: Callable[[], object]) -> None:
-        delay_s = self.delay_s
+        delay_s, self._used = self.delay_s, True
         if not delay_s and not self._waiting:
             action()
             return

@@ -38,6 +38,7 @@ FEED_MAX_CHARS = 4_194_304
 """How much may wait for a page that reads slowly; what is more is lost to it, and it is told how much."""
 
 NAME = "[a-z0-9][a-z0-9-]{0,23}"
+# A request line comes in one piece from every browser; one that does not is taken for more of what was before.
 REQUEST = re.compile(rb"[A-Z]+ \S+ HTTP/1\.[01]\r\n")
 OF_A_PAGE = re.compile(rb"[A-Z]+ /s/(%(name)s)/(%(name)s)/\S* " % {b"name": NAME.encode()})
 
@@ -72,22 +73,27 @@ class Settings:
         if not isinstance(fields, dict) or set(fields) != set(MOST):
             raise BadInput(f"settings are an object with {' and '.join(MOST)}")
         for name, most in MOST.items():
-            value = fields[name]
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-                raise BadInput(f"{name} {json.dumps(value)[:20]} is not accepted: give a number from 0 to {most}")
+            if not is_number(fields[name], most):
+                raise BadInput(f"this {name} is not accepted: give a number from 0 to {most}")
         return cls(**fields)
+
+
+def is_number(value: object, most: float) -> bool:
+    """Whether that is a number from 0 to `most`, as JSON means it: no truth value, and no NaN."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
 
 
 def checked_name(asked: Mapping[str, str], what: str) -> str:
     """The name of a session or page that somebody asks for; raises BadInput."""
     name = asked.get(what, "")
     if not re.fullmatch(NAME, name, re.ASCII):
-        raise BadInput(f"{what}={name[:40]!r} is not accepted: give 1 to 24 of a-z, 0-9 and -")
+        # What is accepted comes first: a WebSocket's reason may be cut off.
+        raise BadInput(f"the {what} is 1 to 24 of a-z, 0-9 and (not first) -, not {name[:40]!r}")
     return name
 
 
 class Full(Exception):
-    """There are too many sessions."""
+    """There can't be another session now."""
 
 
 class Watcher:
@@ -99,11 +105,10 @@ class Watcher:
         self._chars = 0
         self._lost = {"up": 0, "down": 0, "things": 0}
         self._news = asyncio.Event()
-        self._ended = False
 
     def tell(self, what: Mapping[str, Any]) -> None:
         """Queue one thing to tell; if too much waits already it is lost, and counted."""
-        if self._lost["things"] or self._chars > FEED_MAX_CHARS:
+        if self._chars > FEED_MAX_CHARS:
             self._lost["things"] += 1
             if piece := what.get("piece"):
                 self._lost[piece["direction"]] += piece["size"]
@@ -114,20 +119,14 @@ class Watcher:
         self._news.set()
 
     async def told(self) -> list[str]:
-        """All that was told since the last time, one JSON object each; waits for it. Nothing: this was the end."""
+        """All that was told since the last time, one JSON object each; waits for it."""
         await self._news.wait()
-        if not self._ended:
-            self._news.clear()
+        self._news.clear()
         told, self._told, self._chars = self._told, [], 0
         if self._lost["things"]:
             told.append(json.dumps({"lost": self._lost}))
             self._lost = dict.fromkeys(self._lost, 0)
         return told
-
-    def end(self) -> None:
-        """There is nothing more to tell."""
-        self._ended = True
-        self._news.set()
 
 
 class Session:
@@ -145,8 +144,8 @@ class Session:
         """From now on, publish at this rate, and delay this session's connections by so much."""
         before, self.settings = self.settings or Settings(), settings
         for connection in self.connections:
-            connection.delay_by(settings.delay_ms / 1e3)
-        if settings.publish_hz != before.publish_hz:
+            self._delay(connection)
+        if settings.publish_hz != before.publish_hz and not self.log.closed:
             self._stop_publishing()
             self._publisher = asyncio.create_task(
                 publishing.publish_by_itself(self.log, settings.publish_hz, random.Random())
@@ -162,10 +161,9 @@ class Session:
 
     def takes(self, connection: Connection, page: str) -> None:
         """From now on, what crosses this connection belongs to that page."""
-        if self.connections.get(connection) != page:
-            self.connections[connection] = page
-            connection.delay_by(self.settings.delay_ms / 1e3 if self.settings else 0.0)
-            self._tell(page, {"opened": {"connection": connection.number, "at_ms": connection.opened_ns / 1e6}})
+        self.connections[connection] = page
+        self._delay(connection)
+        self._tell(page, {"opened": {"connection": connection.number, "at_ms": connection.opened_ns / 1e6}})
 
     def sees(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
         """Tell the page about a piece of bytes on one of its connections."""
@@ -182,7 +180,7 @@ class Session:
         """The connection has ended, or what it asks for now is not this session's."""
         page = self.connections.pop(connection)
         if connection.closed_ns is None:
-            connection.delay_by(0)
+            connection.delay_by(None)
         else:
             self._tell(page, {"closed": {"connection": connection.number, "at_ms": connection.closed_ns / 1e6}})
 
@@ -190,6 +188,11 @@ class Session:
         """Nothing is published any more, and every reader comes to its end."""
         self._stop_publishing()
         self.log.close()
+        for connection in list(self.connections):
+            self.loses(connection)
+
+    def _delay(self, connection: Connection) -> None:
+        connection.delay_by(self.settings.delay_ms / 1e3 if self.settings else None)
 
     def _tell(self, page: str, what: Mapping[str, Any]) -> None:
         for watcher in self.watchers:
@@ -208,7 +211,7 @@ class Sessions:
         self.closed = False
         self._sessions: dict[str, Session] = {}
         self._ends: dict[str, asyncio.TimerHandle] = {}
-        self._of: dict[Connection, Session] = {}
+        self._owners: dict[Connection, tuple[str, str]] = {}
 
     def routes(self) -> list[BaseRoute]:
         return [Mount("/s/{session:name}/{page:name}", self._answer)]
@@ -216,10 +219,15 @@ class Sessions:
     def at(self, name: str) -> Session:
         """The session of that name, made if there is none; raises Full."""
         if name not in self._sessions:
-            if self.closed or len(self._sessions) >= SESSIONS_MAX:
+            if self.closed:
+                raise Full("the server ends")
+            if len(self._sessions) >= SESSIONS_MAX:
                 raise Full(f"{SESSIONS_MAX} sessions are open, and there can't be more: try again in a minute")
             self._sessions[name] = Session()
             self._end_later(name)
+            for connection, (session, page) in self._owners.items():
+                if session == name:
+                    self._sessions[name].takes(connection, page)
         return self._sessions[name]
 
     @contextlib.contextmanager
@@ -244,22 +252,33 @@ class Sessions:
     def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
         """A piece of bytes passes a socket: if it is a page's, show it."""
         if direction == "up" and not connection.upgraded and REQUEST.match(data):
-            self._belongs(connection, OF_A_PAGE.match(data))
-        if session := self._of.get(connection):
+            page = OF_A_PAGE.match(data)
+            self._belongs(connection, (page[1].decode(), page[2].decode()) if page else None)
+        if session := self._session_of(connection):
             session.sees(connection, direction, at_ns, data)
 
-    def _belongs(self, connection: Connection, owner: re.Match[bytes] | None) -> None:
-        """A request begins; its path tells whose the connection is from now on."""
-        session = None
+    def _belongs(self, connection: Connection, owner: tuple[str, str] | None) -> None:
+        """A request begins; its path tells whose the connection is from now on.
+
+        The session may not be there yet: it is made when the request is answered, and only if the Guard lets it in.
+        """
+        if owner == self._owners.get(connection):
+            return
+        self._let_go(connection)
         if owner:
-            with contextlib.suppress(Full):  # the answer will say so
-                session = self.at(owner[1].decode())
-        if (before := self._of.get(connection)) and before is not session:
-            self._of.pop(connection).loses(connection)
-        if owner and session:
-            self._of[connection] = session
-            connection.closed = lambda: self._of.pop(connection).loses(connection) if connection in self._of else None
-            session.takes(connection, owner[2].decode())
+            self._owners[connection] = owner
+            connection.closed = lambda: self._let_go(connection)
+            if session := self._session_of(connection):
+                session.takes(connection, owner[1])
+
+    def _let_go(self, connection: Connection) -> None:
+        if session := self._session_of(connection):
+            session.loses(connection)
+        self._owners.pop(connection, None)
+
+    def _session_of(self, connection: Connection) -> Session | None:
+        owner = self._owners.get(connection)
+        return self._sessions.get(owner[0]) if owner else None
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -11,6 +11,7 @@ The server tells, one JSON object per frame:
     {"lost": {"things", "up", "down"}}                the page reads too slowly: this many things, bytes up, down
 
 and the page says, one per frame: `{"clock": page_ms}`, `{"settings": {...}}`, `{"publish": text}`, `{"cut": true}`.
+A connection that another page, or none, has used in between is `opened` to this one again.
 
 A piece going up reached the server's socket `at_ms` and the application `delay_ms` later; one going down was written
 by the application `at_ms` and left the socket `delay_ms` later. Times are the server's monotonic clock, as in
@@ -28,7 +29,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDiscon
 
 from app.message import BadInput, read_publication
 from app.query import parameters
-from app.sessions import Full, Session, Sessions, Settings, Watcher, checked_name
+from app.sessions import Full, Session, Sessions, Settings, Watcher, checked_name, is_number
 
 PATH = "/watch"
 
@@ -40,6 +41,8 @@ def routes(sessions: Sessions) -> list[BaseRoute]:
             asked = parameters(socket.query_params, "session", "page")
             page = checked_name(asked, "page")
             with sessions.watched(checked_name(asked, "session"), page) as (session, watcher):
+                settings = session.settings and asdict(session.settings)
+                watcher.tell({"hello": {"newest": str(session.log.newest), "settings": settings}})
                 telling = asyncio.create_task(tell(socket, session, watcher))
                 try:
                     while (frame := await socket.receive())["type"] == "websocket.receive":
@@ -56,16 +59,12 @@ def routes(sessions: Sessions) -> list[BaseRoute]:
 
 
 async def tell(socket: WebSocket, session: Session, watcher: Watcher) -> None:
-    """Tell the page everything, until the session ends."""
-    watcher.tell(
-        {"hello": {"newest": str(session.log.newest), "settings": session.settings and asdict(session.settings)}}
-    )
+    """Tell the page everything, for as long as it is there."""
     listening = asyncio.create_task(listen(session, watcher))
     try:
-        while told := await watcher.told():
-            for text in told:
+        while True:
+            for text in await watcher.told():
                 await socket.send_text(text)
-        await socket.close(1001, "the server ends")
     except WebSocketDisconnect:
         pass  # gone while we were writing; the reading side hears of it too, and ends both
     finally:
@@ -77,7 +76,6 @@ async def listen(session: Session, watcher: Watcher) -> None:
     async for batch in session.log.follow(session.log.newest):
         for message in batch.messages:
             watcher.tell({"published": {"cursor": str(message.cursor), "published_ms": message.published_ms}})
-    watcher.end()
 
 
 def obey(text: str | None, session: Session, watcher: Watcher) -> None:
@@ -86,13 +84,13 @@ def obey(text: str | None, session: Session, watcher: Watcher) -> None:
         ((what, value),) = json.loads(text or "").items()
     except (ValueError, AttributeError, RecursionError):
         what = value = None
-    if what == "clock":
+    if what == "clock" and is_number(value, 2**53):
         watcher.tell({"clock": {"page_ms": value, "server_ms": time.monotonic_ns() / 1e6}})
     elif what == "settings":
         session.set(Settings.read(value))
-    elif what == "publish":
+    elif what == "publish" and isinstance(value, str):
         session.log.publish(read_publication(json.dumps({"text": value})))
-    elif what == "cut":
+    elif what == "cut" and value is True:
         session.cut(watcher.page)
     else:
         raise BadInput('say {"clock": ms}, {"settings": {...}}, {"publish": "..."} or {"cut": true}')

@@ -60,6 +60,7 @@ class Running:
     log: MessageLog
     link: Link
     server: Server
+    sessions: Sessions
 
     @property
     def host(self) -> str:
@@ -95,12 +96,13 @@ async def serving(
     running = asyncio.create_task(server.serve([listener]))
     await eventually(lambda: server.started or running.done())
     try:
-        yield Running(listener.getsockname()[1], log, link, server)
+        yield Running(listener.getsockname()[1], log, link, server, sessions)
     finally:
         if not server.should_exit:
             running.cancel()
             for one in server.servers:
                 one.close()
+            sessions.close()
             link.cut()
             await server.lifespan.shutdown()
             await eventually(lambda: not link.connections and not server.server_state.tasks)

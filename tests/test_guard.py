@@ -22,10 +22,13 @@ def test_a_name_is_read_without_its_port(host: str, name: str) -> None:
     assert host_name(host) == name
 
 
+OF_SESSIONS = ("/s/a/p/messages", "/s/a/p/websocket", "/s/a/p/nowhere", "/watch?session=a&page=p")
+
+
 async def refusal(running: Running, path: str, headers: dict[str, str]) -> tuple[int, str]:
     """The status and the reason for a request or a WebSocket that is not let in."""
     async with Wire.to(running.port) as wire:
-        if path == "/websocket":
+        if path.endswith("/websocket") or path.startswith("/watch"):
             await wire.upgrade(path, headers)
         else:
             await wire.ask(path, headers, b'{"text": "hello"}', "POST")
@@ -35,7 +38,7 @@ async def refusal(running: Running, path: str, headers: dict[str, str]) -> tuple
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("ws", EVERY_WS)
-@pytest.mark.parametrize("path", ["/messages", "/websocket", "/nowhere"])
+@pytest.mark.parametrize("path", ["/messages", "/websocket", "/nowhere", *OF_SESSIONS])
 async def test_foreign_hosts_and_foreign_pages_are_refused(path: str, ws: Any) -> None:
     async with serving(ws=ws) as running:
         for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost:80@evil.example", ""):
@@ -48,6 +51,7 @@ async def test_foreign_hosts_and_foreign_pages_are_refused(path: str, ws: Any) -
             assert status == 403
             assert error == f"pages of {origin!r} may not use this server, only its own"
         assert running.log.newest.seq == 0
+        assert not running.sessions._sessions  # nor is a session made for them
 
 
 @pytest.mark.anyio

@@ -10,7 +10,7 @@ import struct
 import sys
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -225,6 +225,72 @@ def test_a_lane_keeps_the_order_and_delays_by_just_what_it_should(
     run_jumping(scenario())
 
 
+@settings(deadline=None)
+@given(
+    handshake_delays=st.sampled_from([0, 2]),
+    # What happens after so long: something is sent (None), or the delay becomes another.
+    steps=st.lists(
+        st.tuples(st.sampled_from([0, 0, 1, 7, 250]), st.none() | st.sampled_from([0, 1, 10, 100])), max_size=30
+    ),
+)
+def test_a_lane_keeps_the_order_while_its_delay_changes(
+    handshake_delays: int, steps: list[tuple[int, int | None]]
+) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        lane = Lane(loop, 0, handshake_delays)
+        done: list[tuple[int, float]] = []
+        due: list[float] = []
+        delay = 0
+
+        def arrive(number: int) -> None:
+            done.append((number, loop.time()))
+
+        for gap, delay_by in steps:
+            await asyncio.sleep(gap)
+            if delay_by is None:
+                # Nothing overtakes what was sent before, and nothing comes before the handshake's end.
+                number = len(due)
+                due.append(max(due[-1] if due else (1 + handshake_delays) * delay, loop.time() + delay))
+                assert loop.time() + lane.delay_s == due[-1]
+                lane.send(lambda number=number: arrive(number))  # type: ignore[misc]
+            else:
+                delay = delay_by
+                lane.delay_by(delay)
+        await asyncio.sleep(1_000)
+        assert done == list(enumerate(due))
+
+    run_jumping(scenario())
+
+
+@pytest.mark.parametrize(
+    ("happens", "due"),
+    [
+        ([(1, 10), (1, "sent")], 30),  # set late, and the connection is new
+        ([(25, 10), (25, "sent")], 35),  # open for longer than the handshake would have taken
+        ([(1, 10), (2, 1), (2, "sent")], 3),  # the handshake is as long as the delay that it was sent with
+        ([(1, "sent"), (2, 10), (3, "sent")], 13),  # it has been used: the handshake is over
+        ([(0, 10), (1, "sent"), (2, 0), (3, "sent")], 30),  # behind what is on its way, though not delayed itself
+        ([(0, 10), (1, "sent"), (2, 0), (31, "sent")], 31),
+    ],
+)
+def test_a_handshake_comes_before_the_first_bytes_and_no_others(happens: list[tuple[int, Any]], due: int) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        lane = Lane(loop, 0, handshake_delays=2)
+        done: list[float] = []
+        for at, what in happens:
+            await asyncio.sleep(at - loop.time())
+            if what == "sent":
+                lane.send(lambda: done.append(loop.time()))
+            else:
+                lane.delay_by(what)
+        await asyncio.sleep(1_000)
+        assert done[-1] == due
+
+    run_jumping(scenario())
+
+
 def test_a_lane_that_is_closed_does_nothing_more() -> None:
     async def scenario() -> None:
         lane = Lane(asyncio.get_running_loop(), 5)
@@ -253,6 +319,44 @@ async def test_what_was_sent_just_before_the_client_left_still_arrives() -> None
         kept = running.log.after(running.log.oldest).messages
         assert sorted(message.text for message in kept) == ["last words", "over"]
         await eventually(lambda: not running.link.connections)
+
+
+@every_loop
+async def test_a_connections_delay_can_change_while_bytes_are_on_their_way(caplog: pytest.LogCaptureFixture) -> None:
+    pieces = Pieces()
+    async with serving(observer=pieces) as running, Wire.to(running.port) as wire:
+        await wire.ask("/short-poll")
+        await wire.answer()
+        (connection,) = running.link.connections.values()
+        start = time.monotonic()
+        connection.delay_by(0.03)
+        await wire.ask("/sse")
+        await wire.until(b"\n\n\r\n")
+        assert time.monotonic() - start >= 2 * 0.03 - TIMER_S
+        sizes = [1, 5_000, 3, 100_000, 2, 1]
+        for size, delay_s in zip(sizes, (0.02, 0, 0.01, 0.0, 0.001, 0), strict=True):
+            connection.delay_by(delay_s)
+            running.log.publish("a" * size)
+            count = len(pieces.passed[wire.port])
+            await eventually(lambda: len(pieces.passed[wire.port]) > count)  # written, and on its way  # noqa: B023
+        while len(wire.received) < connection.bytes_down:
+            await wire.some()
+        down = b"".join(data for direction, _, data in pieces.passed[wire.port] if direction == "down")
+        assert wire.received == down
+        assert [down.count(b'"' + b"a" * size + b'"') for size in sizes] == [sizes.count(size) for size in sizes]
+    assert not caplog.records
+
+
+@every_loop
+async def test_a_connection_goes_back_to_the_links_own_delay() -> None:
+    async with serving(delay_s=0.01) as running, Wire.to(running.port) as wire:
+        await wire.ask("/short-poll")
+        await wire.answer()
+        (connection,) = running.link.connections.values()
+        connection.delay_by(0)
+        assert [lane.delay_s for lane in connection.lanes.values()] == [0, 0]
+        connection.delay_by(None)
+        assert [lane.delay_s for lane in connection.lanes.values()] == [0.01, 0.01]
 
 
 @every_loop
@@ -353,6 +457,19 @@ async def test_what_was_on_its_way_to_a_client_that_left_is_dropped(caplog: pyte
         wire.reset()
         await eventually(writer.is_closing)
         await asyncio.sleep(2 * 0.05)  # until all of it would have arrived
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("ws", EVERY_WS)
+async def test_who_leaves_before_its_upgrade_has_arrived_is_no_error(
+    ws: Literal["websockets-sansio", "websockets", "wsproto"], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(ws=ws, delay_s=0.02) as running:
+        async with Wire.to(running.port) as wire:
+            await wire.upgrade()
+            await eventually(lambda: running.link.connections)
+            wire.reset()
+        await eventually(lambda: not running.link.connections and not running.server.server_state.connections)
     assert not caplog.records
 
 

@@ -31,7 +31,7 @@ class Tap:
         self.requests = Counter[str]()
         self._asked: dict[Connection, str] = {}
 
-    def __call__(self, connection: Connection, direction: Direction, _: int, data: bytes) -> None:
+    def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
         if direction == "up" and (request := re.match(rb"GET /s/hall/\w+/([a-z-]+)", data)):
             self._asked[connection] = request[1].decode().replace("-", "_")
             self.requests[self._asked[connection]] += 1

@@ -1,23 +1,25 @@
 // How long messages took: a histogram of what was measured, and over it what the formula says.
 import { html } from "htm/preact";
 import { duration } from "./ladder.js";
+import { median } from "./model.js";
 
-const BINS = 20;
+const BINS = 21;
 
 /** `delays_ms` measured, `formula` from theory.js. */
 export function Delays({ delays_ms, formula, width = 460, height = 200 }) {
   const n = delays_ms.length;
   const most_ms = niceAbove(Math.max(formula.most_s * 1000 * 1.1, n ? quantile(delays_ms, 0.98) : 0, 10));
   const counts = new Array(BINS).fill(0);
-  for (const delay of delays_ms) counts[Math.min(BINS - 1, Math.floor((delay / most_ms) * BINS))]++;
-  const within = i => formula.shareWithin((i / BINS) * (most_ms / 1000) + 1e-9);
-  const said = counts.map((_, i) => within(i + 1) - (i ? within(i) : 0));
+  // Bins are centred on round numbers, for that is where the formulas have their edges.
+  const bin_ms = most_ms / (BINS - 1), edge_ms = i => (i - 0.5) * bin_ms;
+  for (const delay of delays_ms) counts[Math.min(BINS - 1, Math.floor(delay / bin_ms + 0.5))]++;
+  const said = counts.map((_, i) => formula.shareWithin(edge_ms(i + 1) / 1000) - formula.shareWithin(edge_ms(i) / 1000));
   const top = Math.max(...said, ...(n ? counts.map(count => count / n) : [0])) * 1.1;
-  const foot = height - 30, step = width / BINS, y = share => foot - (share / top) * (foot - 8);
+  const foot = height - 30, step = width / BINS, axis = share => step / 2 + share * (width - step), y = share => foot - (share / top) * (foot - 8);
   const outline = said.map((share, i) => `${i ? "L" : "M"}${i * step},${y(share)} L${(i + 1) * step},${y(share)}`).join(" ");
   const mean_ms = delays_ms.reduce((sum, delay) => sum + delay, 0) / n;
   const words = n
-    ? `Measured: ${duration(mean_ms)} on average over ${n} message${n > 1 ? "s" : ""}. The formula says ${duration(formula.mean_s * 1000)}.`
+    ? `Measured: ${duration(mean_ms)} on average over ${n} message${n > 1 ? "s" : ""} (median ${duration(median(delays_ms))}). The formula says ${duration(formula.mean_s * 1000)} on average.`
     : `Nothing measured yet. The formula says ${duration(formula.mean_s * 1000)} on average.`;
   return html`
     <figure class="delays">
@@ -26,7 +28,7 @@ export function Delays({ delays_ms, formula, width = 460, height = 200 }) {
         ${n > 0 && counts.map((count, i) => count > 0 && html`<rect class="bar" x=${i * step + 1} width=${step - 2} y=${y(count / n)} height=${foot - y(count / n)} />`)}
         <path class="formula" d=${outline} />
         <line class="axis" x1="0" x2=${width} y1=${foot} y2=${foot} />
-        ${[0, 0.25, 0.5, 0.75, 1].map(share => html`<text x=${share * width} y=${height - 8} text-anchor=${share === 0 ? "start" : share === 1 ? "end" : "middle"}>${duration(share * most_ms).replace(".0 ms", "").replace(".00 s", " s")}</text>`)}
+        ${[0, 0.25, 0.5, 0.75, 1].map(share => html`<text x=${axis(share)} y=${height - 8} text-anchor=${share === 0 ? "start" : share === 1 ? "end" : "middle"}>${duration(share * most_ms).replace(".0 ms", "").replace(".00 s", " s")}</text>`)}
       </svg>
       <p class="legend"><span class="bar-key"></span> measured <span class="formula-key"></span> formula</p>
     </figure>`;

@@ -23,7 +23,8 @@ export class Clock {
 
   forget() { this.#probes = []; }
 
-  get known() { return this.#best !== null; }
+  /** Whether it has been asked often enough. */
+  get known() { return this.#probes.length >= PROBES_AT_ONCE; }
 
   /** How wrong our idea of the server's time can be, in ms. */
   get uncertainty_ms() { return this.#best ? this.#best.round_ms / 2 : Infinity; }

@@ -6,9 +6,13 @@ export class Gate {
   stopped = false;
   waiting = [];
   #apply;
+  #joins;
 
-  /** `apply(news)` is called for each piece of news that passes; it returns whether there is something new to see. */
-  constructor(apply) { this.#apply = apply; }
+  /**
+   * `apply(news)` is called for whatever passes, and returns whether there is something new to see; `joins(news)`
+   * tells whether it belongs to what is seen already. News has `at_ms`, and is stepped through in that order.
+   */
+  constructor(apply, joins) { this.#apply = apply; this.#joins = joins; }
 
   push(news) {
     if (!this.stopped) this.#apply(news);
@@ -20,7 +24,9 @@ export class Gate {
   /** Let through what happened next, up to the first thing that can be seen. */
   step() {
     this.stopped = true;
+    this.waiting.sort((one, other) => one.at_ms - other.at_ms);
     while (this.waiting.length && !this.#apply(this.waiting.shift()));
+    while (this.waiting.length && this.#joins(this.waiting[0])) this.#apply(this.waiting.shift());
   }
 
   go() {

@@ -24,7 +24,7 @@ export function Ladder({ model, top_ms, window_ms, now_ms, width, height, select
   const seen = (from_ms, to_ms) => to_ms >= top_ms && from_ms <= Math.min(now_ms, top_ms + window_ms);
   const arrows = model.arrows.filter(arrow => seen(arrow.at_ms, arrow.arrives_ms));
   const labels = small ? [] : spread(arrows.map((arrow, i) => label(arrow, arrows[i - 1], y, left, right)));
-  const messages = [...model.messages.values()].filter(({ published_ms, sent_ms, arrived_ms }) => seen(published_ms, arrived_ms ?? sent_ms ?? now_ms));
+  const messages = [...model.messages.values()].filter(({ published_ms, sent_ms, arrived_ms }) => published_ms && seen(published_ms, arrived_ms ?? sent_ms ?? now_ms));
   const numbers = small ? [] : spread(messages.flatMap(({ cursor, published_ms, arrived_ms }) => [
     { key: `published-${cursor}`, x: right + 18, y: y(published_ms) + 6, anchor: "start", text: `${width < 500 ? "" : "message "}${sequence(cursor)}` },
     ...(arrived_ms ? [{ key: `arrived-${cursor}`, x: left - 14, y: y(arrived_ms) + 6, anchor: "end", text: `${sequence(cursor)}: ${duration(arrived_ms - published_ms)}` }] : []),

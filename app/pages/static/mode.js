@@ -19,6 +19,7 @@ import { showCode } from "./code.js";
 
 const FRAMES_HZ = 30;
 const SENTENCES = 3;
+const FEED_BEHIND_MS = 40; // what the feed tells of a message's way is given time to be here before its arrival
 const transport = document.body.dataset.transport;
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -48,21 +49,19 @@ let stop = null, after = null;
 const show = () => { changed.value++; };
 
 /** One piece of news passes the gate; returns whether there is something new to see. */
-function apply([what, value]) {
+function apply({ what, value }) {
+  if (what === "piece") value = sockets.read(value);
   const visible = learn(what, value);
-  const sentence = visible && narrate(transport, what, value, model);
+  const sentence = narrate(transport, what, value, model);
   if (sentence) told.push(sentence);
   if (told.length > SENTENCES) told.shift();
-  show();
   return visible;
 }
 
 function learn(what, value) {
   if (what === "piece") {
-    const piece = sockets.read(value);
-    if (piece.transport !== transport) return false;
     const before = model.arrows.at(-1);
-    return model.piece(piece) !== before;
+    return model.piece(value) !== before;
   }
   if (what === "published") model.published(value);
   else if (what === "arrived") model.arrived(value.message, value.at_ms);
@@ -74,8 +73,8 @@ function learn(what, value) {
   } else return false;
   return true;
 }
-const gate = new Gate(apply);
-const news = (what, value) => gate.push([what, value]);
+const gate = new Gate(apply, ({ what, value }) => what === "piece" && model.joins(value));
+const news = (what, value) => { gate.push({ what, value, at_ms: value.at_ms ?? value.published_ms ?? now_ms() }); show(); };
 
 const feed = watch(session, page, (what, value) => {
   if (what === "hello") {
@@ -85,7 +84,7 @@ const feed = watch(session, page, (what, value) => {
     else saySettings();
     after ??= value.newest;
   } else if (what === "clock") {
-    if (!stop) start();
+    if (!stop && feed.clock.known) start();
     show();
   } else if (what === "settings") adopt(value);
   else if (what === "lost_server") {
@@ -109,7 +108,8 @@ function start() {
     },
     message(message) {
       after = message.cursor;
-      news("arrived", { message, at_ms: now_ms() });
+      const at_ms = now_ms();
+      setTimeout(() => news("arrived", { message, at_ms }), FEED_BEHIND_MS);
     },
   });
   recount();
@@ -170,13 +170,14 @@ function Page() {
 }
 
 function Notices() {
+  changed.value;
   const lost = !server.value.there, off = !client.value.there;
   return html`
     <div class="status" role="status">
       ${problems.map(problem => html`<p class="notice">${problem}</p>`)}
       ${lost ? html`<p class="notice">The server can't be reached. ${server.value.why} This page tries again every second.</p>`
         : off && stop ? html`<p class="notice">Not receiving: ${client.value.why || "connecting"}. It tries again by itself.</p>`
-        : gate.stopped ? html`<p><strong>The picture is stopped.</strong> Step shows what happened next; ${gate.waiting.length ? `${gate.waiting.length} things wait` : "nothing waits"}.</p>`
+        : gate.stopped ? html`<p><strong>The picture is stopped.</strong> Step shows what happened next; ${["nothing waits", "1 thing waits"][gate.waiting.length] ?? `${gate.waiting.length} things wait`}.</p>`
         : values.session && html`<p>Shared as “${session}”: its messages, their rate and the delay are everybody's.</p>`}
     </div>`;
 }
@@ -188,7 +189,7 @@ function Controls() {
       ${transport === "short_poll" && html`<${Slider} ...${of("interval")} label="Ask every" unit="s" stops=${[0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 30]} tip="How long the browser pauses after an answer before it asks again." />`}
       ${transport === "long_poll" && html`<${Slider} ...${of("hold")} label="Hold up to" unit="s" stops=${[1, 2, 5, 10, 25, 60]} tip="How long the server keeps a question without an answer. Then it answers with nothing, and the browser asks again." />`}
       <${Slider} ...${of("rate")} label="Messages" unit=${value => (value ? `${value} /s` : "none")} stops=${[0, 0.1, 0.2, 0.5, 1, 2, 5, 10]} tip="How many messages the server publishes, at random times, as news comes." />
-      <${Slider} ...${of("delay")} label="Each way takes" unit="ms" stops=${[0, 10, 25, 50, 100, 200, 300, 500, 1000]} tip="Emulated: every byte of this page waits this long on its way, up and down. On one machine the real way is near zero." />
+      <${Slider} ...${of("delay")} label="Each way" unit="ms" stops=${[0, 10, 25, 50, 100, 200, 300, 500, 1000]} tip="Emulated: every byte of this page waits this long on its way, up and down. On one machine the real way is near zero." />
       <div class="actions">
         <${Action} name="publish" label="Publish one" hotkey="P" onClick=${actions.publish} tip="The server publishes a message now. Watch how it gets here." />
         <${Action} name="cut" label="Cut" hotkey="X" onClick=${actions.cut} tip="Break this page's connections without a goodbye, as a lost network does." />
@@ -229,8 +230,8 @@ function Counters() {
     ["up", "bytes up", size(up), up],
     ["down", "bytes down", size(down), down],
     ["per-message", "bytes/message", size(model.bytesPerMessage)],
-    ["delay", "last delay", known ? duration(model.delays_ms.at(-1)) : "?"],
-    ["median", "median delay", known ? duration(median(model.delays_ms)) : "?"],
+    ["delay", "last delay", known ? duration(model.delays_ms.at(-1)) : "?", model.delays_ms.at(-1)],
+    ["median", "median delay", known ? duration(median(model.delays_ms)) : "?", median(model.delays_ms)],
   ];
   return html`
     <section class="counters" aria-label="Counters">

@@ -49,17 +49,21 @@ export class Model {
       this.counts.connections.add(connection);
     }
     this.until_ms = Math.max(this.until_ms, arrives_ms);
-    const last = this.arrows.findLast(arrow => arrow.connection === connection);
-    let arrow = last;
-    if (last?.direction === direction && at_ms - last.at_ms < ONE_ARROW_MS) {
-      last.pieces.push(piece);
-    } else {
+    let arrow = this.arrows.at(-1);
+    if (this.joins(piece)) arrow.pieces.push(piece);
+    else {
       arrow = { id: ++this.#made, connection, direction, at_ms, arrives_ms, pieces: [piece] };
       this.#keep(this.arrows, arrow, ARROWS_KEPT);
     }
     for (const fact of facts) this.#learn(fact, piece);
     Object.assign(arrow, describe(arrow));
     return arrow;
+  }
+
+  /** Whether a piece left together with the last arrow, and is drawn as one with it. */
+  joins({ connection, direction, at_ms }) {
+    const last = this.arrows.at(-1);
+    return last?.connection === connection && last.direction === direction && at_ms - last.at_ms < ONE_ARROW_MS;
   }
 
   #learn(fact, { connection, at_ms, arrives_ms }) {
@@ -82,23 +86,17 @@ export class Model {
     }
   }
 
-  #sent(cursor, at_ms) {
-    const message = this.messages.get(cursor);
-    if (message) message.sent_ms ??= at_ms;
-  }
+  #sent(cursor, at_ms) { this.#message(cursor).sent_ms ??= at_ms; }
 
   published({ cursor, published_ms }) {
-    if (this.messages.has(cursor)) return; // it was here before the news of it
     this.until_ms = Math.max(this.until_ms, published_ms);
-    this.messages.set(cursor, { cursor, published_ms, sent_ms: null, arrived_ms: null });
-    if (this.messages.size > MESSAGES_KEPT) this.messages.delete(this.messages.keys().next().value);
+    this.#message(cursor).published_ms = published_ms;
   }
 
   /** A message reached the page's own code. */
   arrived({ cursor, published_ms }, at_ms) {
     this.until_ms = Math.max(this.until_ms, at_ms);
-    if (!this.messages.has(cursor)) this.published({ cursor, published_ms });
-    this.messages.get(cursor).arrived_ms = at_ms;
+    Object.assign(this.#message(cursor), { published_ms, arrived_ms: at_ms });
     this.counts.messages++;
     if (published_ms >= this.since_ms) this.#keep(this.delays_ms, at_ms - published_ms, DELAYS_KEPT);
   }
@@ -109,6 +107,15 @@ export class Model {
     for (const message of gone) this.messages.delete(message.cursor);
     this.mark(at_ms, text);
     return gone.filter(message => message.published_ms >= this.since_ms).length;
+  }
+
+  /** What is known of a message; news of it comes in any order. */
+  #message(cursor) {
+    if (!this.messages.has(cursor)) {
+      this.messages.set(cursor, { cursor, published_ms: null, sent_ms: null, arrived_ms: null });
+      if (this.messages.size > MESSAGES_KEPT) this.messages.delete(this.messages.keys().next().value);
+    }
+    return this.messages.get(cursor);
   }
 
   closed(connection, at_ms) {
@@ -133,7 +140,7 @@ export function describe({ direction, pieces }) {
   const has = type => facts.find(fact => fact.type === type);
   const cursors = facts.flatMap(fact => (fact.type === "message" ? [fact.cursor] : fact.type === "answer_end" ? fact.messages : []));
   const request = has("request"), answer = has("answer"), end = has("answer_end"), missed = has("missed") || end?.missed;
-  if (request) return { label: `${request.method} ${request.target.replace(/^\/s\/[^/]+\/[^/]+/, "").replace(/[0-9a-z]+-(?=\d)/, "…")}`, tone: "ask" };
+  if (request) return { label: asked(request), tone: "ask" };
   if (direction === "up") return { label: has("close") ? "close" : has("pong") ? "pong" : has("publish") ? "a message from the browser" : "bytes", tone: "other" };
   const status = answer ? `${answer.status}` : "";
   const news = cursors.length ? `message${cursors.length > 1 ? "s" : ""} ${cursors.map(sequence).join(", ")}` : "";
@@ -144,4 +151,11 @@ export function describe({ direction, pieces }) {
   if (has("position")) return { label: `${status ? `${status} · ` : ""}you are at …-${sequence(has("position").cursor)}`, tone: "other" };
   for (const what of ["heartbeat", "ping", "pong", "close"]) if (has(what)) return { label: what, tone: "empty" };
   return { label: status || "more bytes", tone: "other" };
+}
+
+/** `GET /long-poll?after=…4&hold=25`: the session's part of the path and the epoch in the cursor are left out. */
+function asked({ method, target, lastEventId }) {
+  const [path, query] = target.replace(/^\/s\/[^/]+\/[^/]+/, "").split("?");
+  if (lastEventId) return `${method} ${path} · Last-Event-ID: …${sequence(lastEventId)}`;
+  return `${method} ${path}${query ? `?${query.replace(/[0-9a-z]+-(?=\d)/, "…")}` : ""}`;
 }

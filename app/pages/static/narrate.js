@@ -5,9 +5,9 @@ import { bytesIn } from "./wire_view.js";
 
 const AT_ONCE_MS = 20;
 
-/** A sentence about a piece of news (what, value), after `model` has learned it; empty if it is not worth one. */
+/** A sentence about some news (what, value; a piece decoded), after `model` has learned it; empty if it is not worth one. */
 export function narrate(transport, what, value, model) {
-  if (what === "piece") return arrow(transport, model.arrows.at(-1), model);
+  if (what === "piece") return piece(transport, value, model);
   if (what === "published") return published(transport, value, model);
   if (what === "arrived") return `Message ${sequence(value.message.cursor)} is in the browser, ${duration(value.at_ms - value.message.published_ms)} after it was published.`;
   if (what === "closed") return "The connection ends.";
@@ -15,14 +15,13 @@ export function narrate(transport, what, value, model) {
   return "";
 }
 
-function arrow(transport, arrow, model) {
-  const facts = arrow.pieces.flatMap(piece => piece.facts);
+function piece(transport, { facts }, model) {
   const has = type => facts.find(fact => fact.type === type);
   const request = has("request"), end = has("answer_end"), answer = has("answer");
-  if (request) return asks(transport, request.target);
+  if (request) return asks(transport, request);
   if (end?.messages.length) return brings(transport, end.messages, model);
   if (end?.empty) {
-    const nothing = `nothing new, in ${size(bytesIn(arrow))}`;
+    const nothing = `nothing new, in ${size(bytesIn(model.arrows.at(-1)))}`;
     return transport === "short_poll" ? `The server answers at once: ${nothing}.` : `The server gives the question back: ${nothing}.`;
   }
   const pushed = facts.filter(fact => fact.type === "message").map(fact => sequence(fact.cursor));
@@ -36,12 +35,13 @@ function arrow(transport, arrow, model) {
   return "";
 }
 
-function asks(transport, target) {
+function asks(transport, { target, lastEventId }) {
   const after = new URLSearchParams(target.split("?")[1]).get("after");
   const last = after && sequence(after);
   const news = last === "0" || !after ? "is there anything?" : `is there anything after message ${last}?`;
   if (transport === "short_poll") return `The browser asks: ${news}`;
   if (transport === "long_poll") return `The browser asks: ${news} If not, it will wait.`;
+  if (transport === "sse" && lastEventId) return `The browser comes back by itself, and says that it has seen message ${sequence(lastEventId)}.`;
   if (transport === "sse") return "The browser asks for the stream, this once.";
   return "The browser asks to change the protocol of this connection to WebSocket.";
 }

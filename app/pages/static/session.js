@@ -19,7 +19,8 @@ const MISSED = {
 
 /**
  * Join the session `values.session`, or one of our own. `values` has rate, delay, interval and hold; rate and delay are
- * the session's, and change here when somebody else changes them. The page is told:
+ * the session's, and change here when somebody else changes them. An arrival waits for `behind_ms`, so that what the
+ * feed tells of the message's way is here before it. The page is told:
  *
  *   on.news(what, value, model, fresh)  news has passed the gate and `model` has learnt it (null: it is nobody's, or
  *     everybody's). Returns whether it can be seen, so that a step ends with it. `what` and `value` are "piece" (`fresh`:
@@ -28,7 +29,7 @@ const MISSED = {
  *     has { reason, cursor, number (null if nobody knows), awaited: how many of them this page had heard of and counts }
  *   on.settings()  somebody else has changed `values`;   on.recount()  the counters begin anew;   on.change()  anything else
  */
-export function join({ transports, values, on }) {
+export function join({ transports, values, on, behind_ms = 0 }) {
   const page = randomName();
   const session = values.session || page;
   const models = Object.fromEntries(transports.map(transport => [transport, new Model()]));
@@ -44,9 +45,8 @@ export function join({ transports, values, on }) {
 
   function learn(what, value) {
     if (what === "piece") {
-      const piece = sockets.read(value), model = models[piece.transport] ?? null;
-      const before = model?.arrows.at(-1);
-      return { model, fresh: model !== null && model.piece(piece) !== before };
+      const model = models[value.transport] ?? null, before = model?.arrows.at(-1);
+      return { model, fresh: model !== null && model.piece(value) !== before };
     }
     const model = models[what === "closed" ? (value.transport = sockets.closed(value.connection)) : value.transport] ?? null;
     const concerned = model ? [model] : all;
@@ -59,21 +59,26 @@ export function join({ transports, values, on }) {
     return { model, fresh: true };
   }
 
-  const gate = new Gate(([what, value]) => {
-    const { model, fresh } = learn(what, value);
-    return on.news(what, value, model, fresh);
-  });
-  const news = (what, value) => { gate.push([what, value]); on.change(); };
+  const gate = new Gate(
+    ({ what, value }) => {
+      if (what === "piece") value = sockets.read(value);
+      const { model, fresh } = learn(what, value);
+      return on.news(what, value, model, fresh);
+    },
+    ({ what, value }) => what === "piece" && all.some(model => model.joins(value)),
+  );
+  const news = (what, value) => { gate.push({ what, value, at_ms: value.at_ms ?? value.published_ms }); on.change(); };
   const mark = (text, more = {}) => news("mark", { transport: null, at_ms: now_ms(), text, ...more });
 
   const feed = watch(session, page, (what, value) => {
     if (what === "hello") hello(value);
     else if (what === "clock") {
+      on.change();
+      if (!feed.clock.known) return;
       if (anew) recount();
       // Who came back before this feed did has a connection that we have not seen from its beginning.
-      if (unseen) transports.forEach(start);
+      if (unseen) for (const transport of transports) start(transport);
       anew = unseen = false;
-      on.change();
     } else if (what === "settings") {
       echoes = Math.max(0, echoes - 1);
       if (!echoes) adopt(value);
@@ -130,8 +135,8 @@ export function join({ transports, values, on }) {
       message: unlessOver(message => {
         const at_ms = now_ms();
         after[transport] = message.cursor;
-        tell(message);
-        news("arrived", { transport, message, at_ms });
+        const pass = () => { tell(message); news("arrived", { transport, message, at_ms }); };
+        behind_ms ? setTimeout(pass, behind_ms) : pass();
       }),
     });
     stops[transport] = () => { over = true; stop(); };

@@ -1,6 +1,8 @@
 // The sockets of this page, from the server's tap: decodes every piece, and says which transport it belongs to.
 import { Connection } from "./wire.js";
 
+const decoder = new TextDecoder();
+
 /** Base64 as the feed has it, as bytes. */
 export const bytesOf = base64 => Uint8Array.from(atob(base64), character => character.charCodeAt(0));
 
@@ -16,7 +18,11 @@ export class Sockets {
     const bytes = bytesOf(base64);
     const { parts, facts } = socket.decoder.read(direction, bytes);
     const request = facts.find(fact => fact.type === "request");
-    if (request) socket.transport = transportOf(request.target);
+    if (request) {
+      socket.transport = transportOf(request.target);
+      request.lastEventId = parts.filter(part => part.kind === "request_header").map(({ start, end }) => decoder.decode(bytes.subarray(start, end)))
+        .find(line => /^last-event-id:/i.test(line))?.split(":")[1].trim();
+    }
     return { connection, transport: socket.transport, direction, at_ms, arrives_ms: at_ms + delay_ms, bytes, parts, facts };
   }
 
