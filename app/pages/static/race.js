@@ -29,7 +29,8 @@ const KNOWN = {
 };
 
 const { values, problems } = read(KNOWN);
-const frame = signal(0), shown = signal(0), said = signal(""); // counted up when the moving, and the standing, is drawn again
+const frame = signal(0), shown = signal(0), chosen = signal(0); // counted up when what moves, what stands, and the settings are drawn again
+const said = signal("");
 const seen = { now_ms: 0 };
 let tally, changed = true;
 const last = []; // what was lost, and when: the last of it is said
@@ -61,7 +62,8 @@ const { gate, models, clients, server } = joined;
 
 /** The latest thing that went wrong is said for as long as it is news. */
 function learnMark({ text, transport, at_ms, missed }) {
-  last.push({ at_ms, text: `${transport ? `${PALETTE[transport].title}: ` : ""}${text}` });
+  const isOld = missed?.reason === "restarted"; // the server's restart is said once, not by every lane
+  if (!isOld) last.push({ at_ms, text: transport ? `${PALETTE[transport].title}: ${text}` : text[0].toUpperCase() + text.slice(1) });
   if (last.length > 3) last.shift();
   if (!missed) return;
   tally.lanes[transport].missed += missed.number ?? missed.awaited;
@@ -97,7 +99,7 @@ function say() {
   said.value = verdict({ over_s, published: tally.published, kept: DELAYS_KEPT, lanes: standings() });
 }
 
-function remember() { history.replaceState(null, "", address(KNOWN, values)); show(); }
+function remember() { history.replaceState(null, "", address(KNOWN, values)); chosen.value++; show(); }
 function set(name, value) { joined.set(name, value); remember(); }
 
 const actions = {
@@ -142,14 +144,14 @@ function Announced() {
 }
 
 function Controls() {
-  shown.value;
+  chosen.value;
   const of = name => ({ name, value: values[name], onChange: value => set(name, value) });
   return html`
     <section class="controls" aria-label="Settings">
       <${Slider} ...${of("interval")} label="Short polls every" unit="s" stops=${[0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 30]} tip="Short polling: how long the browser pauses after an answer before it asks again." />
       <${Slider} ...${of("hold")} label="Long polls hold" unit="s" stops=${[1, 2, 5, 10, 25, 60]} tip="Long polling: how long the server keeps a question without an answer. Then it answers with nothing, and the browser asks again." />
       <${Slider} ...${of("rate")} label="Messages" unit=${value => (value ? `${value} /s` : "none")} stops=${[0, 0.1, 0.2, 0.5, 1, 2, 5, 10]} tip="How many messages the server publishes, at random times, as news comes. Every lane gets the same ones." />
-      <${Slider} ...${of("delay")} label="Each way takes" unit="ms" stops=${[0, 10, 25, 50, 100, 200, 300, 500, 1000]} tip="Emulated: every byte of this page waits this long on its way, up and down. On one machine the real way is near zero." />
+      <${Slider} ...${of("delay")} label="Each way" unit=${value => duration(value).replace(/\.0+(?= )/, "")} stops=${[0, 10, 25, 50, 100, 200, 300, 500, 1000]} tip="Emulated: every byte of this page waits this long on its way, up and down. On one machine the real way is near zero." />
       <${SessionName} />
     </section>`;
 }
@@ -162,7 +164,7 @@ function SessionName() {
   return html`
     <div class="control tipped session">
       <label for="session">Shared session</label>
-      <input type="text" id="session" value=${values.session} onChange=${join} placeholder="only this page" maxlength="24" pattern="[a-z0-9][a-z0-9\\-]*" title="a to z, 0 to 9 and -"
+      <input type="text" id="session" defaultValue=${values.session} onChange=${join} placeholder="only this page" maxlength="24" pattern="[a-z0-9][a-z0-9\\-]*" title="a to z, 0 to 9 and -"
         autocomplete="off" autocapitalize="none" spellcheck=${false} aria-describedby="session-tip" />
       <span class="tip" role="tooltip" id="session-tip">Pages with the same name here see the same messages: then the rate and the delay are everybody's.</span>
     </div>`;
@@ -188,7 +190,7 @@ function Status() {
   shown.value;
   const off = TRANSPORTS.filter(transport => !clients[transport].value.there && clients[transport].value.why);
   const recent = last.filter(({ at_ms }) => at_ms > seen.now_ms - RECENT_MS).map(({ text }) => text);
-  if (!server.value.there) return html`<p class="notice">The server can't be reached. ${server.value.why} This page tries again every second.</p>`;
+  if (!server.value.there) return html`<p class="notice">The server can't be reached; trying again every second. ${server.value.why}</p>`;
   return html`
     ${problems.map(problem => html`<p class="notice">${problem}</p>`)}
     ${off.length > 0 && html`<p class="notice">Not receiving: ${off.map(transport => PALETTE[transport].title).join(", ")}. It tries again by itself.</p>`}

@@ -22,10 +22,10 @@ const scale = (axis, width) => ms => PAD_PX + Math.min(1, Math.max(0, ms / axis.
 
 /** The times along the axis, in words. */
 export function Axis({ axis, width }) {
-  const x = scale(axis, width), seconds = axis.end_ms >= 2000;
+  const x = scale(axis, width), seconds = axis.end_ms >= 1000;
   const text = ms => (ms === 0 ? "0" : seconds ? `${+(ms / 1000).toFixed(2)} s` : `${+ms.toFixed(1)} ms`);
   const ticks = axis.ticks_ms.filter((_, i) => width > 420 || i % 2 === 0);
-  return html`<svg class="axis" width=${width} height="26">${ticks.map((ms, i) => html`<text x=${x(ms)} y="20" text-anchor=${i === 0 ? "start" : ms === axis.end_ms ? "end" : "middle"}>${text(ms)}</text>`)}</svg>`;
+  return html`<svg class="axis" width=${width} height="26">${ticks.map(ms => html`<text x=${x(ms)} y="20" text-anchor="middle">${text(ms)}</text>`)}</svg>`;
 }
 
 /** `shown` and `frame` are signals that count up when what stands, and what moves, is to be drawn again. */

@@ -32,7 +32,7 @@ function speed(lanes) {
   const first =
     others.length === 0 ? `${name(last)} was fastest, with ${median}`
     : `${list(others)} ${others.length > 1 ? "were" : "was"} as fast as ${name(last)}, ${median}`;
-  const rest = slow.map((lane, i) => `${name(lane)}${lane.aside && ` ${lane.aside}`}${i ? "" : " took"} ${times(lane.median_ms / fastest_ms)}${i ? "" : " that"}`);
+  const rest = slow.map((lane, i) => `${name(lane)}${lane.aside && ` (${lane.aside})`}${i ? "" : " took"} ${times(lane.median_ms / fastest_ms)}${i ? "" : " that"}`);
   return `${first}${rest.length ? `; ${rest.join(", ")}` : ""}.`;
 }
 
@@ -50,10 +50,11 @@ const nothing = ({ empty, requests }) => (empty === 0 ? "never for nothing" : em
 
 function incomplete(lanes) {
   const sentences = [];
-  const waiting = lanes.filter(lane => lane.waiting > 0);
-  const same = waiting.length === lanes.length && waiting.every(lane => lane.waiting === waiting[0].waiting);
-  if (same) sentences.push(`All still wait for ${waiting[0].waiting === 1 ? "the last one" : `the last ${count(waiting[0].waiting)}`}.`);
-  else if (waiting.length) sentences.push(`${capital(list(waiting.map((lane, i) => `${name(lane)} ${i ? "" : "still waits "}for ${count(lane.waiting)}`)))}.`);
+  const least = Math.min(...lanes.map(lane => lane.waiting)); // nobody has these yet
+  const behind = lanes.filter(lane => lane.waiting > least);
+  const each = still => list(behind.map((lane, i) => `${name(lane)} ${i ? "" : still}for ${count(lane.waiting)}`));
+  if (least) sentences.push(`All still wait for the last ${least === 1 ? "one" : count(least)}${behind.length ? `, ${each("")}` : ""}.`);
+  else if (behind.length) sentences.push(`${capital(each("still waits "))}.`);
   const missed = lanes.filter(lane => lane.missed > 0);
   if (missed.length) sentences.push(`${capital(list(missed.map(lane => `${name(lane)} missed ${count(lane.missed)}`)))}.`);
   return sentences;
