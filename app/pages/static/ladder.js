@@ -18,7 +18,7 @@ export function pageTop(top_ms, now_ms, window_ms) {
  * `small` leaves out every text, for a sketch.
  */
 export function Ladder({ model, top_ms, window_ms, now_ms, width, height, selected, onSelect, small, title }) {
-  const left = small ? 14 : Math.max(92, Math.min(150, width * 0.19)), right = small ? width - 22 : width - Math.max(74, Math.min(128, width * 0.17));
+  const left = small ? 14 : Math.max(92, Math.min(150, width * 0.19)), right = small ? width - 22 : width - Math.max(74, Math.min(140, width * 0.19));
   const head = small ? 4 : 34;
   const y = at_ms => head + ((at_ms - top_ms) / window_ms) * (height - head);
   const seen = (from_ms, to_ms) => to_ms >= top_ms && from_ms <= Math.min(now_ms, top_ms + window_ms);
@@ -29,6 +29,8 @@ export function Ladder({ model, top_ms, window_ms, now_ms, width, height, select
     { key: `published-${cursor}`, x: right + 18, y: y(published_ms) + 6, anchor: "start", text: `${width < 500 ? "" : "message "}${sequence(cursor)}` },
     ...(arrived_ms ? [{ key: `arrived-${cursor}`, x: left - 14, y: y(arrived_ms) + 6, anchor: "end", text: `${sequence(cursor)}: ${duration(arrived_ms - published_ms)}` }] : []),
   ]));
+  const marks = small ? [] : model.marks.filter(mark => seen(mark.at_ms, mark.at_ms));
+  const said = ({ at_ms, text }) => ({ key: `mark-${at_ms}-${text}`, x: (left + right) / 2, y: y(at_ms) - 6, anchor: "middle", text: `✕ ${text}`, tone: "mark" });
   return html`
     <svg class="ladder" width=${width} height=${height} viewBox="0 0 ${width} ${height}" role="img" aria-label=${title}>
       <defs><clipPath id=${small ? `clip-${small}` : "clip"}><rect x="0" y=${head - 4} width=${width} height=${Math.max(0, y(now_ms) - head + 4)} /></clipPath></defs>
@@ -47,10 +49,8 @@ export function Ladder({ model, top_ms, window_ms, now_ms, width, height, select
             <circle class="published" cx=${right} cy=${y(published_ms)} r=${small ? 5 : 7} />
             ${arrived_ms && html`<circle class="arrived" cx=${left} cy=${y(arrived_ms)} r=${small ? 5 : 7} />`}
           </g>`)}
-        ${[...labels, ...numbers].map(({ key, text, x, y, anchor, tone }) => html`<text key=${key} class=${tone} x=${x} y=${y} text-anchor=${anchor}>${text}</text>`)}
-        ${!small && model.marks.filter(mark => seen(mark.at_ms, mark.at_ms)).map(mark => html`
-          <g key=${`mark-${mark.at_ms}`} class="mark"><line x1=${left} x2=${right} y1=${y(mark.at_ms)} y2=${y(mark.at_ms)} />
-            <text x=${(left + right) / 2} y=${y(mark.at_ms) - 6} text-anchor="middle">✕ ${mark.text}</text></g>`)}
+        ${marks.map(({ at_ms }) => html`<line key=${`line-${at_ms}`} class="mark" x1=${left} x2=${right} y1=${y(at_ms)} y2=${y(at_ms)} />`)}
+        ${[...labels, ...numbers, ...spread(marks.map(said))].map(({ key, text, x, y, anchor, tone }) => html`<text key=${key} class=${tone} x=${x} y=${y} text-anchor=${anchor}>${text}</text>`)}
       </g>
       ${!small && html`<line class="now" x1="0" x2=${width} y1=${y(now_ms)} y2=${y(now_ms)} />`}
     </svg>`;

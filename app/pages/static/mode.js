@@ -160,11 +160,11 @@ function Page() {
         <ol class="told" role=${gate.stopped ? "status" : null}>${told.map(sentence => html`<li>${sentence}</li>`)}</ol></section>
       <div class="side">
         <${Counters} />
+        <${Prediction} settings=${formulaSettings} />
         <section class="wire" aria-label="On the wire">
           <${WireList} arrows=${model.arrows} selected=${selected?.id} following=${seen.selected === null} onSelect=${select} since_ms=${model.since_ms} />
           <${WireDetail} arrow=${selected} />
         </section>
-        <${Prediction} settings=${formulaSettings} />
       </div>
     </div>`;
 }
@@ -250,8 +250,10 @@ function Prediction({ settings }) {
   return html`
     <section class="prediction" aria-label="Delays">
       <h2>How long messages take</h2>
-      <${Delays} delays_ms=${model.delays_ms} formula=${expected(transport, settings)} />
-      <p>${right}${asked.because} <button type="button" class="quiet" onClick=${() => set("answer", "hidden")}>Ask me again</button></p>
+      <div class="revealed">
+        <${Delays} delays_ms=${model.delays_ms} formula=${expected(transport, settings)} />
+        <p><strong>${right}</strong>${asked.because} <button type="button" class="quiet" onClick=${() => set("answer", "hidden")}>Ask me again</button></p>
+      </div>
     </section>`;
 }
 
