@@ -18,6 +18,7 @@ import { narrate } from "./narrate.js";
 import { showCode } from "./code.js";
 
 const FRAMES_HZ = 30;
+const SPANS_S = [1, 2, 5, 10, 20, 60, 120];
 const SENTENCES = 3;
 const FEED_BEHIND_MS = 40; // what the feed tells of a message's way is given time to be here before its arrival
 const transport = document.body.dataset.transport;
@@ -46,7 +47,9 @@ const told = []; // the last sentences about what happened
 const seen = { now_ms: 0, top_ms: 0, selected: null };
 let stop = null, after = null;
 
-const show = () => { changed.value++; };
+/** Draw anew, at most once for each of the screen's frames. */
+let frame = null;
+function show() { frame ??= requestAnimationFrame(() => { frame = null; changed.value++; }); }
 
 /** One piece of news passes the gate; returns whether there is something new to see. */
 function apply({ what, value }) {
@@ -136,6 +139,12 @@ function set(name, value) {
   if (name === "interval" || name === "hold") start();
 }
 
+/** Let the picture span more (1) or less (-1) time. */
+function zoom(by) {
+  const seconds = by > 0 ? SPANS_S.find(one => one > values.seconds) : SPANS_S.findLast(one => one < values.seconds);
+  if (seconds) set("seconds", seconds);
+}
+
 const actions = {
   publish() { feed.say({ publish: `published by hand at ${new Date().toLocaleTimeString("en-GB")}` }); },
   cut() { news("mark", { at_ms: now_ms(), text: "you cut the connection" }); feed.say({ cut: true }); },
@@ -143,10 +152,10 @@ const actions = {
   step() { if (!gate.stopped) actions.stopOrGo(); gate.step(); seen.selected = null; show(); },
   recount,
 };
-onKeys({ p: actions.publish, x: actions.cut, Space: actions.stopOrGo, ".": actions.step, r: actions.recount });
+onKeys({ p: actions.publish, x: actions.cut, Space: actions.stopOrGo, ".": actions.step, r: actions.recount, "+": () => zoom(-1), "-": () => zoom(1) });
 if (values.stopped === "1") gate.stop();
 
-function select(id) { seen.selected = id ?? null; show(); }
+function select(id) { seen.selected = id ?? null; changed.value++; }
 
 function Page() {
   changed.value;
@@ -156,7 +165,7 @@ function Page() {
     <${Notices} />
     <${Controls} />
     <div class="stage">
-      <section class="picture" aria-label="Ladder diagram"><${Live} selected=${selected?.id} />
+      <section class="picture" aria-label="Ladder diagram"><${Zoom} /><${Live} selected=${selected?.id} />
         <ol class="told" role=${gate.stopped ? "status" : null}>${told.map(sentence => html`<li>${sentence}</li>`)}</ol></section>
       <div class="side">
         <${Counters} />
@@ -219,6 +228,15 @@ function Live({ selected }) {
     </div>`;
 }
 
+function Zoom() {
+  return html`
+    <div class="zoom">
+      <${Action} name="closer" label="+" hotkey="+" onClick=${() => zoom(-1)} tip="Closer: the picture spans less time." />
+      <span>${values.seconds} s</span>
+      <${Action} name="further" label="−" hotkey="-" onClick=${() => zoom(1)} tip="Further away: the picture spans more time." />
+    </div>`;
+}
+
 function Counters() {
   const { requests, empty, connections, up, down, messages } = model.counts;
   const known = values.answer === "shown";
@@ -229,7 +247,7 @@ function Counters() {
     ["messages", "messages", messages],
     ["up", "bytes up", size(up), up],
     ["down", "bytes down", size(down), down],
-    ["per-message", "bytes/message", size(model.bytesPerMessage)],
+    ["per-message", "per message", size(model.bytesPerMessage)],
     ["delay", "last delay", known ? duration(model.delays_ms.at(-1)) : "?", model.delays_ms.at(-1)],
     ["median", "median delay", known ? duration(median(model.delays_ms)) : "?", median(model.delays_ms)],
   ];
