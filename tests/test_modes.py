@@ -249,7 +249,7 @@ async def test_a_server_that_is_gone_is_said_and_found_again(chromium: Browser, 
 
 async def test_stop_step_and_continue(chromium: Browser) -> None:
     async with serving() as running, browsing(chromium, running, path=mode("sse")) as page:
-        await ready(page)
+        await until(page, "document.querySelectorAll('.arrow').length === 2")  # the question, and how its answer begins
         await press(page, "Space")
         assert "stopped=1" in page.url
         arrows = await page.locator(".arrow").count()

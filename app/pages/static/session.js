@@ -9,6 +9,9 @@ import { size } from "./ladder.js";
 import { epoch, isAfter, Model, sequence } from "./model.js";
 import { Sockets } from "./sockets.js";
 
+/** What `set` changes; the counters begin anew with each. */
+export const SETTINGS = ["rate", "delay", "interval", "hold"];
+
 const RESTARTS = { interval: ["short_poll"], hold: ["long_poll"] }; // settings that are the client's, not the session's
 const KEPT = 1000; // messages in a session's log (app/sessions.py)
 const MISSED = {
