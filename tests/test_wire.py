@@ -401,12 +401,14 @@ UPGRADED = ["request", "answer", "upgrade"]
 
 
 async def test_a_poll(page: Page) -> None:
-    body = f'{MISSED},"messages":[{ONE},{TWO}],"cursor":"e-2"}}'
+    body, bare = f'{MISSED},"messages":[{ONE},{TWO}],"cursor":"e-2"}}', f'{MISSED},"messages":[],"cursor":"e-0"}}'
     pieces = [
         asked("/short-poll?after=e-1", "Host: x", "X-Y: z"),
         answered("200 OK", JSON, f"content-length: {len(body.encode())}", body=body),
         asked("/short-poll?after=e-2"),
         answered("200 OK", JSON, "content-length: 30", body='{"messages":[],"cursor":"e-2"}'),
+        asked("/short-poll?after=other-9"),
+        answered("200 OK", JSON, f"content-length: {len(bare)}", body=bare),
     ]
     (found,) = await dissect(page, pieces)
     assert spelled(pieces[:2], found[:2]) == [
@@ -438,6 +440,12 @@ async def test_a_poll(page: Page) -> None:
         ],
         [{"type": "request", "number": 2, "method": "GET", "target": "/short-poll?after=e-2"}],
         [{**answer, "number": 2}, {**end(2, "e-2"), "empty": True}],
+        [{"type": "request", "number": 3, "method": "GET", "target": "/short-poll?after=other-9"}],
+        [
+            {**answer, "number": 3},
+            {"type": "missed", "reason": "expired", "cursor": "e-0"},
+            {**end(3, "e-0"), "missed": True},
+        ],
     ]
 
 
@@ -487,7 +495,7 @@ async def test_frames(page: Page) -> None:
         ("up", frame(1, publication, MASK)),
         ("down", frame(9, b"beat")),
         ("up", frame(10, b"beat", MASK)),
-        ("up", frame(8, b"\x03\xe8bye", MASK)),
+        ("up", frame(8, b"\x03\xe8" + "再見".encode(), MASK)),
         ("down", frame(8, b"\x03\xf0what?") + frame(8, b"")),
     ]
     (found,) = await dissect(page, pieces)
@@ -495,7 +503,7 @@ async def test_frames(page: Page) -> None:
     assert [part["kind"] for part in found[2]["parts"]] == kinds
     assert [(part["kind"], part.get("text")) for one in (found[3], found[6]) for part in one["parts"]] == [
         *[("frame_header", None), ("mask", None), ("frame_payload", publication.decode())],
-        *[("frame_header", None), ("mask", None), ("frame_payload", "1000"), ("frame_payload", "bye")],
+        *[("frame_header", None), ("mask", None), ("frame_payload", "1000"), ("frame_payload", "再見")],
     ]
     header = found[3]["parts"][0]
     assert header["frame"] == {
@@ -507,7 +515,7 @@ async def test_frames(page: Page) -> None:
         "header_bytes": 6,
     }
     words = (
-        f"FIN: this frame ends a message; opcode 1: text; masked, as clients must; {len(publication)} bytes of payload"
+        f"FIN: this frame ends a message; opcode 1: text; masked (clients have to); {len(publication)} bytes of payload"
     )
     assert header["note"] == words
     assert found[6]["parts"][2]["note"] == "status code 1000: done"
@@ -520,22 +528,31 @@ async def test_frames(page: Page) -> None:
         [{"type": "publish"}],
         [{"type": "ping"}],
         [{"type": "pong"}],
-        [{"type": "close", "code": 1000, "reason": "bye"}],
+        [{"type": "close", "code": 1000, "reason": "再見"}],
         [{"type": "close", "code": 1008, "reason": "what?"}, {"type": "close", "code": 1005, "reason": ""}],
     ]
+    bye = [*UPGRADE, pieces[6]]
+    assert await differing(page, bye, [list(range(1, ends(bye)[-1]))]) == []
 
 
 async def test_a_message_in_fragments_with_a_ping_between(page: Page) -> None:
     long = json.dumps({"cursor": "e-2", "text": "a" * 70_000}).encode()
     pieces: list[Piece] = [
         *UPGRADE,
-        ("down", frame(1, b"{}") + frame(1, ONE[:9].encode(), first=0) + frame(9, b"") + frame(0, b"", first=0)),
+        (
+            "down",
+            frame(9, b"")
+            + frame(1, b"{}")
+            + frame(1, ONE[:9].encode(), first=0)
+            + frame(9, b"")
+            + frame(0, b"", first=0),
+        ),
         ("down", frame(0, ONE[9:].encode()) + frame(1, long)),
     ]
     (found,) = await dissect(page, pieces)
-    assert types(found) == [*UPGRADED, "unknown", "ping", "message", "message"]
+    assert types(found) == [*UPGRADED, "ping", "unknown", "ping", "message", "message"]
     headers = [part for part in found[2]["parts"] if part["kind"] == "frame_header"]
-    assert [part["frame"]["fin"] for part in headers] == [True, False, True, False]
+    assert [part["frame"]["fin"] for part in headers] == [True, True, False, True, False]
     said = "".join(text for kind, text in spelled(pieces[2:], found[2:]) if kind == "message")
     assert said == ONE + long.decode()
     assert found[3]["parts"][-2]["frame"]["header_bytes"] == 10

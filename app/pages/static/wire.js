@@ -1,16 +1,18 @@
 /**
  * The wire, explained: names every byte of one connection, piece by piece, as they pass the server's socket.
  *
- * Each direction is read by a generator that reads like the protocol's own description: a request is a line, headers,
- * an empty line, perhaps a body. Where a piece ends in the middle of something, the generator says `yield`, and goes on
- * from there with the next piece. A generator that meets what it does not understand throws; from then on its direction
- * is `unknown`, until a request begins.
+ * A piece is what one read or write moved; it may end in the middle of anything. So each direction has a generator that
+ * is written as if all bytes were there, like the protocol's own description: a request is a line, headers, an empty
+ * line, perhaps a body. Where a piece ends, the generator says `yield`, and goes on from there with the next one. Where
+ * it does not understand, it throws: from then on its direction is `unknown`, until a request begins.
  *
  * Nothing here touches the page, a clock or the network. `experiments/ledger.py` reads the same bytes in Python.
  */
 
 /** How much of one unfinished line or message is remembered. */
 const KEEP_MAX_BYTES = 1_048_576;
+
+const noNews = () => ({ messages: [], missed: false, empty: false, cursor: null });
 
 const REQUEST_LINE = /^([A-Z]+) (\S+) HTTP\/1\.[01]\r\n/;
 const STATUS_LINE = /^HTTP\/1\.[01] (\d{3})( .*)?\r\n/;
@@ -22,7 +24,7 @@ const STATUS_LINE = /^HTTP\/1\.[01] (\d{3})( .*)?\r\n/;
  *   read. `frame`: once a frame's header is complete; `header_bytes` are all that stand before its payload.
  *
  * @typedef {{type: string}} Fact  What happened, with more fields:
- *   request {number, method, target}; answer {number, status, contentType}; upgrade {number};
+ *   request {number, method, target}, counted from 1; answer {number, status, contentType}; upgrade {number};
  *   answer_end {number, messages, missed, empty, cursor}: `messages` are cursors, `empty` is a poll's without news;
  *   position {cursor}, message {cursor}, missed {reason, cursor}: what a stream, or a poll, says;
  *   heartbeat, ping, pong, publish, unknown; close {code, reason}: code 1005 if none was given.
@@ -157,7 +159,7 @@ class Reader {
     if (!first) yield* this.line(called(() => "the chunk ends"));
     const size = parseInt(yield* this.line(called(chunkNote)), 16);
     if (size) this.chunks = "next";
-    else while ((yield* this.line(called(() => "the answer ends"))).trim());
+    else while ((yield* this.line(called(() => "the body ends"))).trim());
     this.left = size;
   }
 }
@@ -208,7 +210,7 @@ function* answers(reader, connection) {
     }
     if (method === "HEAD" || status === 204 || status === 304) reader.left = 0;
     else beginBody(reader, headers, Infinity); // without a length, it ends with the connection
-    let end = { messages: [], missed: false, empty: false, cursor: null };
+    let end = noNews();
     if (contentType.startsWith("text/event-stream")) yield* events(reader);
     else if (status === 200 && /^\/(short|long)-poll(\?|$)/.test(target)) end = yield* batch(reader);
     else yield* reader.rest("body", "the body of the answer");
@@ -271,7 +273,7 @@ function* batch(reader) {
   const { messages, missed, cursor = null } = parse(body.text);
   if (!Array.isArray(messages)) {
     reader.facts.push({ type: "unknown" });
-    return { messages: [], missed: false, empty: false, cursor: null };
+    return noNews();
   }
   if (missed) reader.facts.push({ type: "missed", reason: missed.reason, cursor: missed.cursor });
   const cursors = messages.map((message) => message?.cursor);
@@ -323,13 +325,13 @@ function* frames(reader, direction) {
     const frame = yield* frameHeader(reader);
     if (frame.opcode === 1 || frame.opcode === 2) whole = { opcode: frame.opcode, said: new Kept() };
     if (frame.opcode === 1) texts++;
-    const { opcode, said } = frame.opcode > 7 ? { opcode: frame.opcode, said: new Kept() } : whole;
+    const { opcode, said } = frame.opcode > 7 ? { opcode: frame.opcode, said: new Kept() } : whole; // throws if unbegun
     const code = opcode === 8 && frame.length > 1 ? yield* closeCode(reader, frame) : 1005;
     reader.left = frame.length - frame.unmasked;
     for (let here; (here = yield* reader.more()); ) {
       const plain = here.map((byte) => byte ^ frame.mask[frame.unmasked++ % 4]);
       said.add(plain);
-      // The server's first text says where the reader stands; a later one is a message, or says what was missed.
+      // The server's first text says where the reader stands; each later one is a message, or says what was missed.
       const isMessage = direction === "down" && opcode === 1 && texts > 1 && !said.text.startsWith('{"m');
       const name = isMessage ? MESSAGE : ["frame_payload", payloadNote(direction, opcode, texts)];
       reader.name(here.length, ...name, frame.masked && { text: decode(plain) });
@@ -393,7 +395,7 @@ const statusNote = (line) => `HTTP version, and how it went: ${STATUS[line.slice
 const HEADERS = new Map(Object.entries({
   "accept": "what kind of answer is wanted",
   "accept-encoding": "which compressions would be understood",
-  "accept-language": "which languages the reader prefers",
+  "accept-language": "which languages the user prefers",
   "cache-control": "whether an answer may be kept and used again: news may not",
   "connection": "what becomes of the connection: kept for the next request, or upgraded to another protocol",
   "content-length": "how many bytes the body has: this is how its end is found",
@@ -431,7 +433,7 @@ const chunkNote = (line) => {
 
 const FIELDS = new Map([
   ["id", "the cursor: where this reader stands; EventSource brings it back as Last-Event-ID"],
-  ["data", "what is told"],
+  ["data", "what is told, as JSON"],
   ["event", "what kind of event this is, if it is no message"],
   ["retry", "how many milliseconds to wait before coming back, if the connection is lost"],
 ]);
@@ -441,8 +443,8 @@ const fieldNote = (line) => {
 };
 
 const frameNote = ({ fin, opcode, opcodeName, masked, length }) =>
-  `${fin ? "FIN: this frame ends a message" : "no FIN: the message goes on in another frame"}; ` +
-  `opcode ${opcode}: ${opcodeName}; ${masked ? "masked, as clients must" : "no mask, as only clients mask"}; ` +
+  `${!fin ? "no FIN: the message goes on in another frame" : opcode > 7 ? "FIN" : "FIN: this frame ends a message"}; ` +
+  `opcode ${opcode}: ${opcodeName}; ${masked ? "masked (clients have to)" : "no mask (only clients mask)"}; ` +
   `${length} bytes of payload`;
 const payloadNote = (direction, opcode, texts) => {
   if (opcode === 8) return "why the connection is closed, in words";
