@@ -244,8 +244,8 @@ function* head(reader, kind) {
 function beginBody(reader, headers, otherwise) {
   const chunked = /\bchunked$/i.test(headers["transfer-encoding"]);
   reader.chunks = chunked ? "first" : null;
+  if (/\D/.test(headers["content-length"] ?? "")) throw new Error("no length");
   reader.left = chunked ? 0 : Number(headers["content-length"] ?? otherwise);
-  if (!(reader.left >= 0)) throw new Error("no length");
 }
 
 /** A poll's answer, {"messages":[{...},{...}],"cursor":"..."}: its messages are the objects in a list. */
