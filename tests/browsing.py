@@ -4,6 +4,7 @@ Chromium is driven by Playwright's asynchronous interface, because the server ru
 blocked loop would answer nothing.
 """
 
+import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Collection
@@ -67,11 +68,13 @@ async def browsing(
         return [*(f"request to another host: {url}" for url in abroad), *unexpected]
 
     try:
-        page = await context.new_page()
-        await page.goto(running.url + path)
-        yield page
-        if not page.is_closed():
-            await page.evaluate("0")  # whatever the page has said before its answer has arrived with it
+        # In time before pytest's own limit, which would leave the test's task on the loop that the browser needs.
+        async with asyncio.timeout(2 * LIMIT_S):
+            page = await context.new_page()
+            await page.goto(running.url + path)
+            yield page
+            if not page.is_closed():
+                await page.evaluate("0")  # whatever the page has said before its answer has arrived with it
     except BaseException as problem:
         for line in reckoning():
             problem.add_note(line)
