@@ -124,7 +124,7 @@ class Reader {
   *line(name) {
     const line = new Kept();
     for (let here; (here = yield* this.more()); ) {
-      const end = here.indexOf(0x0a) + 1;
+      const end = here.indexOf(0x0a) + 1; // behind the line feed; 0 if there is none
       const part = end ? here.subarray(0, end) : here;
       line.add(part);
       name(line, part.length);
@@ -168,7 +168,7 @@ class Reader {
 class Kept {
   text = "";
   size = 0;
-  #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  #decoder = new TextDecoder();
 
   add(bytes) {
     const room = Math.max(KEEP_MAX_BYTES - this.size, 0);
@@ -253,12 +253,12 @@ function* batch(reader) {
   const body = new Kept();
   let depth = 0, quoted = false, escaped = false;
   const isMessage = (byte) => {
-    const before = depth;
+    const before = depth, character = String.fromCharCode(byte);
     if (escaped) escaped = false;
-    else if (quoted && byte === 0x5c) escaped = true;
-    else if (byte === 0x22) quoted = !quoted;
-    else if (!quoted && (byte === 0x7b || byte === 0x5b)) depth++;
-    else if (!quoted && (byte === 0x7d || byte === 0x5d)) depth--;
+    else if (character === "\\") escaped = true;
+    else if (character === '"') quoted = !quoted;
+    else if (!quoted && "{[".includes(character)) depth++;
+    else if (!quoted && "}]".includes(character)) depth--;
     return Math.max(before, depth) > 2;
   };
   for (let here; (here = yield* reader.more()); ) {
@@ -336,7 +336,6 @@ function* frames(reader, direction) {
       const name = isMessage ? MESSAGE : ["frame_payload", payloadNote(direction, opcode, texts)];
       reader.name(here.length, ...name, frame.masked && { text: decode(plain) });
     }
-    reader.left = Infinity;
     if (!frame.fin) continue;
     if (opcode === 8) reader.facts.push({ type: "close", code, reason: said.text });
     else if (opcode > 8) reader.facts.push({ type: OPCODES[opcode] });
@@ -464,6 +463,4 @@ function parse(text) {
   }
 }
 
-function decode(bytes) {
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
-}
+const decode = (bytes) => new TextDecoder().decode(bytes);
