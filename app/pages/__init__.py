@@ -70,6 +70,7 @@ def routes() -> list[BaseRoute]:
         Route("/", page("home.html")),
         Route("/race", page("race.html")),
         Route("/limits", page("limits.html")),
+        Route("/limits/away", page("away.html")),
         *(Route(f"/modes/{mode.path}", page("mode.html", mode=mode)) for mode in MODES),
         Route("/code/{name}.py", code),
         Route("/palette.css", palette),

@@ -1,0 +1,22 @@
+// The tab that is looked at while the other one is hidden: it counts down, and closes itself.
+const asked_s = Number(new URLSearchParams(location.search).get("seconds"));
+const until_ms = performance.now() + 1000 * (asked_s >= 1 && asked_s <= 600 ? asked_s : 12);
+const left = document.getElementById("left");
+
+function close() {
+  clearInterval(counting);
+  window.close(); // only a tab that a script has opened may close itself
+  setTimeout(() => { document.getElementById("stuck").textContent = "The browser doesn’t let this tab close itself: close it, or go back to the other one."; }, 500);
+}
+
+function count() {
+  const left_s = Math.max(0, Math.ceil((until_ms - performance.now()) / 1000));
+  left.textContent = `${left_s} s`;
+  document.title = `Back in ${left_s} s`;
+  if (performance.now() >= until_ms) close();
+}
+
+const counting = setInterval(count, 200);
+count();
+document.getElementById("back").addEventListener("click", close);
+addEventListener("keydown", event => { if (event.key === "Escape") close(); });

@@ -1,0 +1,79 @@
+// The picture of a run: a row for each thing asked for, and beside what the browser says, what the server has seen.
+import { html } from "htm/preact";
+import { duration } from "../ladder.js";
+
+const AXES_S = [4, 6, 8, 10, 12, 14, 16, 18, 20, 25, 30];
+
+/** `2.51 s`, and while it still goes on `2.5 s`. */
+const going = ms => (ms < 1000 ? `${(ms / 1000).toFixed(1)} s` : `${(Math.floor(ms / 100) / 10).toFixed(1)} s`);
+
+/** What the browser says of a row: { text, tone }. */
+export function browserSays(row, now_ms) {
+  const { asked_ms, began_ms, ended_ms, how } = row;
+  if (asked_ms === null) return { text: "not yet", tone: "none" };
+  if (how === "lost") return { text: "failed", tone: "waits" };
+  if (how === "answered") return { text: `answered after ${duration(ended_ms - asked_ms)}`, tone: "good" };
+  if (began_ms !== null) return ended_ms === null ? { text: `open after ${duration(began_ms - asked_ms)}`, tone: "good" } : { text: `opened after ${duration(began_ms - asked_ms)}`, tone: "past" };
+  if (ended_ms !== null) return { text: `given up after ${duration(ended_ms - asked_ms)}`, tone: "waits" };
+  return { text: `waiting ${going(now_ms - asked_ms)}`, tone: "waits" };
+}
+
+/** What the server's tap has seen of it. */
+export function serverSaw({ asked_ms, sent_ms, ended_ms }, sees = true) {
+  if (asked_ms === null) return { text: "", tone: "none" };
+  if (sent_ms !== null) return { text: `asked after ${duration(sent_ms - asked_ms)}`, tone: "past" };
+  if (!sees) return { text: "out of sight", tone: "past" };
+  return { text: ended_ms === null ? "not asked" : "never asked", tone: "waits" };
+}
+
+/** How much time the picture shows, in ms: enough, and not a bit more with every moment. */
+export function span(from_ms, now_ms, least_s = AXES_S[0]) {
+  return 1000 * (AXES_S.find(s => s >= least_s && 1000 * s > now_ms - from_ms) ?? Math.ceil((now_ms - from_ms) / 1000));
+}
+
+export function Axis({ span_ms }) {
+  const step_s = span_ms <= 6000 ? 1 : span_ms <= 12000 ? 2 : span_ms <= 30000 ? 5 : 10 ** Math.floor(Math.log10(span_ms / 2000));
+  const stops = Array.from({ length: Math.floor(span_ms / 1000 / step_s) + 1 }, (_, i) => i * step_s);
+  return html`<div class="axis" aria-hidden="true">${stops.map(s => html`<span style=${{ left: `${(100_000 * s) / span_ms}%` }}>${s}${s === stops.at(-1) ? " s" : ""}</span>`)}</div>`;
+}
+
+/** Rows with their bars; several groups begin each at their own zero. */
+export function Rows({ rows, marks, now_ms, sees, least_s, caption }) {
+  const groups = [...new Set(rows.map(row => row.group))];
+  const begin = group => Math.min(...rows.filter(row => row.group === group && row.asked_ms !== null).map(row => row.asked_ms), Infinity);
+  const end = group => Math.max(...rows.filter(row => row.group === group).map(row => (row.asked_ms === null ? 0 : row.ended_ms ?? now_ms)));
+  const span_ms = Math.max(...groups.map(group => span(Math.min(begin(group), now_ms), Math.max(end(group), 0), least_s)));
+  return html`
+    <table class="rows">
+      <caption class="hidden">${caption}</caption>
+      <thead><tr><th scope="col"><span class="hidden">What</span></th><th scope="col" class="time"><span class="hidden">Time</span><${Axis} span_ms=${span_ms} /></th>
+        <th scope="col">Browser says</th><th scope="col">Server was</th></tr></thead>
+      ${groups.map(group => html`
+        <tbody key=${group}>
+          ${group && html`<tr class="group"><th colspan="4" scope="rowgroup">${group}</th></tr>`}
+          ${rows.filter(row => row.group === group).map((row, i) => html`<${One} key=${row.label} row=${row} from_ms=${begin(group)} span_ms=${span_ms} now_ms=${now_ms} sees=${sees}
+            marks=${marks.filter(mark => mark.group === group)} first=${i === 0} />`)}
+        </tbody>`)}
+    </table>
+    <p class="legend"><span class="key waiting"></span> kept back in the browser <span class="key sent"></span> sent: the connection is taken
+      ${marks.length > 0 && html` <span class="key event"></span> ${marks[0].means}`}</p>`;
+}
+
+function One({ row, from_ms, span_ms, now_ms, sees, marks, first }) {
+  const at = ms => `${Math.min(100, Math.max(0, (100 * (ms - from_ms)) / span_ms))}%`;
+  const bar = (kind, since_ms, until_ms) => html`<i class=${`bar ${kind}`} style=${{ left: at(since_ms), width: `calc(${at(until_ms)} - ${at(since_ms)})` }}></i>`;
+  const { asked_ms, ended_ms } = row;
+  const sent_ms = row.sent_ms ?? row.began_ms, last_ms = ended_ms ?? now_ms;
+  const browser = browserSays(row, now_ms), server = serverSaw(row, sees);
+  return html`
+    <tr data-transport=${row.transport}>
+      <th scope="row">${row.label}</th>
+      <td class="time"><div class="track" aria-hidden="true">
+        ${asked_ms !== null && bar("waiting", asked_ms, sent_ms ?? last_ms)}
+        ${asked_ms !== null && sent_ms !== null && bar("sent", sent_ms, last_ms)}
+        ${marks.map(mark => html`<i class="event" style=${{ left: at(mark.at_ms) }}></i>`)}
+      </div></td>
+      <td class=${`browser ${browser.tone}`}>${browser.text}</td>
+      <td class=${`server ${server.tone}`}>${server.text}</td>
+    </tr>`;
+}

@@ -1,0 +1,184 @@
+// One run of an experiment: what was asked for and what became of it, and the promise that nothing stays open.
+
+/** Thrown at an experiment whose run has been ended. */
+class Ended extends Error {}
+
+/** One thing that was asked for: a connection, or a request. All times are the page's, in ms; null: not so far. */
+export class Row {
+  asked_ms = null; // by the script
+  reached_ms = null; // the server's socket, says the tap
+  began_ms = null; // open, says the browser; of a fetch: its answer has begun
+  left_ms = null; // its whole answer has left the server, says the tap
+  ended_ms = null;
+  how = null; // closed (by us), answered, lost
+
+  constructor(label, transport, group) { Object.assign(this, { label, transport, group }); }
+
+  /** When the server was asked, as far as the two clocks agree: not before the script did, nor after the browser knew. */
+  get sent_ms() { return this.reached_ms === null ? null : Math.max(this.asked_ms, Math.min(this.reached_ms, this.began_ms ?? Infinity)); }
+
+  get open() { return this.began_ms !== null && this.ended_ms === null; }
+  get waits() { return this.asked_ms !== null && this.began_ms === null && this.ended_ms === null; }
+
+  end(how) {
+    if (this.ended_ms !== null) return;
+    this.ended_ms = performance.now();
+    this.how = how;
+  }
+}
+
+export class Run {
+  rows = [];
+  marks = []; // { at_ms, text, group }: what else happened
+  begun_ms = performance.now();
+  ended_ms = null;
+  why = null; // done, you, limit, server, page
+  stage = "";
+  sees = true; // the tap has told everything
+  nudges = 0; // how often somebody wanted it to go on
+  nudgeable = false;
+  #requests = {}; // by transport, as the tap saw them
+  #waiting = new Set();
+  #closers = [];
+  #limit;
+  #redraw;
+
+  constructor(tap, limit_ms, redraw) {
+    this.tap = tap;
+    this.#redraw = redraw;
+    this.#limit = setTimeout(() => this.end("limit"), limit_ms);
+  }
+
+  get running() { return this.ended_ms === null; }
+
+  /** What is happening, in a sentence. */
+  say(stage) { this.stage = stage; this.#redraw(); }
+
+  /** Something is new: whoever waits for it looks again. */
+  changed() {
+    this.#pair();
+    for (const check of [...this.#waiting]) check();
+    if (!this.running) this.#redraw(); // late news from the tap
+  }
+
+  /** Wait until `condition()` holds, but at most so long; resolves to whether it does. */
+  until(condition, most_ms) {
+    return new Promise((resolve, reject) => {
+      const done = (settle, value) => { clearTimeout(timer); this.#waiting.delete(check); settle(value); };
+      const check = () => { if (!this.running) done(reject, new Ended()); else if (condition()) done(resolve, true); };
+      const timer = setTimeout(() => done(resolve, condition()), most_ms);
+      this.#waiting.add(check);
+      check();
+    });
+  }
+
+  wait(ms) { return this.until(() => false, ms); }
+
+  /** Wait so long, unless somebody says to go on. */
+  async pause(ms) {
+    const before = this.nudges;
+    this.nudgeable = true;
+    this.#redraw();
+    await this.until(() => this.nudges > before, ms);
+    this.nudgeable = false;
+    this.#redraw();
+  }
+
+  nudge() { this.nudges++; this.changed(); }
+
+  /** Something else happened: `text` says what exactly, `means` what its line in the picture stands for. */
+  mark(text, means, group, at_ms = performance.now()) { this.marks.push({ at_ms, text, means, group }); }
+
+  /** Do this when the run ends, however it does. */
+  atEnd(close) { this.#closers.push(close); }
+
+  /** Do the experiment; it ends when `perform` has, or earlier. */
+  async go(perform) {
+    try {
+      await perform();
+      this.end("done");
+    } catch (problem) {
+      this.end("page");
+      if (!(problem instanceof Ended)) throw problem;
+    }
+  }
+
+  end(why) {
+    if (!this.running) return;
+    clearTimeout(this.#limit);
+    this.ended_ms = performance.now();
+    this.why = why;
+    this.nudgeable = false;
+    for (const close of this.#closers.reverse()) close();
+    this.changed();
+  }
+
+  /** The tap saw a request. */
+  reached(transport, name, reached_ms) {
+    (this.#requests[transport] ??= []).push({ name, reached_ms, left_ms: null });
+    this.changed();
+  }
+
+  /** The tap saw the end of its answer. */
+  left(name, left_ms) {
+    for (const request of Object.values(this.#requests).flat()) if (request.name === name) request.left_ms = left_ms;
+    this.changed();
+  }
+
+  /** Requests are alike; the first that reached the server is that of the row that was the first to open, and so on. */
+  #pair() {
+    for (const [transport, requests] of Object.entries(this.#requests)) {
+      const rows = this.rows.filter(row => row.transport === transport && row.asked_ms !== null);
+      rows.sort((a, b) => (a.began_ms ?? Infinity) - (b.began_ms ?? Infinity) || a.asked_ms - b.asked_ms);
+      rows.forEach((row, i) => Object.assign(row, requests[i] && { reached_ms: requests[i].reached_ms, left_ms: requests[i].left_ms }));
+    }
+  }
+
+  published(cursor, at_ms) {
+    this.onPublished?.(cursor, at_ms);
+    this.changed();
+  }
+
+  blind() { this.sees = false; this.changed(); }
+}
+
+/** Open an EventSource for real. */
+export function stream(run, row) {
+  row.asked_ms = performance.now();
+  const source = new EventSource(`${run.tap.url}/sse`);
+  source.onopen = () => { row.began_ms ??= performance.now(); run.changed(); };
+  source.onerror = () => { source.close(); row.end("lost"); run.changed(); };
+  row.close = () => { source.close(); row.end("closed"); };
+  run.atEnd(row.close);
+  run.changed();
+  return source;
+}
+
+/** Open a WebSocket for real. */
+export function socket(run, row) {
+  row.asked_ms = performance.now();
+  const one = new WebSocket(`${run.tap.url}/websocket`);
+  one.onopen = () => { row.began_ms ??= performance.now(); run.changed(); };
+  one.onclose = () => { row.end("lost"); run.changed(); };
+  row.close = () => {
+    row.end("closed");
+    // Closing one that is still connecting is an error in the console; so it closes when it has.
+    if (one.readyState === WebSocket.CONNECTING) one.onopen = () => one.close();
+    else one.close();
+  };
+  run.atEnd(row.close);
+  run.changed();
+}
+
+/** Fetch for real; `path` is that of a poll, in the page's session. */
+export function ask(run, row, path, options) {
+  const stopping = new AbortController();
+  row.asked_ms = performance.now();
+  row.close = () => { row.end("closed"); stopping.abort(); };
+  run.atEnd(row.close);
+  fetch(run.tap.url + path, { ...options, signal: stopping.signal })
+    .then(answer => { row.began_ms = performance.now(); return answer.text(); })
+    .then(() => row.end("answered"), () => row.end("lost"))
+    .then(() => run.changed());
+  run.changed();
+}
