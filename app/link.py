@@ -192,8 +192,13 @@ class TappedWriter:
         protocol: asyncio.BaseProtocol = self._tap.inner
         return protocol
 
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        if name == "socket" and self._tap.connection.closed_ns is not None:
+            return default  # closed, while bytes were still delayed: uvicorn asks it for its address at an upgrade
+        return self._transport.get_extra_info(name, default)
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)  # abort, get_extra_info, pause_reading, buffer limits: not ours
+        return getattr(self._transport, name)  # abort, pause_reading, buffer limits: not ours
 
 
 class Lane:

@@ -10,7 +10,7 @@ import struct
 import sys
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -457,6 +457,19 @@ async def test_what_was_on_its_way_to_a_client_that_left_is_dropped(caplog: pyte
         wire.reset()
         await eventually(writer.is_closing)
         await asyncio.sleep(2 * 0.05)  # until all of it would have arrived
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("ws", EVERY_WS)
+async def test_who_leaves_before_its_upgrade_has_arrived_is_no_error(
+    ws: Literal["websockets-sansio", "websockets", "wsproto"], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(ws=ws, delay_s=0.02) as running:
+        async with Wire.to(running.port) as wire:
+            await wire.upgrade()
+            await eventually(lambda: running.link.connections)
+            wire.reset()
+        await eventually(lambda: not running.link.connections and not running.server.server_state.connections)
     assert not caplog.records
 
 

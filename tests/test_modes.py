@@ -88,6 +88,12 @@ async def settled(page: Page, tap: Tap, transport: str) -> dict[str, Any]:
     raise AssertionError(f"the page counts {shown}, the tap {tap.of(transport)}")
 
 
+async def selects(page: Page, arrow: str) -> None:
+    """Wait until the arrow is chosen, in the diagram and in the list."""
+    await until(page, f"document.querySelector('.arrow.selected')?.dataset.id === '{arrow}'")
+    await until(page, f"document.querySelector('.wire-list [aria-selected=true]')?.id === 'piece-{arrow}'")
+
+
 async def slide(page: Page, name: str, value: float) -> None:
     """Move a slider by keyboard until it stands at `value`."""
     await page.focus(f"#{name}")
@@ -137,8 +143,7 @@ async def test_the_diagram_and_the_wire_show_the_very_bytes(chromium: Browser, t
         for i in range(len(arrows)):
             await press(page, "Home")
             await press(page, "ArrowDown", i)
-            assert await page.get_attribute(".arrow.selected", "data-id") == arrows[i]
-            assert await page.get_attribute(".wire-list [aria-selected=true]", "id") == listed[i]
+            await selects(page, arrows[i])
             parts = await page.eval_on_selector_all(
                 ".part:not(.frame_header, .mask) code", "codes => codes.map(code => code.innerText)"
             )
@@ -148,8 +153,7 @@ async def test_the_diagram_and_the_wire_show_the_very_bytes(chromium: Browser, t
                 assert any(text in data for data in passed), part
         # The other way round, by a click into the diagram.
         await page.locator(".arrow.news .target").first.dispatch_event("click")
-        selected = await page.get_attribute(".arrow.selected", "data-id")
-        assert await page.get_attribute(".wire-list [aria-selected=true]", "id") == f"piece-{selected}"
+        await selects(page, str(await page.locator(".arrow.news").first.get_attribute("data-id")))
         message = await page.inner_text(".part.message code")
         assert json.loads(message)["text"].startswith("published by hand")
 
@@ -245,7 +249,7 @@ async def test_a_server_that_is_gone_is_said_and_found_again(chromium: Browser, 
 
 async def test_stop_step_and_continue(chromium: Browser) -> None:
     async with serving() as running, browsing(chromium, running, path=mode("sse")) as page:
-        await ready(page)
+        await until(page, "document.querySelectorAll('.arrow').length === 2")  # the question, and how its answer begins
         await press(page, "Space")
         assert "stopped=1" in page.url
         arrows = await page.locator(".arrow").count()

@@ -7,10 +7,11 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, groupby
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ from tests.witness import Witness
 
 pytestmark = pytest.mark.anyio
 
-WIRE = FOLDER / "static" / "wire.js"
+SOURCE = (FOLDER / "static" / "wire.js").read_text() + Path(__file__).with_name("dissecting.js").read_text()
 
 Piece = tuple[str, bytes]
 """A direction and bytes; or `resync`, which says that pieces were lost."""
@@ -46,81 +47,27 @@ CATEGORIES = {
 }
 """What wire.js and the ledger call the same bytes, where they do not use the same word."""
 
-HARNESS = """async source => {
-  const { Connection } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
-  const bytes = text => Uint8Array.from(atob(text), character => character.charCodeAt(0));
-
-  const read = (connection, direction, piece) => {
-    const { parts, facts } = connection.read(direction, piece);
-    let end = 0;
-    for (const part of parts) {
-      if (part.start !== end || part.end <= part.start) throw new Error(`not covered: ${JSON.stringify(parts)}`);
-      if (!/^[^ ].{4,}$/.test(part.note) || /undefined|NaN|object/.test(part.note)) throw new Error(part.note);
-      end = part.end;
-    }
-    if (end !== piece.length) throw new Error(`${end} of ${piece.length} bytes are covered`);
-    return { parts, facts };
-  };
-
-  globalThis.dissect = cases => cases.map(pieces => {
-    const connection = new Connection();
-    return pieces.map(([direction, data]) => {
-      if (direction === "resync") return connection.resync(), { parts: [], facts: [] };
-      return read(connection, direction, bytes(data));
-    });
-  });
-
-  // What was said of the bytes in each direction, and what happened, in all pieces together.
-  const summary = pieces => {
-    const connection = new Connection();
-    const said = { up: [], down: [] }, facts = [];
-    for (const [direction, piece] of pieces) {
-      const found = read(connection, direction, piece);
-      for (const { kind, start, end } of found.parts) {
-        const last = said[direction].at(-1);
-        if (last?.kind === kind) last.size += end - start;
-        else said[direction].push({ kind, size: end - start });
-      }
-      facts.push(...found.facts);
-    }
-    return JSON.stringify([said, facts]);
-  };
-
-  const cut = (pieces, at) => {
-    let passed = 0, next = 0;
-    return pieces.flatMap(([direction, piece]) => {
-      const parts = [];
-      let start = 0;
-      for (; at[next] < passed + piece.length; next++) {
-        parts.push([direction, piece.subarray(start, at[next] - passed)]);
-        start = at[next] - passed;
-      }
-      passed += piece.length;
-      return [...parts, [direction, piece.subarray(start)]];
-    });
-  };
-
-  // Which ways to cut the same bytes make a difference.
-  globalThis.differing = ([pieces, cuttings]) => {
-    const whole = pieces.map(([direction, data]) => [direction, bytes(data)]);
-    const expected = summary(whole);
-    return cuttings.filter(at => summary(cut(whole, at)) !== expected);
-  };
+ASK = """([source, limit_ms, ...question]) => {
+  const worker = new Worker(`data:text/javascript,${encodeURIComponent(source)}`, { type: "module" });
+  return new Promise((done, fail) => {
+    worker.onmessage = ({ data }) => done(data);
+    worker.onerror = event => fail(new Error(event.message));
+    setTimeout(() => fail(new Error("wire.js does not come to an end")), limit_ms);
+    worker.postMessage(question);
+  }).finally(() => worker.terminate());
 }"""
+"""In a worker, because a page that never comes to an end can't even be closed."""
 
 
 @pytest.fixture(scope="module")
-async def page(chromium: Browser) -> AsyncIterator[Page]:
-    """An empty page that has loaded wire.js."""
-    page = await chromium.new_page()
-    await page.evaluate(HARNESS, WIRE.read_text())
-    yield page
-    await page.close()
+async def page(chromium: Browser) -> Page:
+    """An empty page."""
+    return await chromium.new_page()
 
 
 async def dissect(page: Page, *cases: Sequence[Piece]) -> list[list[dict[str, Any]]]:
     """What wire.js returns for every piece of every case; it is covered exactly, with notes that make sense."""
-    found: list[list[dict[str, Any]]] = await page.evaluate("dissect", [encoded(case) for case in cases])
+    found: list[list[dict[str, Any]]] = await call(page, "dissect", [encoded(case) for case in cases])
     return found
 
 
@@ -129,8 +76,13 @@ async def differing(page: Page, pieces: Sequence[Piece], cuttings: Iterable[Sequ
 
     A cutting is a list of places to cut at, counted over all pieces; those in the same direction are joined before.
     """
-    found: list[list[int]] = await page.evaluate("differing", [encoded(joined(pieces)), list(cuttings)])
+    found: list[list[int]] = await call(page, "differing", [encoded(joined(pieces)), list(cuttings)])
     return found
+
+
+async def call(page: Page, question: str, argument: Any) -> Any:
+    """As JSON, because what Playwright does instead takes it many times as long."""
+    return json.loads(await page.evaluate(ASK, [SOURCE, LIMIT_S * 1000, question, json.dumps(argument)]))
 
 
 def encoded(pieces: Iterable[Piece]) -> list[tuple[str, str]]:
@@ -150,7 +102,7 @@ def ends(pieces: Iterable[Piece]) -> list[int]:
 def spelled(pieces: Sequence[Piece], found: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     """Every part as its kind and its text: what is masked is spelled out."""
     return [
-        (part["kind"], part.get("text", data[part["start"] : part["end"]].decode("latin-1")))
+        (part["kind"], part.get("text", data[part["start"] : part["end"]].decode(errors="replace")))
         for (_, data), one in zip(pieces, found, strict=True)
         for part in one["parts"]
     ]
@@ -344,12 +296,353 @@ def messages(found: Sequence[dict[str, Any]]) -> list[str]:
 
 
 async def test_it_does_not_matter_how_the_bytes_are_cut(page: Page, talks: dict[str, Talk]) -> None:
+    """As they came; at every place, 50 at a time with nothing cut near; at random; and each byte by itself."""
     rng = random.Random(7)
     for name, talk in talks.items():
-        size = sum(len(data) for _, data in talk.pieces)
-        undecided = talk.undecided()
-        places = [place for place in range(1, size) if place not in undecided]
-        some = [sorted(rng.sample(places, min(rng.randint(1, 60), len(places)))) for _ in range(20)]
-        everywhere = [[place] for place in places] if size < 6_000 else []
-        as_they_came = [place for place in ends(talk.pieces) if place not in undecided]
-        assert await differing(page, talk.pieces, [as_they_came, *some, *everywhere, places]) == [], name
+        whole, undecided = joined(talk.pieces), talk.undecided()
+        places = [place for place in range(1, ends(whole)[-1]) if place not in undecided]
+        cuttings = [[place for place in ends(talk.pieces) if place not in undecided], places]
+        if len(places) < 10_000:
+            cuttings += [places[first::50] for first in range(50)]
+            cuttings += [sorted(rng.sample(places, rng.randint(1, len(places)))) for _ in range(5)]
+        assert await differing(page, whole, cuttings) == [], name
+
+
+# By hand
+
+
+def http(first_line: str, *lines: str, body: str = "") -> bytes:
+    return "\r\n".join([first_line, *lines, "", body]).encode()
+
+
+def asked(target: str, *lines: str, method: str = "GET", body: str = "") -> Piece:
+    return "up", http(f"{method} {target} HTTP/1.1", *lines, body=body)
+
+
+def answered(status: str, *lines: str, body: str = "") -> Piece:
+    return "down", http(f"HTTP/1.1 {status}", *lines, body=body)
+
+
+def chunk(text: str) -> str:
+    return f"{len(text.encode()):x}\r\n{text}\r\n"
+
+
+def frame(opcode: int, payload: bytes, mask: bytes = b"", first: int = 0x80) -> bytes:
+    """RFC 6455, section 5.2; `first` are the bits beside the opcode."""
+    size = len(payload)
+    long = b"" if size < 126 else size.to_bytes(2 if size < 65_536 else 8)
+    short = size if size < 126 else 126 if size < 65_536 else 127
+    masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload)) if mask else payload
+    return bytes([first | opcode, short | (0x80 if mask else 0)]) + long + mask + masked
+
+
+MASK = b"\x37\xfa\x21\x3d"  # the one of RFC 6455, section 5.7
+JSON = "content-type: application/json"
+ONE = '{"cursor":"e-1","text":"}\\"[","published_ms":1.0}'
+TWO = '{"cursor":"e-2","text":"長","published_ms":2.0}'
+MISSED = '{"missed":{"reason":"expired","cursor":"e-0"}'
+UPGRADE: list[Piece] = [asked("/websocket", "Upgrade: websocket"), answered("101 Switching Protocols")]
+UPGRADED = ["request", "answer", "upgrade"]
+
+
+async def test_a_poll(page: Page) -> None:
+    body, bare = f'{MISSED},"messages":[{ONE},{TWO}],"cursor":"e-2"}}', f'{MISSED},"messages":[],"cursor":"e-0"}}'
+    pieces = [
+        asked("/short-poll?after=e-1", "Host: x", "X-Y: z"),
+        answered("200 OK", JSON, f"content-length: {len(body.encode())}", body=body),
+        asked("/short-poll?after=e-2"),
+        answered("200 OK", JSON, "content-length: 30", body='{"messages":[],"cursor":"e-2"}'),
+        asked("/short-poll?after=other-9"),
+        answered("200 OK", JSON, f"content-length: {len(bare)}", body=bare),
+    ]
+    (found,) = await dissect(page, pieces)
+    assert spelled(pieces[:2], found[:2]) == [
+        ("request_line", "GET /short-poll?after=e-1 HTTP/1.1\r\n"),
+        ("request_header", "Host: x\r\n"),
+        ("request_header", "X-Y: z\r\n"),
+        ("head_end", "\r\n"),
+        ("status_line", "HTTP/1.1 200 OK\r\n"),
+        ("response_header", f"{JSON}\r\n"),
+        ("response_header", f"content-length: {len(body.encode())}\r\n"),
+        ("head_end", "\r\n"),
+        ("body", f'{MISSED},"messages":['),
+        ("message", ONE),
+        ("body", ","),
+        ("message", TWO),
+        ("body", '],"cursor":"e-2"}'),
+    ]
+    notes = [part["note"] for part in found[0]["parts"]]
+    assert notes[0] == "what is asked: method, target, HTTP version"
+    assert notes[1].startswith("which server is meant")
+    assert notes[2] == "a header: name, colon, value"
+    answer = {"type": "answer", "status": 200, "contentType": "application/json"}
+    assert [one["facts"] for one in found] == [
+        [{"type": "request", "number": 1, "method": "GET", "target": "/short-poll?after=e-1"}],
+        [
+            {**answer, "number": 1},
+            {"type": "missed", "reason": "expired", "cursor": "e-0"},
+            {**end(1, "e-2", "e-1", "e-2"), "missed": True},
+        ],
+        [{"type": "request", "number": 2, "method": "GET", "target": "/short-poll?after=e-2"}],
+        [{**answer, "number": 2}, {**end(2, "e-2"), "empty": True}],
+        [{"type": "request", "number": 3, "method": "GET", "target": "/short-poll?after=other-9"}],
+        [
+            {**answer, "number": 3},
+            {"type": "missed", "reason": "expired", "cursor": "e-0"},
+            {**end(3, "e-0"), "missed": True},
+        ],
+    ]
+
+
+def end(number: int, cursor: str | None = None, *messages: str) -> dict[str, Any]:
+    fact = {"type": "answer_end", "number": number, "messages": list(messages), "cursor": cursor}
+    return {**fact, "missed": False, "empty": False}
+
+
+async def test_a_stream(page: Page) -> None:
+    opening, missed = "retry: 1000\nid: e-0\n\n", f"event: missed\nid: e-0\ndata: {MISSED}}}\n\n"
+    stream = (opening, missed, f"id: e-1\ndata: {ONE}\n\n", ":\n\n", "")
+    pieces = [
+        asked("/sse", "Last-Event-ID: e-0"),
+        answered("200 OK", "content-type: text/event-stream", "transfer-encoding: chunked"),
+        *(("down", chunk(text).encode()) for text in stream),
+    ]
+    (found,) = await dissect(page, pieces)
+    size = f"{len(stream[2]):x}"
+    assert spelled(pieces[4:], found[4:]) == [
+        ("chunk", f"{size}\r\n"),
+        ("sse_field", "id: e-1\n"),
+        ("sse_field", "data: "),
+        ("message", ONE),
+        ("sse_field", "\n"),
+        ("sse_field", "\n"),
+        ("chunk", "\r\n"),
+        *[("chunk", "3\r\n"), ("sse_field", ":\n"), ("sse_field", "\n"), ("chunk", "\r\n")],
+        *[("chunk", "0\r\n"), ("chunk", "\r\n")],
+    ]
+    assert found[4]["parts"][0]["note"] == f"size of the next chunk: 0x{size} = {len(stream[2])} bytes"
+    assert {part["kind"] for one in found[2:4] for part in one["parts"]} == {"chunk", "sse_field"}
+    assert [one["facts"] for one in found[2:]] == [
+        [{"type": "position", "cursor": "e-0"}],
+        [{"type": "missed", "reason": "expired", "cursor": "e-0"}],
+        [{"type": "message", "cursor": "e-1"}],
+        [{"type": "heartbeat"}],
+        [end(1)],
+    ]
+
+
+async def test_frames(page: Page) -> None:
+    publication = '{"text":"長"}'.encode()
+    down = [b'{"cursor":"e-0"}', f"{MISSED}}}".encode(), ONE.encode()]
+    pieces: list[Piece] = [
+        *UPGRADE,
+        ("down", b"".join(frame(1, payload) for payload in down)),
+        ("up", frame(1, publication, MASK)),
+        ("down", frame(9, b"beat")),
+        ("up", frame(10, b"beat", MASK)),
+        ("up", frame(8, b"\x03\xe8" + "再見".encode(), MASK)),
+        ("down", frame(8, b"\x03\xf0what?") + frame(8, b"")),
+    ]
+    (found,) = await dissect(page, pieces)
+    kinds = ["frame_header", "frame_payload", "frame_header", "frame_payload", "frame_header", "message"]
+    assert [part["kind"] for part in found[2]["parts"]] == kinds
+    assert [(part["kind"], part.get("text")) for one in (found[3], found[6]) for part in one["parts"]] == [
+        *[("frame_header", None), ("mask", None), ("frame_payload", publication.decode())],
+        *[("frame_header", None), ("mask", None), ("frame_payload", "1000"), ("frame_payload", "再見")],
+    ]
+    header = found[3]["parts"][0]
+    assert header["frame"] == {
+        "fin": True,
+        "opcode": 1,
+        "opcodeName": "text",
+        "masked": True,
+        "length": len(publication),
+        "header_bytes": 6,
+    }
+    words = (
+        f"FIN: this frame ends a message; opcode 1: text; masked (clients have to); {len(publication)} bytes of payload"
+    )
+    assert header["note"] == words
+    assert found[6]["parts"][2]["note"] == "status code 1000: done"
+    assert [one["facts"] for one in found[2:]] == [
+        [
+            {"type": "position", "cursor": "e-0"},
+            {"type": "missed", "reason": "expired", "cursor": "e-0"},
+            {"type": "message", "cursor": "e-1"},
+        ],
+        [{"type": "publish"}],
+        [{"type": "ping"}],
+        [{"type": "pong"}],
+        [{"type": "close", "code": 1000, "reason": "再見"}],
+        [{"type": "close", "code": 1008, "reason": "what?"}, {"type": "close", "code": 1005, "reason": ""}],
+    ]
+    bye = [*UPGRADE, pieces[6]]
+    assert await differing(page, bye, [list(range(1, ends(bye)[-1]))]) == []
+
+
+async def test_a_message_in_fragments_with_a_ping_between(page: Page) -> None:
+    long = json.dumps({"cursor": "e-2", "text": "a" * 70_000}).encode()
+    pieces: list[Piece] = [
+        *UPGRADE,
+        (
+            "down",
+            frame(9, b"")
+            + frame(1, b"{}")
+            + frame(1, ONE[:9].encode(), first=0)
+            + frame(9, b"")
+            + frame(0, b"", first=0),
+        ),
+        ("down", frame(0, ONE[9:].encode()) + frame(1, long)),
+    ]
+    (found,) = await dissect(page, pieces)
+    assert types(found) == [*UPGRADED, "ping", "unknown", "ping", "message", "message"]
+    headers = [part for part in found[2]["parts"] if part["kind"] == "frame_header"]
+    assert [part["frame"]["fin"] for part in headers] == [True, True, False, True, False]
+    said = "".join(text for kind, text in spelled(pieces[2:], found[2:]) if kind == "message")
+    assert said == ONE + long.decode()
+    assert found[3]["parts"][-2]["frame"]["header_bytes"] == 10
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        pytest.param([asked("/a"), answered("204 No Content")], [end(1)], id="204"),
+        pytest.param([asked("/a"), answered("304 Not Modified", "content-length: 9")], [end(1)], id="304"),
+        pytest.param([asked("/a", method="HEAD"), answered("200 OK", "content-length: 9")], [end(1)], id="HEAD"),
+        pytest.param([asked("/a"), answered("200 OK", "content-length: 2", body="{}")], [end(1)], id="length"),
+        pytest.param([asked("/a"), answered("200 OK", body="until the end")], [], id="until the end"),
+        pytest.param(
+            [asked("/a"), answered("100 Continue"), answered("200 OK", "content-length: 0")], [end(1)], id="100"
+        ),
+        pytest.param(
+            [
+                asked("/a"),
+                answered(
+                    "200 OK",
+                    "Transfer-Encoding: gzip, chunked",
+                    body="A;name=value\r\n0123456789\r\n0\r\nX: y\r\nZ: z\r\n\r\n",
+                ),
+            ],
+            [end(1)],
+            id="chunks with all that is allowed",
+        ),
+        pytest.param(
+            [
+                asked("/long-poll"),
+                answered(
+                    "200 OK",
+                    "transfer-encoding: chunked",
+                    body="".join(map(chunk, ('{"messages":', '[],"cursor":"x"}', ""))),
+                ),
+            ],
+            [{**end(1, "x"), "empty": True}],
+            id="a poll in chunks",
+        ),
+        pytest.param(
+            [
+                asked("/a", "Transfer-Encoding: chunked", method="POST", body=chunk("hello") + chunk("")),
+                asked("/b", "Content-Length: 5", method="POST", body="hello"),
+                asked("/c"),
+                *(answered("201 Created", "content-length: 0") for _ in range(3)),
+            ],
+            [end(1), end(2), end(3)],
+            id="pipelined",
+        ),
+    ],
+)
+async def test_heads_and_bodies(page: Page, pieces: list[Piece], expected: list[dict[str, Any]]) -> None:
+    pieces = [*pieces, asked("/again")]
+    (found,) = await dissect(page, pieces)
+    assert [fact for fact in facts(found) if fact["type"] == "answer_end"] == expected
+    assert "unknown" not in types(found)
+    assert types(found)[-1] == "request"
+    assert await differing(page, pieces, [list(range(1, ends(pieces)[-1]))]) == []
+
+
+# What is not understood
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([("up", b"\x16\x03\x01\x02\x00")], id="TLS"),
+        pytest.param([("up", b"hello\r\n\r\n")], id="no method"),
+        pytest.param([asked("a b")], id="no request line"),
+        pytest.param([("up", b"GET " + b"a" * 2_000_000), ("up", b" HTTP/1.1\r\n\r\n")], id="a line without an end"),
+        pytest.param([asked("/a"), ("down", b"SMTP\r\n")], id="no status line"),
+        pytest.param([asked("/a"), answered("200 OK", "content-length: x", body="x")], id="no length"),
+        pytest.param([asked("/a"), answered("200 OK", "content-length: 0.5", body="x")], id="half a byte"),
+        pytest.param([asked("/a"), answered("200 OK", "transfer-encoding: chunked", body="x\r\n")], id="no chunk"),
+    ],
+)
+async def test_after_what_is_not_understood_a_request_begins_anew(page: Page, pieces: list[Piece]) -> None:
+    body = '{"messages":[],"cursor":"e-2"}'
+    again = [asked("/short-poll"), answered("200 OK", f"content-length: {len(body)}", body=body)]
+    (found,) = await dissect(page, [*pieces, (pieces[-1][0], b"more"), *again])
+    assert types(found)[-5:] == ["unknown", "unknown", "request", "answer", "answer_end"]
+    assert [part["kind"] for part in found[-3]["parts"]] == ["unknown"]
+    assert facts(found)[-1]["empty"]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        pytest.param(b"\x83\x00", id="an opcode with no meaning"),
+        pytest.param(b"\xc1\x00", id="a compressed frame"),
+        pytest.param(frame(0, b"more"), id="more of nothing"),
+    ],
+)
+async def test_a_frame_that_is_not_understood_leaves_the_other_direction_alone(page: Page, piece: bytes) -> None:
+    message: Piece = ("down", frame(1, ONE.encode()))
+    (found,) = await dissect(page, [*UPGRADE, ("down", piece), message, ("up", frame(1, b'{"text":"a"}', MASK))])
+    assert types(found) == [*UPGRADED, "unknown", "unknown", "publish"]
+
+
+async def test_where_pieces_were_lost_all_is_unknown_until_a_request(page: Page) -> None:
+    message: Piece = ("down", frame(1, ONE.encode()))
+    polling = asked("/short-poll")
+    empty = answered("200 OK", "content-length: 30", body='{"messages":[],"cursor":"e-2"}')
+    resync: Piece = ("resync", b"")
+    found = await dissect(
+        page,
+        [polling, ("down", empty[1][:50]), resync, ("down", empty[1][60:]), polling, empty],
+        [*UPGRADE, resync, message, ("up", frame(1, b"{}", MASK)), message, ("down", b""), *UPGRADE, message],
+    )
+    assert types(found[0]) == ["request", "answer", "unknown", "request", "answer", "answer_end"]
+    assert types(found[1]) == [*UPGRADED, *["unknown"] * 4, *UPGRADED, "message"]
+    assert all(part["kind"] == "unknown" for one in found[1][3:6] for part in one["parts"])
+
+
+async def test_what_is_too_long_to_be_remembered_is_skipped(page: Page) -> None:
+    long = json.dumps({"cursor": "e-1", "text": "a" * 1_500_000}).encode()
+    frames = frame(1, b'{"cursor":"e-0"}') + frame(1, long) + frame(1, TWO.encode())
+    pieces = [*UPGRADE, *(("down", frames[start : start + 65_536]) for start in range(0, len(frames), 65_536))]
+    stream = answered("200 OK", "content-type: text/event-stream", body=f"data: {long.decode()}\n\ndata: {TWO}\n\n")
+    sockets, streaming = await dissect(page, pieces, [asked("/sse"), stream])
+    assert types(sockets) == [*UPGRADED, "position", "unknown", "message"]
+    assert types(streaming) == ["request", "answer", "unknown", "message"]
+
+
+async def test_nothing_makes_it_throw(page: Page, talks: dict[str, Talk]) -> None:
+    """Noise; and real connections with bytes changed, lost, repeated and in the wrong order."""
+    rng = random.Random(8)
+    cases = []
+    for _ in range(200):
+        start = rng.choice(([], UPGRADE))
+        noise: list[Piece] = [(rng.choice(("up", "down")), rng.randbytes(rng.randint(0, 300))) for _ in range(6)]
+        cases.append([*start, *noise])
+    short = [talk.pieces for talk in talks.values() if ends(talk.pieces)[-1] < 20_000]
+    for _ in range(400):
+        pieces = list(rng.choice(short))
+        for _ in range(rng.randint(1, 4)):
+            place = rng.randrange(len(pieces))
+            direction, data = pieces[place]
+            if data and rng.random() < 0.7:
+                at = rng.randrange(len(data))
+                noise_or_nothing = rng.choice((b"", rng.randbytes(1), rng.choice((b"\r\n", b'"', b"}", b"[", b"\x00"))))
+                pieces[place] = direction, data[:at] + noise_or_nothing + data[at + 1 :]
+            else:
+                pieces[place : place + 1] = rng.choice(([], [pieces[place]] * 2, [("down", data)], [("up", data)]))
+                pieces = pieces or [("up", b"")]
+        cases.append(pieces)
+    assert len(await dissect(page, *cases)) == len(cases)

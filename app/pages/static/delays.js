@@ -6,7 +6,7 @@ import { median } from "./model.js";
 const BINS = 21;
 
 /** `delays_ms` measured, `formula` from theory.js. */
-export function Delays({ delays_ms, formula, width = 460, height = 200 }) {
+export function Delays({ delays_ms, formula, width = 360, height = 170 }) {
   const n = delays_ms.length;
   const most_ms = niceAbove(Math.max(formula.most_s * 1000 * 1.1, n ? quantile(delays_ms, 0.98) : 0, 10));
   const counts = new Array(BINS).fill(0);

@@ -1,6 +1,6 @@
 // Stop, step, continue: news waits at the gate while the picture stands still. The wire goes on meanwhile.
 
-const WAITING_MAX = 5000;
+const WAITING_MAX = 20_000;
 
 export class Gate {
   stopped = false;
@@ -16,8 +16,7 @@ export class Gate {
 
   push(news) {
     if (!this.stopped) this.#apply(news);
-    else if (this.waiting.length < WAITING_MAX) this.waiting.push(news);
-    else this.go(); // stopped for so long that nobody is looking
+    else if (this.waiting.push(news) > WAITING_MAX) this.go(); // stopped for so long that nobody is looking
   }
 
   stop() { this.stopped = true; }

@@ -35,5 +35,6 @@ for (const here of document.querySelectorAll(".here")) {
 
 document.getElementById("share").addEventListener("submit", event => {
   event.preventDefault();
-  location.href = `/race?session=${encodeURIComponent(document.getElementById("session").value)}`;
+  const [page, session] = ["page", "session"].map(id => document.getElementById(id).value);
+  location.href = `${page}?session=${encodeURIComponent(session)}`;
 });

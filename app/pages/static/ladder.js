@@ -30,7 +30,12 @@ export function Ladder({ model, top_ms, window_ms, now_ms, width, height, select
     ...(arrived_ms ? [{ key: `arrived-${cursor}`, x: left - 14, y: y(arrived_ms) + 6, anchor: "end", text: `${sequence(cursor)}: ${duration(arrived_ms - published_ms)}` }] : []),
   ]));
   const marks = small ? [] : model.marks.filter(mark => seen(mark.at_ms, mark.at_ms));
-  const said = ({ at_ms, text }) => ({ key: `mark-${at_ms}-${text}`, x: (left + right) / 2, y: y(at_ms) - 6, anchor: "middle", text: `✕ ${text}`, tone: "mark" });
+  const said = [];
+  for (const { at_ms, text } of marks) {
+    const last = said.at(-1);
+    if (last && y(at_ms) - 6 - last.y < LABEL_GAP_PX) last.texts.add(text);
+    else said.push({ key: `mark-${at_ms}`, x: (left + right) / 2, y: y(at_ms) - 6, anchor: "middle", texts: new Set([text]), tone: "mark" });
+  }
   return html`
     <svg class="ladder" width=${width} height=${height} viewBox="0 0 ${width} ${height}" role="img" aria-label=${title}>
       <defs><clipPath id=${small ? `clip-${small}` : "clip"}><rect x="0" y=${head - 4} width=${width} height=${Math.max(0, y(now_ms) - head + 4)} /></clipPath></defs>
@@ -50,7 +55,7 @@ export function Ladder({ model, top_ms, window_ms, now_ms, width, height, select
             ${arrived_ms && html`<circle class="arrived" cx=${left} cy=${y(arrived_ms)} r=${small ? 5 : 7} />`}
           </g>`)}
         ${marks.map(({ at_ms }) => html`<line key=${`line-${at_ms}`} class="mark" x1=${left} x2=${right} y1=${y(at_ms)} y2=${y(at_ms)} />`)}
-        ${[...labels, ...numbers, ...spread(marks.map(said))].map(({ key, text, x, y, anchor, tone }) => html`<text key=${key} class=${tone} x=${x} y=${y} text-anchor=${anchor}>${text}</text>`)}
+        ${[...labels, ...numbers, ...said].map(({ key, text, texts, x, y, anchor, tone }) => html`<text key=${key} class=${tone} x=${x} y=${y} text-anchor=${anchor}>${text ?? `✕ ${[...texts].join("; ")}`}</text>`)}
       </g>
       ${!small && html`<line class="now" x1="0" x2=${width} y1=${y(now_ms)} y2=${y(now_ms)} />`}
     </svg>`;

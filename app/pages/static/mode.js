@@ -2,12 +2,9 @@
 import { html, render } from "htm/preact";
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { CLIENTS } from "./clients/index.js";
-import { randomName, watch } from "./feed.js";
-import { Sockets } from "./sockets.js";
-import { median, Model } from "./model.js";
-import { Gate } from "./gate.js";
 import { address, read } from "./address.js";
+import { join, SETTINGS } from "./session.js";
+import { median } from "./model.js";
 import { duration, Ladder, pageTop, size } from "./ladder.js";
 import { WireDetail, WireList } from "./wire_view.js";
 import { Delays } from "./delays.js";
@@ -18,6 +15,7 @@ import { narrate } from "./narrate.js";
 import { showCode } from "./code.js";
 
 const FRAMES_HZ = 30;
+const SPANS_S = [1, 2, 5, 10, 20, 60, 120];
 const SENTENCES = 3;
 const FEED_BEHIND_MS = 40; // what the feed tells of a message's way is given time to be here before its arrival
 const transport = document.body.dataset.transport;
@@ -35,118 +33,58 @@ const KNOWN = {
 };
 
 const { values, problems } = read(KNOWN);
-const page = randomName();
-const session = values.session || page;
-const model = new Model();
-const sockets = new Sockets();
-const changed = signal(0); // whatever is drawn reads it, and is drawn again when it counts up
-const server = signal({ there: false, why: "" });
-const client = signal({ there: false, why: "" });
 const told = []; // the last sentences about what happened
 const seen = { now_ms: 0, top_ms: 0, selected: null };
-let stop = null, after = null;
+const changed = signal(0); // whatever is drawn reads it, and is drawn again when it counts up
 
-const show = () => { changed.value++; };
+/** Draw anew, at most once for each of the screen's frames. */
+let frame = null;
+function show() { frame ??= requestAnimationFrame(() => { frame = null; changed.value++; }); }
 
-/** One piece of news passes the gate; returns whether there is something new to see. */
-function apply({ what, value }) {
-  if (what === "piece") value = sockets.read(value);
-  const visible = learn(what, value);
-  const sentence = narrate(transport, what, value, model);
-  if (sentence) told.push(sentence);
-  if (told.length > SENTENCES) told.shift();
-  return visible;
-}
-
-function learn(what, value) {
-  if (what === "piece") {
-    const before = model.arrows.at(-1);
-    return model.piece(value) !== before;
-  }
-  if (what === "published") model.published(value);
-  else if (what === "arrived") model.arrived(value.message, value.at_ms);
-  else if (what === "closed") { sockets.closed(value.connection); model.closed(value.connection, value.at_ms); }
-  else if (what === "mark") model.mark(value.at_ms, value.text);
-  else if (what === "lost") {
-    sockets.resync();
-    model.mark(now_ms(), `this page was too slow: ${value.things} things and ${size(value.up + value.down)} not seen`);
-  } else return false;
-  return true;
-}
-const gate = new Gate(apply, ({ what, value }) => what === "piece" && model.joins(value));
-const news = (what, value) => { gate.push({ what, value, at_ms: value.at_ms ?? value.published_ms ?? now_ms() }); show(); };
-
-const feed = watch(session, page, (what, value) => {
-  if (what === "hello") {
-    server.value = { there: true, why: "" };
-    sockets.forget();
-    if (value.settings && values.session) adopt(value.settings);
-    else saySettings();
-    after ??= value.newest;
-  } else if (what === "clock") {
-    if (!stop && feed.clock.known) start();
-    show();
-  } else if (what === "settings") adopt(value);
-  else if (what === "lost_server") {
-    if (server.value.there) news("mark", { at_ms: now_ms(), text: "the server is lost" });
-    server.value = { there: false, why: value };
-  } else news(what, value);
+const joined = join({
+  transports: [transport],
+  values,
+  behind_ms: FEED_BEHIND_MS,
+  on: {
+    news(what, value, _, fresh) {
+      const sentence = narrate(transport, what, value, model);
+      if (sentence) told.push(sentence);
+      if (told.length > SENTENCES) told.shift();
+      return fresh;
+    },
+    settings: remember,
+    recount: show,
+    change: show,
+  },
 });
+const { session, gate, clock, now_ms, server, recount } = joined;
+const model = joined.models[transport], client = joined.clients[transport];
 
-const now_ms = () => feed.clock.now();
-
-/** Receive, from where we are, with the settings as they are now. */
-function start() {
-  stop?.();
-  const options = { after, interval_s: values.interval, hold_s: values.hold };
-  stop = CLIENTS[transport].receive(`/s/${session}/${page}`, options, {
-    connected() { client.value = { there: true, why: "" }; },
-    lost(problem) { client.value = { there: false, why: problem.message }; },
-    missed({ reason, cursor }) {
-      after = cursor;
-      news("mark", { at_ms: now_ms(), text: { restarted: "the server has restarted: what it had before is gone", expired: "some messages were missed: they are no longer kept", ahead: "the server doesn't know our place any more" }[reason] });
-    },
-    message(message) {
-      after = message.cursor;
-      const at_ms = now_ms();
-      setTimeout(() => news("arrived", { message, at_ms }), FEED_BEHIND_MS);
-    },
-  });
-  recount();
-}
-
-/** The counters and the histogram speak of the settings as they are. */
-function recount() { model.reset(now_ms()); show(); }
-
-function saySettings() { feed.say({ settings: { publish_hz: values.rate, delay_ms: values.delay } }); }
-
-function adopt({ publish_hz, delay_ms }) {
-  if (publish_hz === values.rate && delay_ms === values.delay) return;
-  Object.assign(values, { rate: publish_hz, delay: delay_ms });
-  remember();
-  recount();
-}
-
-function remember() { history.replaceState(null, "", address(KNOWN, values)); show(); }
+function remember() { history.replaceState(null, "", address(KNOWN, values)); changed.value++; }
 
 function set(name, value) {
-  values[name] = value;
+  if (SETTINGS.includes(name)) joined.set(name, value);
+  else values[name] = value;
   remember();
-  if (name === "rate" || name === "delay") { saySettings(); recount(); }
-  if (name === "interval" || name === "hold") start();
+}
+
+/** Let the picture span more (1) or less (-1) time. */
+function zoom(by) {
+  const seconds = by > 0 ? SPANS_S.find(one => one > values.seconds) : SPANS_S.findLast(one => one < values.seconds);
+  if (seconds) set("seconds", seconds);
 }
 
 const actions = {
-  publish() { feed.say({ publish: `published by hand at ${new Date().toLocaleTimeString("en-GB")}` }); },
-  cut() { news("mark", { at_ms: now_ms(), text: "you cut the connection" }); feed.say({ cut: true }); },
+  publish: joined.publish,
+  cut: joined.cut,
   stopOrGo() { gate.stopped ? gate.go() : gate.stop(); values.stopped = gate.stopped ? "1" : "0"; if (!gate.stopped) seen.selected = null; remember(); },
   step() { if (!gate.stopped) actions.stopOrGo(); gate.step(); seen.selected = null; show(); },
   recount,
 };
-onKeys({ p: actions.publish, x: actions.cut, Space: actions.stopOrGo, ".": actions.step, r: actions.recount });
+onKeys({ p: actions.publish, x: actions.cut, Space: actions.stopOrGo, ".": actions.step, r: actions.recount, "+": () => zoom(-1), "-": () => zoom(1) });
 if (values.stopped === "1") gate.stop();
 
-function select(id) { seen.selected = id ?? null; show(); }
+function select(id) { seen.selected = id ?? null; changed.value++; }
 
 function Page() {
   changed.value;
@@ -156,7 +94,7 @@ function Page() {
     <${Notices} />
     <${Controls} />
     <div class="stage">
-      <section class="picture" aria-label="Ladder diagram"><${Live} selected=${selected?.id} />
+      <section class="picture" aria-label="Ladder diagram"><${Zoom} /><${Live} selected=${selected?.id} />
         <ol class="told" role=${gate.stopped ? "status" : null}>${told.map(sentence => html`<li>${sentence}</li>`)}</ol></section>
       <div class="side">
         <${Counters} />
@@ -176,7 +114,7 @@ function Notices() {
     <div class="status" role="status">
       ${problems.map(problem => html`<p class="notice">${problem}</p>`)}
       ${lost ? html`<p class="notice">The server can't be reached. ${server.value.why} This page tries again every second.</p>`
-        : off && stop ? html`<p class="notice">Not receiving: ${client.value.why || "connecting"}. It tries again by itself.</p>`
+        : off && model.since_ms > 0 ? html`<p class="notice">Not receiving: ${client.value.why || "connecting"}. It tries again by itself.</p>`
         : gate.stopped ? html`<p><strong>The picture is stopped.</strong> Step shows what happened next; ${["nothing waits", "1 thing waits"][gate.waiting.length] ?? `${gate.waiting.length} things wait`}.</p>`
         : values.session && html`<p>Shared as “${session}”: its messages, their rate and the delay are everybody's.</p>`}
     </div>`;
@@ -219,6 +157,15 @@ function Live({ selected }) {
     </div>`;
 }
 
+function Zoom() {
+  return html`
+    <div class="zoom">
+      <${Action} name="closer" label="+" hotkey="+" onClick=${() => zoom(-1)} tip="Closer: the picture spans less time." />
+      <span>${values.seconds} s</span>
+      <${Action} name="further" label="−" hotkey="-" onClick=${() => zoom(1)} tip="Further away: the picture spans more time." />
+    </div>`;
+}
+
 function Counters() {
   const { requests, empty, connections, up, down, messages } = model.counts;
   const known = values.answer === "shown";
@@ -229,14 +176,14 @@ function Counters() {
     ["messages", "messages", messages],
     ["up", "bytes up", size(up), up],
     ["down", "bytes down", size(down), down],
-    ["per-message", "bytes/message", size(model.bytesPerMessage)],
+    ["per-message", "per message", size(model.bytesPerMessage)],
     ["delay", "last delay", known ? duration(model.delays_ms.at(-1)) : "?", model.delays_ms.at(-1)],
     ["median", "median delay", known ? duration(median(model.delays_ms)) : "?", median(model.delays_ms)],
   ];
   return html`
     <section class="counters" aria-label="Counters">
       <dl>${tiles.map(([name, label, value, exactly]) => html`<div><dt>${label}</dt><dd id=${`count-${name}`} data-value=${exactly ?? value}>${value}</dd></div>`)}</dl>
-      <p class="hint">Counted on the socket for ${Math.max(0, (seen.now_ms - model.since_ms) / 1000).toFixed(0)} s with these settings; delays are exact to ±${duration(feed.clock.uncertainty_ms)}.
+      <p class="hint">Counted on the socket for ${Math.max(0, (seen.now_ms - model.since_ms) / 1000).toFixed(0)} s with these settings; delays are exact to ±${duration(clock.uncertainty_ms)}.
         ${" "}<${Action} name="recount" label="Count anew" hotkey="R" onClick=${recount} tip="Set the counters to zero. They start anew by themselves when a setting changes." /></p>
     </section>`;
 }

@@ -2,12 +2,18 @@
 
 const ARROWS_KEPT = 300;
 const MESSAGES_KEPT = 300;
-const DELAYS_KEPT = 2000;
+export const DELAYS_KEPT = 2000;
 const MARKS_KEPT = 50;
 const ONE_ARROW_MS = 2; // writes that leave together are drawn as one arrow
 
 /** The number in a cursor, `7f3a90c2-17`: what people call the message. */
 export const sequence = cursor => cursor.split("-").at(-1);
+
+/** Whether a message's cursor is one that a reader at `place` will still get. */
+export const isAfter = (cursor, place) => epoch(cursor) === epoch(place) && Number(sequence(cursor)) > Number(sequence(place));
+
+/** The log that a cursor belongs to: another one means that the server has restarted. */
+export const epoch = cursor => cursor.slice(0, cursor.lastIndexOf("-"));
 
 /** The middle of some numbers; NaN of none. */
 export function median(numbers) {
@@ -26,7 +32,7 @@ export class Model {
 
   constructor() { this.reset(0); }
 
-  /** Count from now on. */
+  /** Count from now on: what crosses the socket, and messages that are published. */
   reset(at_ms) {
     this.since_ms = at_ms;
     this.counts = { requests: 0, empty: 0, connections: new Set(), up: 0, down: 0, messages: 0 };
@@ -38,8 +44,10 @@ export class Model {
   /** A decoded piece (sockets.js). Returns its arrow. */
   piece(piece) {
     const { connection, direction, at_ms, arrives_ms, bytes, facts } = piece;
-    this.counts[direction] += bytes.length;
-    this.counts.connections.add(connection);
+    if (at_ms >= this.since_ms) {
+      this.counts[direction] += bytes.length;
+      this.counts.connections.add(connection);
+    }
     this.until_ms = Math.max(this.until_ms, arrives_ms);
     let arrow = this.arrows.at(-1);
     if (this.joins(piece)) arrow.pieces.push(piece);
@@ -61,8 +69,9 @@ export class Model {
   #learn(fact, { connection, at_ms, arrives_ms }) {
     const hold = () => this.holds.findLast(hold => hold.connection === connection && hold.number === fact.number);
     if (fact.type === "request") {
-      this.counts.requests++;
-      this.#keep(this.holds, { connection, number: fact.number, from_ms: arrives_ms, to_ms: null, endless: false }, MARKS_KEPT);
+      const counted = at_ms >= this.since_ms;
+      this.counts.requests += counted;
+      this.#keep(this.holds, { connection, number: fact.number, from_ms: arrives_ms, to_ms: null, endless: false, counted }, MARKS_KEPT);
     } else if (fact.type === "answer") {
       const answered = hold();
       if (answered) answered.endless = fact.status === 101 || /event-stream/.test(fact.contentType ?? "");
@@ -70,7 +79,7 @@ export class Model {
     } else if (fact.type === "answer_end") {
       const answered = hold();
       if (answered) answered.to_ms = at_ms;
-      this.counts.empty += fact.empty;
+      this.counts.empty += fact.empty && (answered?.counted ?? true) && at_ms >= this.since_ms;
       for (const cursor of fact.messages) this.#sent(cursor, at_ms);
     } else if (fact.type === "message") {
       this.#sent(fact.cursor, at_ms);
@@ -90,6 +99,14 @@ export class Model {
     Object.assign(this.#message(cursor), { published_ms, arrived_ms: at_ms });
     this.counts.messages++;
     if (published_ms >= this.since_ms) this.#keep(this.delays_ms, at_ms - published_ms, DELAYS_KEPT);
+  }
+
+  /** The server has nothing more up to `cursor`: what has not arrived of it never will. Returns how many we counted on. */
+  missed(cursor, at_ms, text) {
+    const gone = [...this.messages.values()].filter(message => message.arrived_ms === null && !isAfter(message.cursor, cursor));
+    for (const message of gone) this.messages.delete(message.cursor);
+    this.mark(at_ms, text);
+    return gone.filter(message => message.published_ms >= this.since_ms).length;
   }
 
   /** What is known of a message; news of it comes in any order. */

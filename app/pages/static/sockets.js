@@ -26,7 +26,12 @@ export class Sockets {
     return { connection, transport: socket.transport, direction, at_ms, arrives_ms: at_ms + delay_ms, bytes, parts, facts };
   }
 
-  closed(connection) { this.#sockets.delete(connection); }
+  /** Returns the transport that it served last. */
+  closed(connection) {
+    const transport = this.#sockets.get(connection)?.transport ?? null;
+    this.#sockets.delete(connection);
+    return transport;
+  }
 
   /** We have not been looking: whatever we knew is no longer so. */
   forget() { this.#sockets.clear(); }

@@ -1,10 +1,10 @@
 /**
  * The wire, explained: names every byte of one connection, piece by piece, as they pass the server's socket.
  *
- * Each direction is read by a generator that reads like the protocol's own description: a request is a line, headers,
- * an empty line, perhaps a body. Where a piece ends in the middle of something, the generator says `yield`, and goes on
- * from there with the next piece. A generator that meets what it does not understand throws; from then on its direction
- * is `unknown`, until a request begins.
+ * A piece is what one read or write moved; it may end in the middle of anything. So each direction has a generator that
+ * is written as if all bytes were there, like the protocol's own description: a request is a line, headers, an empty
+ * line, perhaps a body. Where a piece ends, the generator says `yield`, and goes on from there with the next one. Where
+ * it does not understand, it throws: from then on its direction is `unknown`, until a request begins.
  *
  * Nothing here touches the page, a clock or the network. `experiments/ledger.py` reads the same bytes in Python.
  */
@@ -12,16 +12,22 @@
 /** How much of one unfinished line or message is remembered. */
 const KEEP_MAX_BYTES = 1_048_576;
 
+const noNews = () => ({ messages: [], missed: false, empty: false, cursor: null });
+
 const REQUEST_LINE = /^([A-Z]+) (\S+) HTTP\/1\.[01]\r\n/;
 const STATUS_LINE = /^HTTP\/1\.[01] (\d{3})( .*)?\r\n/;
 
 /**
  * @typedef {{kind: string, start: number, end: number, note: string, text?: string, frame?: {fin: boolean,
  *   opcode: number, opcodeName: string, masked: boolean, length: number, header_bytes: number}}} Part
- *   Bytes `start` to `end` of a piece, and what they say. `text` is what a masked payload says, which nobody can read in
- *   its bytes. `frame` comes with the end of a frame's header; its `header_bytes` count the mask too.
- * @typedef {{type: string}} Fact  What happened: "request", "answer", "answer_end", "upgrade", "position", "message",
- *   "missed", "heartbeat", "ping", "pong", "close", "publish" or "unknown", each with fields of its own.
+ *   Bytes `start` to `end` of a piece, and what they say. `text`: what a masked payload says, as its bytes can't be
+ *   read. `frame`: once a frame's header is complete; `header_bytes` are all that stand before its payload.
+ *
+ * @typedef {{type: string}} Fact  What happened, with more fields:
+ *   request {number, method, target}, counted from 1; answer {number, status, contentType}; upgrade {number};
+ *   answer_end {number, messages, missed, empty, cursor}: `messages` are cursors, `empty` is a poll's without news;
+ *   position {cursor}, message {cursor}, missed {reason, cursor}: what a stream, or a poll, says;
+ *   heartbeat, ping, pong, publish, unknown; close {code, reason}: code 1005 if none was given.
  */
 
 /** One connection, from its first byte on. */
@@ -118,7 +124,7 @@ class Reader {
   *line(name) {
     const line = new Kept();
     for (let here; (here = yield* this.more()); ) {
-      const end = here.indexOf(0x0a) + 1;
+      const end = here.indexOf(0x0a) + 1; // behind the line feed; 0 if there is none
       const part = end ? here.subarray(0, end) : here;
       line.add(part);
       name(line, part.length);
@@ -127,16 +133,21 @@ class Reader {
     return null;
   }
 
-  /** A few bytes, as many as `size(bytes so far)` says; `explain(bytes so far)` is what to name them. */
-  *few(size, explain) {
+  /** A few bytes, as many as `size(bytes so far)` says; `explain(bytes so far, are these all?)` gives note and more. */
+  *few(kind, size, explain) {
     const read = [];
     while (read.length < size(read)) {
       yield* this.need();
       const before = read.length;
       for (let i = this.at; i < this.piece.length && read.length < size(read); i++) read.push(this.piece[i]);
-      this.name(read.length - before, ...explain(read));
+      this.name(read.length - before, kind, ...explain(read, read.length === size(read)));
     }
     return read;
+  }
+
+  /** The rest of a body, all of one kind. */
+  *rest(kind, note) {
+    for (let here; (here = yield* this.more()); ) this.name(here.length, kind, note);
   }
 
   /** What stands between two chunks of a body (RFC 9112, section 7.1). */
@@ -146,11 +157,9 @@ class Reader {
     this.chunks = null;
     this.left = Infinity;
     if (!first) yield* this.line(called(() => "the chunk ends"));
-    const line = yield* this.line(called(chunkNote));
-    if (!/^[0-9a-f]+\s*(;.*)?\r\n$/i.test(line)) throw new Error("no chunk size");
-    const size = parseInt(line, 16);
+    const size = parseInt(yield* this.line(called(chunkNote)), 16);
     if (size) this.chunks = "next";
-    else while ((yield* this.line(called(() => "the answer ends"))).trim());
+    else while ((yield* this.line(called(() => "the body ends"))).trim());
     this.left = size;
   }
 }
@@ -159,7 +168,7 @@ class Reader {
 class Kept {
   text = "";
   size = 0;
-  #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  #decoder = new TextDecoder();
 
   add(bytes) {
     const room = Math.max(KEEP_MAX_BYTES - this.size, 0);
@@ -180,9 +189,7 @@ function* requests(reader, connection) {
     connection.ask(request);
     reader.facts.push({ type: "request", ...request });
     beginBody(reader, headers, 0);
-    for (let here; (here = yield* reader.more()); ) {
-      reader.name(here.length, "request_body", "what the browser sends with its request");
-    }
+    yield* reader.rest("request_body", "what the browser sends with its request");
     reader.left = Infinity;
   }
 }
@@ -203,10 +210,10 @@ function* answers(reader, connection) {
     }
     if (method === "HEAD" || status === 204 || status === 304) reader.left = 0;
     else beginBody(reader, headers, Infinity); // without a length, it ends with the connection
-    let end = { messages: [], missed: false, empty: false, cursor: null };
+    let end = noNews();
     if (contentType.startsWith("text/event-stream")) yield* events(reader);
     else if (status === 200 && /^[^?]*\/(short|long)-poll(\?|$)/.test(target)) end = yield* batch(reader);
-    else for (let here; (here = yield* reader.more()); ) reader.name(here.length, "body", "the body of the answer");
+    else yield* reader.rest("body", "the body of the answer");
     reader.facts.push({ type: "answer_end", number, ...end });
     reader.left = Infinity;
   }
@@ -237,8 +244,8 @@ function* head(reader, kind) {
 function beginBody(reader, headers, otherwise) {
   const chunked = /\bchunked$/i.test(headers["transfer-encoding"]);
   reader.chunks = chunked ? "first" : null;
+  if (/\D/.test(headers["content-length"] ?? "")) throw new Error("no length");
   reader.left = chunked ? 0 : Number(headers["content-length"] ?? otherwise);
-  if (!(reader.left >= 0)) throw new Error("no length");
 }
 
 /** A poll's answer, {"messages":[{...},{...}],"cursor":"..."}: its messages are the objects in a list. */
@@ -246,12 +253,12 @@ function* batch(reader) {
   const body = new Kept();
   let depth = 0, quoted = false, escaped = false;
   const isMessage = (byte) => {
-    const before = depth;
+    const before = depth, character = String.fromCharCode(byte);
     if (escaped) escaped = false;
-    else if (quoted && byte === 0x5c) escaped = true;
-    else if (byte === 0x22) quoted = !quoted;
-    else if (!quoted && (byte === 0x7b || byte === 0x5b)) depth++;
-    else if (!quoted && (byte === 0x7d || byte === 0x5d)) depth--;
+    else if (character === "\\") escaped = true;
+    else if (character === '"') quoted = !quoted;
+    else if (!quoted && "{[".includes(character)) depth++;
+    else if (!quoted && "}]".includes(character)) depth--;
     return Math.max(before, depth) > 2;
   };
   for (let here; (here = yield* reader.more()); ) {
@@ -266,7 +273,7 @@ function* batch(reader) {
   const { messages, missed, cursor = null } = parse(body.text);
   if (!Array.isArray(messages)) {
     reader.facts.push({ type: "unknown" });
-    return { messages: [], missed: false, empty: false, cursor: null };
+    return noNews();
   }
   if (missed) reader.facts.push({ type: "missed", reason: missed.reason, cursor: missed.cursor });
   const cursors = messages.map((message) => message?.cursor);
@@ -318,18 +325,17 @@ function* frames(reader, direction) {
     const frame = yield* frameHeader(reader);
     if (frame.opcode === 1 || frame.opcode === 2) whole = { opcode: frame.opcode, said: new Kept() };
     if (frame.opcode === 1) texts++;
-    const { opcode, said } = frame.opcode > 7 ? { opcode: frame.opcode, said: new Kept() } : whole;
+    const { opcode, said } = frame.opcode > 7 ? { opcode: frame.opcode, said: new Kept() } : whole; // throws if unbegun
     const code = opcode === 8 && frame.length > 1 ? yield* closeCode(reader, frame) : 1005;
-    reader.left = frame.length - frame.read;
+    reader.left = frame.length - frame.unmasked;
     for (let here; (here = yield* reader.more()); ) {
-      const plain = here.map((byte) => byte ^ frame.mask[frame.read++ % 4]);
+      const plain = here.map((byte) => byte ^ frame.mask[frame.unmasked++ % 4]);
       said.add(plain);
-      // The server's first text says where the reader stands; a later one is a message, or says what was missed.
+      // The server's first text says where the reader stands; each later one is a message, or says what was missed.
       const isMessage = direction === "down" && opcode === 1 && texts > 1 && !said.text.startsWith('{"m');
       const name = isMessage ? MESSAGE : ["frame_payload", payloadNote(direction, opcode, texts)];
       reader.name(here.length, ...name, frame.masked && { text: decode(plain) });
     }
-    reader.left = Infinity;
     if (!frame.fin) continue;
     if (opcode === 8) reader.facts.push({ type: "close", code, reason: said.text });
     else if (opcode > 8) reader.facts.push({ type: OPCODES[opcode] });
@@ -338,38 +344,33 @@ function* frames(reader, direction) {
   }
 }
 
-/** A frame's header, and the key that its payload is masked with: four zeros, which change nothing, if there is none. */
+/** A frame's header; without a mask, the mask is four zeros, which change nothing. */
 function* frameHeader(reader) {
   const size = ([, second]) => 2 + ({ 126: 2, 127: 8 }[second & 127] ?? 0);
-  const fields = (read) => {
-    const length = read.slice(2).reduce((sum, byte) => 256 * sum + byte, read.length > 2 ? 0 : read[1] & 127);
-    const opcode = read[0] & 15;
-    const masked = read[1] > 127;
+  let frame;
+  yield* reader.few("frame_header", size, (read, complete) => {
+    const [first, second, ...long] = read;
+    const opcode = first & 15, masked = second > 127;
+    if (first & 0x70 || !OPCODES[opcode]) throw new Error("no frame");
+    const length = long.length ? long.reduce((sum, byte) => 256 * sum + byte) : second & 127;
     const header_bytes = read.length + (masked ? 4 : 0);
-    return { fin: read[0] > 127, opcode, opcodeName: OPCODES[opcode], masked, length, header_bytes };
-  };
-  const read = yield* reader.few(size, (read) => {
-    if (read[0] & 0x70 || !OPCODES[read[0] & 15]) throw new Error("no frame");
-    const frame = fields(read);
-    return read.length < size(read)
-      ? ["frame_header", "a frame's header begins"]
-      : ["frame_header", frameNote(frame), { frame }];
+    frame = { fin: first > 127, opcode, opcodeName: OPCODES[opcode], masked, length, header_bytes };
+    return complete ? [frameNote(frame), { frame }] : ["the header of a frame begins"];
   });
-  const frame = fields(read);
-  const mask = frame.masked ? yield* reader.few(() => 4, () => ["mask", MASK_NOTE]) : [0, 0, 0, 0];
-  return { ...frame, mask, read: 0 };
+  const mask = frame.masked ? yield* reader.few("mask", () => 4, () => [MASK_NOTE]) : [0, 0, 0, 0];
+  return { ...frame, mask, unmasked: 0 };
 }
 
-/** The first two bytes of what a close frame says. */
+/** The status code in a close frame: the first two bytes of its payload. */
 function* closeCode(reader, frame) {
-  const number = ([high, low]) => 256 * (high ^ frame.mask[0]) + (low ^ frame.mask[1]);
-  const [high, low] = yield* reader.few(() => 2, (read) => {
-    const code = read.length < 2 ? "" : String(number(read));
-    const note = `status code ${code}: ${CLOSE_CODES[code] ?? "why the connection is closed"}`;
-    return ["frame_payload", note, frame.masked && { text: code }];
+  let code;
+  yield* reader.few("frame_payload", () => 2, ([high, low], complete) => {
+    code = 256 * (high ^ frame.mask[0]) + (low ^ frame.mask[1]);
+    const note = complete ? `status code ${code}: ${CLOSE_CODES[code] ?? "the connection is closed"}` : "a status code";
+    return [note, frame.masked && { text: complete ? String(code) : "" }];
   });
-  frame.read = 2;
-  return number([high, low]);
+  frame.unmasked = 2;
+  return code;
 }
 
 // What is said of the bytes
@@ -377,7 +378,7 @@ function* closeCode(reader, frame) {
 const MESSAGE = ["message", "a message, as JSON: the same in every transport"];
 const AROUND_MESSAGES = ["body", "around the messages: their list, and the cursor to ask with next time"];
 const REQUEST_NOTE = "what is asked: method, target, HTTP version";
-const MASK_NOTE = "the mask: every byte of the payload is XORed with one of these four, in turn (RFC 6455, section 5.3)";
+const MASK_NOTE = "the mask: each byte of the payload is XORed with one of these, in turn (RFC 6455, section 5.3)";
 
 const STATUS = {
   101: "agreed: from here on, this connection speaks WebSocket",
@@ -388,12 +389,12 @@ const STATUS = {
   404: "there is nothing here",
   413: "that is too much",
 };
-const statusNote = (line) => `how it went: ${STATUS[line.slice(9, 12)] ?? "HTTP version, status, and the status in words"}`;
+const statusNote = (line) => `HTTP version, and how it went: ${STATUS[line.slice(9, 12)] ?? "a number, then words"}`;
 
 const HEADERS = new Map(Object.entries({
   "accept": "what kind of answer is wanted",
   "accept-encoding": "which compressions would be understood",
-  "accept-language": "which languages the reader prefers",
+  "accept-language": "which languages the user prefers",
   "cache-control": "whether an answer may be kept and used again: news may not",
   "connection": "what becomes of the connection: kept for the next request, or upgraded to another protocol",
   "content-length": "how many bytes the body has: this is how its end is found",
@@ -403,7 +404,10 @@ const HEADERS = new Map(Object.entries({
   "host": "which server is meant: one address can have many names",
   "last-event-id": "the cursor: EventSource comes back, and says itself what it saw last",
   "origin": "whose page is asking, so that a server can refuse the pages of others",
+  "pragma": "what Cache-Control says, for HTTP/1.0",
   "referer": "which page is asking",
+  "sec-ch": "which browser asks, in fields of its own",
+  "sec-fetch": "what in a page is asking, and for what: filled in by the browser, out of the page's reach",
   "sec-websocket-accept": "computed from the key: proof that the server speaks WebSocket",
   "sec-websocket-extensions": "additions to the protocol, such as compression",
   "sec-websocket-key": "a random value, for the server to compute its answer from; it is no secret",
@@ -414,16 +418,21 @@ const HEADERS = new Map(Object.entries({
   "user-agent": "which program asks",
 }));
 const headerName = (line) => line.split(":")[0].toLowerCase();
-const headerNote = (line) => HEADERS.get(headerName(line)) ?? "a header: name, colon, value";
+const headerNote = (line) => {
+  const name = headerName(line);
+  return HEADERS.get(name) ?? HEADERS.get(name.split("-", 2).join("-")) ?? "a header: name, colon, value";
+};
 
 const chunkNote = (line) => {
+  if (!/^[0-9a-f]/i.test(line)) throw new Error("no chunk");
+  if (!line.endsWith("\n")) return "the size of the next chunk begins";
   const size = parseInt(line, 16);
-  return size === 0 ? "a chunk of size 0: the last one" : `size of the next chunk: 0x${line.trim()} = ${size} bytes`;
+  return size ? `size of the next chunk: 0x${size.toString(16)} = ${size} bytes` : "size 0: this was the last chunk";
 };
 
 const FIELDS = new Map([
   ["id", "the cursor: where this reader stands; EventSource brings it back as Last-Event-ID"],
-  ["data", "what is told"],
+  ["data", "what is told, as JSON"],
   ["event", "what kind of event this is, if it is no message"],
   ["retry", "how many milliseconds to wait before coming back, if the connection is lost"],
 ]);
@@ -433,8 +442,8 @@ const fieldNote = (line) => {
 };
 
 const frameNote = ({ fin, opcode, opcodeName, masked, length }) =>
-  `${fin ? "FIN: this frame ends a message" : "no FIN: the message goes on in another frame"}; ` +
-  `opcode ${opcode}: ${opcodeName}; ${masked ? "masked, as clients must" : "no mask, as only clients mask"}; ` +
+  `${!fin ? "no FIN: the message goes on in another frame" : opcode > 7 ? "FIN" : "FIN: this frame ends a message"}; ` +
+  `opcode ${opcode}: ${opcodeName}; ${masked ? "masked (clients have to)" : "no mask (only clients mask)"}; ` +
   `${length} bytes of payload`;
 const payloadNote = (direction, opcode, texts) => {
   if (opcode === 8) return "why the connection is closed, in words";
@@ -443,12 +452,7 @@ const payloadNote = (direction, opcode, texts) => {
   if (direction === "up") return "what the client publishes";
   return texts > 1 ? "messages were missed" : "the cursor: where this reader stands";
 };
-const CLOSE_CODES = {
-  1000: "done",
-  1001: "going away",
-  1003: "only text is understood",
-  1008: "this is not accepted",
-};
+const CLOSE_CODES = { 1000: "done", 1001: "going away", 1003: "only text is understood", 1008: "this is refused" };
 
 /** JSON as an object; an empty one if it is no JSON. */
 function parse(text) {
@@ -459,6 +463,4 @@ function parse(text) {
   }
 }
 
-function decode(bytes) {
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
-}
+const decode = (bytes) => new TextDecoder().decode(bytes);

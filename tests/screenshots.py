@@ -1,0 +1,94 @@
+"""Pictures of every page, to be looked at: `.venv/bin/python -m tests.screenshots [FOLDER]`.
+
+At the three sizes that the pages are made for, light and dark, after enough time for something to be seen. Without
+FOLDER, only those that the README shows are taken, into `results/pages/`.
+"""
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.async_api import Browser, Page
+
+from tests.browsing import browsing, launched
+from tests.chromium import find, how_to_install
+from tests.serving import serving
+
+SIZES = {"1080p": (1920, 1080), "720p": (1280, 720), "phone": (390, 844)}
+SHOWN = {
+    ("long-poll", "1080p", "light"),
+    ("race", "1080p", "dark"),
+    ("limits", "720p", "light"),
+    ("sse", "phone", "dark"),
+}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A page, what is done on it, and for how long it is then watched."""
+
+    name: str
+    path: str
+    keys: str = ""
+    click: str = ""
+    watch_s: float = 1.0
+
+
+SCENES = (
+    Scene("home", "/"),
+    Scene("short-poll", "/modes/short-poll?answer=shown", watch_s=16),
+    Scene("long-poll", "/modes/long-poll?answer=shown", watch_s=16),
+    Scene("sse", "/modes/sse?rate=1", keys="x", watch_s=7),
+    Scene("websocket", "/modes/websocket?rate=1", watch_s=7),
+    Scene("race", "/race", watch_s=20),
+    Scene("limits", "/limits", click="main button", watch_s=6),
+)
+
+
+async def take(chromium: Browser, scene: Scene, size: str, scheme: str, folder: Path) -> None:
+    width, height = SIZES[size]
+    async with (
+        serving() as running,
+        browsing(
+            chromium,
+            running,
+            path=scene.path,
+            width=width,
+            height=height,
+            dark=scheme == "dark",
+            expected=("net::ERR_", "WebSocket connection to"),
+        ) as page,
+    ):
+        await asyncio.sleep(scene.watch_s)
+        await do(page, scene)
+        name = f"{scene.name}-{size}-{scheme}.png"
+        await page.screenshot(path=folder / name)
+        print(name)
+
+
+async def do(page: Page, scene: Scene) -> None:
+    if scene.click:
+        await page.click(scene.click)
+    for key in scene.keys:
+        await page.keyboard.press(key)
+    if scene.click or scene.keys:
+        await asyncio.sleep(3)
+
+
+async def main(folder: Path | None) -> None:
+    chromium_path = find()
+    if chromium_path is None:
+        sys.exit(how_to_install())
+    where = folder or Path(__file__).parent.parent / "results" / "pages"
+    where.mkdir(parents=True, exist_ok=True)
+    async with launched(chromium_path) as chromium:
+        for scene in SCENES:
+            for size in SIZES:
+                for scheme in ("light", "dark"):
+                    if folder or (scene.name, size, scheme) in SHOWN:
+                        await take(chromium, scene, size, scheme, where)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
