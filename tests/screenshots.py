@@ -42,7 +42,7 @@ SCENES = (
     Scene("sse", "/modes/sse?rate=1", keys="x", watch_s=7),
     Scene("websocket", "/modes/websocket?rate=1", watch_s=7),
     Scene("race", "/race", watch_s=20),
-    Scene("limits", "/limits", click="main button", watch_s=6),
+    Scene("limits", "/limits", click="#run-six", watch_s=2),
 )
 
 
