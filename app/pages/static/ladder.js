@@ -55,7 +55,7 @@ export function Ladder({ model, top_ms, window_ms, now_ms, width, height, select
             ${arrived_ms && html`<circle class="arrived" cx=${left} cy=${y(arrived_ms)} r=${small ? 5 : 7} />`}
           </g>`)}
         ${marks.map(({ at_ms }) => html`<line key=${`line-${at_ms}`} class="mark" x1=${left} x2=${right} y1=${y(at_ms)} y2=${y(at_ms)} />`)}
-        ${[...labels, ...numbers, ...said].map(({ key, text, texts, x, y, anchor, tone }) => html`<text key=${key} class=${tone} x=${x} y=${y} text-anchor=${anchor}>${text ?? `✕ ${[...texts].join("; ")}`}</text>`)}
+        ${[...labels, ...numbers, ...said].map(({ key, text, texts, x, y, anchor, tone }) => html`<text key=${key} class=${tone} x=${x} y=${y} text-anchor=${anchor}>${text ?? `✕ ${[...texts].slice(0, width < 500 ? 1 : 3).join("; ")}`}</text>`)}
       </g>
       ${!small && html`<line class="now" x1="0" x2=${width} y1=${y(now_ms)} y2=${y(now_ms)} />`}
     </svg>`;
