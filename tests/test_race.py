@@ -124,7 +124,7 @@ async def test_every_lane_gets_every_message_and_says_what_crossed_its_sockets(c
         most = max(lane["bytes"] for lane in shown.values())
         least = min(lane["bytes"] for lane in shown.values())
         slow, moved = (
-            re.search(r"\(every 0\.2 s\) (?:took )?([\d.]+) times", sentence),
+            re.search(r"\(pause 0\.2 s\) (?:took )?([\d.]+) times", sentence),
             re.search(r"moved ([\d.]+) times", sentence),
         )
         assert slow and moved, sentence
@@ -241,7 +241,7 @@ async def test_after_a_restart_the_count_begins_anew(chromium: Browser) -> None:
         await first.aclose()
         await expect(page.locator(".status")).to_contain_text("The server can't be reached")
         running = await first.enter_async_context(serving(port=running.port))
-        await expect(page.locator(".status")).to_contain_text("The server has restarted")
+        await expect(page.locator(".status")).to_contain_text("A new log has begun")
         await arrived(page, [])
         await receiving(page)
         await arrived(page, await publish(running, "after"))
@@ -336,10 +336,10 @@ VERDICTS: list[tuple[dict[str, object], str]] = [
         race(
             lane("WebSocket", 201),
             lane("Long polling", 225, bytes=3000, requests=21),
-            lane("Short polling", 1240, bytes=4100, requests=19, empty=11, aside="every 2 s"),
+            lane("Short polling", 1240, bytes=4100, requests=19, empty=11, aside="pause 2 s"),
         ),
         START + "SSE was as fast as WebSocket, 200 to 201 ms in the median; long polling took 1.1 times that, "
-        "short polling (every 2 s) 6.2 times. Short polling moved 4.1 times the bytes of SSE; "
+        "short polling (pause 2 s) 6.2 times. Short polling moved 4.1 times the bytes of SSE; "
         "long polling asked 21 times, never for nothing.",
     ),
     # Who is fastest, and within 10 % or 2 ms nobody is.

@@ -21,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app import transports
+from app.guard import LOCAL_NAMES, host_name
 from app.pages.modes import MODES
 
 FOLDER = Path(__file__).parent
@@ -41,12 +42,13 @@ POLICY = "; ".join(
 HEADERS = {
     "cache-control": "no-cache",
     "content-security-policy": POLICY,
-    # An isolated page has a clock of 5 us instead of 100 (HR-Time, section 4.2).
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-embedder-policy": "require-corp",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
+
+# An isolated page has a clock of 5 us instead of 100 (HR-Time, section 4.2). Browsers isolate only what comes over
+# https or from this machine, and complain if it is asked of others.
+ISOLATED = {"cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp"}
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(FOLDER / "templates"), undefined=StrictUndefined, autoescape=select_autoescape()
@@ -82,8 +84,9 @@ def page(template: str, **context: Any) -> Any:
     """An endpoint that answers with a page, filled in once."""
     text = TEMPLATES.get_template(template).render(context)
 
-    async def endpoint(_: Request) -> Response:
-        return Response(text, media_type="text/html", headers=HEADERS)
+    async def endpoint(request: Request) -> Response:
+        trusted = request.url.scheme == "https" or host_name(request.headers.get("host", "")) in LOCAL_NAMES
+        return Response(text, media_type="text/html", headers=HEADERS | ISOLATED if trusted else HEADERS)
 
     return endpoint
 
