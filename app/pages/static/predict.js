@@ -6,7 +6,7 @@ import { duration } from "./ladder.js";
 /** What is asked of a transport with its settings: { question, options_s, answer_s, because }. */
 export function prediction(transport, { rate_hz, delay_s, interval_s, hold_s }) {
   const { mean_s, most_s, waitingShare } = expected(transport, { rate_hz, delay_s, interval_s, hold_s });
-  const said = s => duration(s * 1000).replace(/\.0+(?= )/, ""), way = said(delay_s);
+  const way = said(delay_s);
   const each = `Each way takes ${way}.`;
   const texts = {
     short_poll: {
@@ -38,6 +38,7 @@ export function prediction(transport, { rate_hz, delay_s, interval_s, hold_s }) 
   return { question, options_s: options_s.sort((a, b) => a - b), answer_s: mean_s, because };
 }
 
+const said = seconds => duration(seconds * 1000).replace(/\.0+(?= )/, "");
 const share = part => (part < 0.005 ? "hardly any" : `${Math.round(100 * part)} %`);
 const capital = text => text[0].toUpperCase() + text.slice(1);
 
@@ -47,7 +48,7 @@ export function Question({ prediction, onAnswer }) {
     <div class="question">
       <p>${prediction.question}</p>
       <p class="options">
-        ${prediction.options_s.map(option_s => html`<button type="button" onClick=${() => onAnswer(option_s)}>${duration(option_s * 1000)}</button>`)}
+        ${prediction.options_s.map(option_s => html`<button type="button" onClick=${() => onAnswer(option_s)}>${said(option_s)}</button>`)}
         <button type="button" class="quiet" onClick=${() => onAnswer(null)}>Just show me</button>
       </p>
     </div>`;
