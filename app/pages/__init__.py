@@ -25,7 +25,19 @@ from app.guard import LOCAL_NAMES, host_name
 from app.pages.modes import MODES
 
 FOLDER = Path(__file__).parent
-PALETTE: dict[str, dict[str, str]] = json.loads((FOLDER / "palette.json").read_text())
+SHAPES = {
+    "square": "M-8,-8 H8 V8 H-8 Z",
+    "triangle": "M0,-9 L9,8 L-9,8 Z",
+    "circle": "M-8.5,0 A8.5,8.5 0 1 1 8.5,0 A8.5,8.5 0 1 1 -8.5,0 Z",
+    "diamond": "M0,-10 L10,0 L0,10 L-10,0 Z",
+    "plus": "M-3.5,-9 H3.5 V-3.5 H9 V3.5 H3.5 V9 H-3.5 V3.5 H-9 V-3.5 H-3.5 Z",
+}
+"""How a marker is drawn: a path within 10 of the origin in each direction."""
+
+PALETTE: dict[str, dict[str, str]] = {
+    name: entry | {"shape": SHAPES[entry["marker"]]}
+    for name, entry in json.loads((FOLDER / "palette.json").read_text()).items()
+}
 IMPORT_MAP = (FOLDER / "static" / "vendored" / "imports.json").read_text()
 
 POLICY = "; ".join(
