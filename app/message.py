@@ -130,6 +130,11 @@ def read_publication(body: str | bytes) -> str:
         fields = json.loads(body)
     except (ValueError, RecursionError):  # broken JSON, bytes that are no UTF-8, or a thousand brackets
         fields = None
+    return check_publication(fields)
+
+
+def check_publication(fields: object) -> str:
+    """The text in what came as `{"text": "..."}`; raises BadInput."""
     if not isinstance(fields, dict) or set(fields) != {"text"} or not isinstance(fields["text"], str):
         raise BadInput('send {"text": "..."}: a JSON object with one string in it')
     text: str = fields["text"]
