@@ -26,7 +26,8 @@ from app.server import Server, create_app
 from app.sessions import Sessions
 
 HTTP_TRANSPORTS = ("short_poll", "long_poll", "sse")
-TRANSPORTS = (*HTTP_TRANSPORTS, "websocket")
+PLAIN_TRANSPORTS = (*HTTP_TRANSPORTS, "websocket")
+TRANSPORTS = (*PLAIN_TRANSPORTS, "socket_io")
 
 EVERY_WS = (
     "websockets-sansio",
@@ -42,7 +43,7 @@ LIMIT_S = 20.0
 
 
 def path(transport: str) -> str:
-    return "/" + transport.replace("_", "-")
+    return "/socket.io/" if transport == "socket_io" else "/" + transport.replace("_", "-")
 
 
 async def eventually(condition: Callable[[], object]) -> None:
@@ -160,6 +161,18 @@ class Wire:
         key = "dGhlIHNhbXBsZSBub25jZQ=="  # the one of RFC 6455, section 1.3
         upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": key}
         await self.ask(target, {**upgrade, "Sec-WebSocket-Version": "13", **(headers or {})})
+
+    async def read(self, transport: str, after: str | None = None, base: str = "", **headers: str) -> None:
+        """Ask as a reader over that transport does."""
+        query = f"after={after}" if after else ""
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        if transport == "socket_io":
+            await self.upgrade(f"{base}/socket.io/?EIO=4&transport=websocket&{query}", headers)
+            await self.until(b"\r\n\r\n")
+            await self.send(bytes([0x81, 0x82, 0, 0, 0, 0]) + b"40")
+        else:
+            ask = self.upgrade if transport == "websocket" else self.ask
+            await ask(f"{base}{path(transport)}?{query}".removesuffix("?"), headers)
 
     async def exactly(self, size: int) -> bytes:
         return self._kept(await asyncio.wait_for(self.reader.readexactly(size), LIMIT_S))
