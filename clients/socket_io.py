@@ -32,6 +32,7 @@ async def receive(
         sio = AsyncClient(reconnection=False, handle_sigint=False, logger=LOGGER, engineio_logger=LOGGER)
         for event in ("cursor", "missed", "message", "connect_error"):
             sio.on(event, lambda what, event=event: told.put_nowait((event, what)))
+        sio.on("disconnect", lambda why: told.put_nowait(("lost", why)))
         auth, path = {"after": cursor} if cursor else None, f"{urlsplit(url).path}/socket.io"
         try:
             await sio.connect(url, auth=auth, transports=list(transports), socketio_path=path, wait=False)
@@ -53,6 +54,7 @@ async def receive(
                 async with asyncio.timeout(GOODBYE_S):
                     await sio.disconnect()
             await sio.eio.disconnect(abort=True)
+            sio.eio.queue.put_nowait(None)  # a writer that still waits for something to write
         await backoff.wait()
 
 

@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -51,6 +52,11 @@ async def eventually(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(LIMIT_S):
         while not condition():  # noqa: ASYNC110  # conditions are of all kinds; nobody signals them
             await asyncio.sleep(0.002)
+
+
+def tasks() -> Counter[str]:
+    """What is going on in this process."""
+    return Counter(task.get_coro().__qualname__ for task in asyncio.all_tasks())  # type: ignore[union-attr]
 
 
 @dataclass

@@ -21,7 +21,7 @@ from app.publishing import BODY_MAX_BYTES
 from app.transports import TRANSPORTS as REGISTRY
 from app.transports import sse
 from tests.reading import Json, next_news, position, reading
-from tests.serving import EVERY_WS, LIMIT_S, TRANSPORTS, Running, Wire, ask, eventually, path, serving
+from tests.serving import EVERY_WS, LIMIT_S, TRANSPORTS, Running, Wire, ask, eventually, path, serving, tasks
 
 pytestmark = pytest.mark.anyio
 
@@ -287,11 +287,6 @@ async def test_a_frame_that_is_not_understood_ends_the_websocket(ws: Any) -> Non
 
 
 # Clients that go away
-
-
-def tasks() -> Counter[str]:
-    """What is going on."""
-    return Counter(task.get_coro().__qualname__ for task in asyncio.all_tasks())  # type: ignore[union-attr]
 
 
 def census() -> Counter[type]:
