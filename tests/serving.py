@@ -195,8 +195,14 @@ class Wire:
         return self._kept(await asyncio.wait_for(self.reader.read(), LIMIT_S))
 
     async def answer(self) -> tuple[int, bytes]:
-        """The status and the body of an answer that says how long it is."""
+        """The status and the body of an answer that says how long it is, in all or in chunks."""
         head = await self.until(b"\r\n\r\n")
+        if b"\r\ntransfer-encoding: chunked" in head.lower():
+            body = b""
+            while chunk := int(await self.until(b"\r\n"), 16):
+                body += (await self.exactly(chunk + 2))[:-2]
+            await self.exactly(2)
+            return int(head.split()[1]), body
         size = head.lower().partition(b"\r\ncontent-length: ")[2].split(b"\r\n")[0]
         return int(head.split()[1]), await self.exactly(int(size))
 
