@@ -14,7 +14,7 @@ from engineio.payload import Payload
 from socketio import AsyncServer
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.hang_up import unless_hung_up
 from app.log import MessageLog
@@ -22,6 +22,7 @@ from app.message import BadInput
 from app.publishing import BODY_MAX_BYTES, small_body
 from app.query import parameters
 
+TYPES = tuple("0123456")  # the first character of a packet
 OWN_PARAMETERS = ("EIO", "transport", "sid", "t", "b64")
 PING_INTERVAL_S = 25
 PING_TIMEOUT_S = 20
@@ -60,6 +61,19 @@ def place(query: QueryParams, auth: object) -> str | None:
     return auth["after"]
 
 
+def understood(receive: Receive) -> Receive:
+    """Who sends a frame that is no packet has gone: python-engineio would raise, and forget to close the session."""
+
+    async def hear() -> Message:
+        heard = await receive()
+        no_packet = (
+            heard["type"] == "websocket.receive" and heard.get("bytes") is None and heard["text"][:1] not in TYPES
+        )
+        return {"type": "websocket.disconnect"} if no_packet else heard
+
+    return hear
+
+
 class EngineIO:
     """The ASGI application of a Socket.IO server whose clients read one log."""
 
@@ -72,7 +86,7 @@ class EngineIO:
         if not self._ending:
             self._ending = asyncio.create_task(self._end())
         if scope["type"] == "websocket":
-            await self._sio.handle_request(scope, receive, send)
+            await self._sio.handle_request(scope, understood(receive), send)
             return
         request = Request(scope, receive)
         body = await small_body(request)

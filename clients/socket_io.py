@@ -46,7 +46,12 @@ async def receive(
                 backoff.reset()
                 if not isinstance(news, Cursor):
                     yield news
-        except (NotConnected, ClientError, OSError, TypeError) as problem:  # TypeError: lost in the middle of an upgrade
+        except (
+            NotConnected,
+            ClientError,
+            OSError,
+            TypeError,
+        ) as problem:  # TypeError: lost in the middle of an upgrade
             refused(problem)
         finally:
             # It waits for the poll that is held, and some servers hold it on.

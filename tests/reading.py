@@ -20,9 +20,13 @@ Json = dict[str, Any]
 @contextlib.asynccontextmanager
 async def reading(transport: str, url: str, after: str | None = None) -> AsyncIterator[AsyncGenerator[Json, None]]:
     """What a reader at `after` is told; the connection is closed with the block."""
-    read = {"short_poll": read_polls, "long_poll": read_polls, "sse": read_sse, "websocket": read_websocket, "socket_io": read_socket_io}[
-        transport
-    ]
+    read = {
+        "short_poll": read_polls,
+        "long_poll": read_polls,
+        "sse": read_sse,
+        "websocket": read_websocket,
+        "socket_io": read_socket_io,
+    }[transport]
     async with contextlib.aclosing(read(transport, url, {} if after is None else {"after": after})) as told:
         yield told
 

@@ -28,7 +28,10 @@ EVERY: dict[str, Receive] = {
     "socket_io": socket_io.receive,
     "socket_io websocket": partial(socket_io.receive, transports=["websocket"]),
     "socket_io polling": partial(socket_io.receive, transports=["polling"]),
-    **{f"raw {name}": partial(raw.receive, name, pause_s=0.01 if name == "short_poll" else 0) for name in PLAIN_TRANSPORTS},
+    **{
+        f"raw {name}": partial(raw.receive, name, pause_s=0.01 if name == "short_poll" else 0)
+        for name in PLAIN_TRANSPORTS
+    },
 }
 
 SOCKET_IO = [receive for name, receive in EVERY.items() if name.startswith("socket_io")]
@@ -59,7 +62,7 @@ async def test_it_receives_everything_in_order_over_as_few_connections_as_it_can
         for burst in (1, 3, 1, 1, 1):
             published = [running.log.publish(f"burst of {burst}") for _ in range(burst)]
             assert await take(burst) == published
-        assert list(running.link.connections) == [1] or asks_and_answers and max(running.link.connections) <= 2
+        assert list(running.link.connections) == [1] or (asks_and_answers and max(running.link.connections) <= 2)
 
 
 @every_client
@@ -146,7 +149,9 @@ async def test_a_refusal_is_an_error_in_the_servers_words(receive: Receive) -> N
         with pytest.raises(ValueError, match=r"^(400|1008|connect_error): .*'seven' is no cursor"):
             await take(1)
     async with serving(names=["lecture.example"]) as running, receiving(receive, running.url) as take:
-        with pytest.raises(ValueError, match=r"^400: (.*this server is not called '127.0.0.1|Invalid response status$)"):
+        with pytest.raises(
+            ValueError, match=r"^400: (.*this server is not called '127.0.0.1|Invalid response status$)"
+        ):
             await take(1)
 
 
@@ -162,9 +167,7 @@ async def test_every_text_arrives_as_it_was(receive: Receive) -> None:
 
 
 @every_client
-async def test_a_client_that_is_closed_leaves_nothing_behind(
-    receive: Receive, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_client_that_is_closed_leaves_nothing_behind(receive: Receive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_io, "PING_INTERVAL_S", 0.1)  # as long a server remembers a client
     async with serving() as running:
         async with reading("socket_io", running.url) as told:  # what the server makes once is made now

@@ -85,7 +85,9 @@ async def test_the_browser_profile_is_what_chromium_sends(chromium_path: str, tm
         )
         asked: dict[str, str] = {}
         try:
-            await eventually(lambda: all(any(head.startswith(f"GET {path(t)} ") for head in heads) for t in PLAIN_TRANSPORTS))
+            await eventually(
+                lambda: all(any(head.startswith(f"GET {path(t)} ") for head in heads) for t in PLAIN_TRANSPORTS)
+            )
         finally:
             chromium.terminate()
             await asyncio.wait_for(chromium.wait(), LIMIT_S)

@@ -36,7 +36,11 @@ def a_run(transport: str, client: Literal["library", "raw"] = "raw", **more: Any
 
 
 RUNS = {
-    **{f"{transport}, {client}": a_run(transport, client) for transport in PLAIN_TRANSPORTS for client in ("library", "raw")},
+    **{
+        f"{transport}, {client}": a_run(transport, client)
+        for transport in PLAIN_TRANSPORTS
+        for client in ("library", "raw")
+    },
     "browser": a_run("short_poll", headers="browser"),
     "distant": a_run("long_poll", one_way_delay_ms=30.0),
     "alone": a_run("websocket", clients=0),
