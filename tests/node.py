@@ -12,7 +12,7 @@ FOLDER = Path(sys.prefix) / "node"
 
 
 def modules(*packages: str) -> Path:
-    """The folder in which Node finds these packages, NAME@VERSION each; without Node a test is skipped (in CI: fails)."""
+    """The folder in which Node finds these packages, NAME@VERSION each; without Node tests are skipped."""
     npm = shutil.which("npm") if shutil.which("node") else None
     if npm is None:
         missing = "Node.js with npm is not installed: on Debian and Ubuntu, apt-get install nodejs npm"

@@ -1,4 +1,4 @@
-"""Socket.IO from the outside: the official JavaScript client, unchanged, in Node and Chromium; and what is special here."""
+"""Socket.IO from the outside: the official JavaScript client, unchanged, in Node and Chromium; and what is special."""
 
 import asyncio
 import contextlib
@@ -174,7 +174,7 @@ async def test_what_it_may_not_ask_is_refused_with_what_is_accepted(way: str, no
             ("", {"query": {"afer": "0"}}, "unknown parameter 'afer': accepted here is after"),
             ("", {"query": {"after": "7"}}, "'7' is no cursor"),
         ):
-            async with official(node_modules, running, way, after, **more) as client:  # type: ignore[arg-type]
+            async with official(node_modules, running, way, after, **more) as client:
                 assert why in await client.until("connect_error")
     assert not running.log.newest.seq
 
@@ -202,9 +202,9 @@ async def test_the_official_client_works_in_a_browser(node_modules: Path, chromi
 
 async def test_many_hear_the_same() -> None:
     async with serving() as running, contextlib.AsyncExitStack() as stack:
-        told = []
+        told: list[Any] = []
         for number in range(30):
-            stream = receive(
+            stream: Any = receive(
                 running.url, "0", list(WAYS.values())[number % 3].get("transports", ("polling", "websocket"))
             )
             told.append(await stack.enter_async_context(contextlib.aclosing(stream)))
@@ -223,6 +223,12 @@ async def handshake(running: Running, base: str = "", **headers: str) -> str:
     assert status == 200
     sid: str = json.loads(body[1:])["sid"]
     return f"{base}/socket.io/?EIO=4&transport=polling&sid={sid}"
+
+
+async def heard(running: Running, wire: Wire) -> None:
+    """Wait until the server has got everything that was sent."""
+    connections = running.link.connections
+    await eventually(lambda: (wire.port, len(wire.sent)) in [(c.client_port, c.bytes_up) for c in connections.values()])
 
 
 async def test_a_reader_that_does_not_read_has_no_long_queue() -> None:
@@ -247,7 +253,7 @@ async def test_who_hangs_up_on_a_held_poll_has_left(monkeypatch: pytest.MonkeyPa
         assert (await ask(running.port, polled, body=b"40", method="POST"))[0] == 200
         assert b'["cursor",' in (await ask(running.port, polled))[1]
         await wire.ask(polled)
-        await eventually(lambda: tasks()["_hung_up"])
+        await heard(running, wire)
         wire.reset()
         await eventually(lambda: not tasks()["push"] and not running.link.connections)
         status, body = await ask(running.port, polled)
@@ -258,7 +264,7 @@ async def test_a_goodbye_answers_the_poll_that_is_held() -> None:
     async with serving() as running, Wire.to(running.port) as wire:
         polled = await handshake(running)
         await wire.ask(polled)
-        await eventually(lambda: tasks()["_hung_up"])
+        await heard(running, wire)
         assert await ask(running.port, polled, body=b"1", method="POST") == (200, b"OK")
         assert await wire.answer() == (200, b"6")
 
@@ -316,7 +322,7 @@ async def test_the_end_of_a_session_ends_its_connections_and_tasks(
         async with contextlib.AsyncExitStack() as stack:
             wires = []
             for number in range(20):
-                async with watching(running, f"s{number}"):
+                async with watching(running, f"s{number}", "another"):
                     wire = await stack.enter_async_context(Wire.to(running.port))
                     base = f"/s/s{number}/p"
                     if polls:
@@ -324,7 +330,7 @@ async def test_the_end_of_a_session_ends_its_connections_and_tasks(
                         await ask(running.port, polled, body=b"40", method="POST")
                         assert b'["cursor",' in (await ask(running.port, polled))[1]
                         await wire.ask(polled)
-                        await eventually(lambda: tasks()["_hung_up"])
+                        await heard(running, wire)
                     else:
                         await wire.read("socket_io", base=base)
                         await wire.until(b'["cursor",')
@@ -345,7 +351,7 @@ async def test_the_end_of_the_server_is_told_to_all(caplog: pytest.LogCaptureFix
         await upgraded.until(b'["cursor",')
         polled = await handshake(running)
         await polling.ask(polled)
-        await eventually(lambda: tasks()["_hung_up"])
+        await heard(running, polling)
         running.server.should_exit = True
         assert await polling.answer() == (200, b"1")
         assert (await upgraded.rest())[-4:-2] == b"\x88\x02"

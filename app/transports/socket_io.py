@@ -8,7 +8,6 @@
        |-- GET ------------------------------------->|
        |<- 40{...} and 42["cursor",{...}] -----------|    2: an event; the first says where we stand
        |-- GET ?transport=websocket  Upgrade: ... -->|
-       |<- 101 Switching Protocols ------------------|
        |== 2probe ==== 3probe ==== 5 ===============>|    it works: from here on all goes this way
        |                                             *    message 5 is published
        |<= 42["message",{"cursor":...,"text":...}] ==|    14 bytes around it, and the frame's own 2 to 4
@@ -24,7 +23,7 @@ import json
 from typing import Any
 
 from socketio import AsyncServer
-from socketio.exceptions import ConnectionRefusedError
+from socketio.exceptions import ConnectionRefusedError as Refused
 from starlette.datastructures import QueryParams
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
@@ -42,7 +41,7 @@ def routes(log: MessageLog) -> list[BaseRoute]:
         try:
             cursor = log.place(place(QueryParams(environ["QUERY_STRING"]), auth))
         except BadInput as problem:
-            raise ConnectionRefusedError(str(problem)) from None
+            raise Refused(str(problem)) from None
         pushing[sid] = asyncio.create_task(push(log, cursor, sio, sid))  # begins when the client has been answered
 
     def said(event: str, _: str, *what: object) -> Any:
