@@ -26,12 +26,7 @@ async def receive(
                     backoff.reset()
                     if not isinstance(news, Cursor):
                         yield news
-        except (
-            NotConnected,
-            ClientError,
-            OSError,
-            TypeError,
-        ) as problem:  # TypeError: lost in the middle of an upgrade
+        except LOST as problem:
             refused(problem)
         await backoff.wait()
 

@@ -87,7 +87,7 @@ async def test_no_other_code_is_shown(name: str) -> None:
     assert status == 404
     assert b"\n" not in body
     error = json.loads(body)["error"]
-    assert error in ("Not Found", "there is no such transport: short_poll, long_poll, sse, websocket")
+    assert error in ("Not Found", "there is no such transport: short_poll, long_poll, sse, websocket, socket_io")
 
 
 async def test_there_is_no_page_for_a_mode_that_is_none() -> None:
