@@ -109,6 +109,7 @@ async def serving(
             running.cancel()
             for one in server.servers:
                 one.close()
+            log.close()
             sessions.close()
             link.cut()
             await server.lifespan.shutdown()
