@@ -6,6 +6,8 @@ A web page from anywhere can send requests to a server on your own machine. Two 
   127.0.0.1, could read everything here (DNS rebinding).
 - `Origin`, if a browser sent one, must be this server. Otherwise any page could publish, or open a WebSocket,
   which browsers let through to any host (RFC 6455, section 10.2).
+- `Sec-Fetch-Site`, if a browser sent it, must not be another site, unless somebody followed a link (Fetch Metadata,
+  section 2). Otherwise any page's `<img>` could ask for things here; what it asks for so has no Origin.
 """
 
 from collections.abc import Collection
@@ -40,6 +42,9 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
             return 403, f"pages of {origin[:60]!r} may not use this server, only its own"
+        elsewhere = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        if elsewhere and headers.get("sec-fetch-dest") != "document":
+            return 403, "pages of other sites may not use this server, only link to it"
         return None
 
 

@@ -62,6 +62,10 @@ UNANSWERED_MAX_BYTES = 1_048_576
 """An HTTP client that says more than this without being answered is cut off: no head and no message is as long."""
 
 
+DELAYED_MAX_BYTES = 4_194_304
+"""A client that says more than this within the delay is cut off: what is on its way has to be kept somewhere."""
+
+
 class Observer(Protocol):
     """Is shown every piece of bytes as it passes the socket."""
 
@@ -103,6 +107,7 @@ class Tap(asyncio.Protocol):
         self.inner: Any = inner
         self.loop = loop
         self.unanswered_bytes = 0
+        self.delayed_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername") or ("", 0)  # it may have gone again before we looked
@@ -128,7 +133,15 @@ class Tap(asyncio.Protocol):
             return
         for observe in self.link.observers:
             observe(self.connection, "up", now, data)
-        self.up.send(lambda: self.inner.data_received(data))
+        self.delayed_bytes += len(data)
+        if self.delayed_bytes > DELAYED_MAX_BYTES:
+            self.connection.cut()
+        else:
+            self.up.send(lambda: self._deliver(data))
+
+    def _deliver(self, data: bytes) -> None:
+        self.delayed_bytes -= len(data)
+        self.inner.data_received(data)
 
     def eof_received(self) -> None:
         self.up.send(lambda: self.inner.eof_received())

@@ -34,7 +34,8 @@ SESSIONS_MAX = 256
 UNWATCHED_S = 60.0
 KEEP = 1_000
 KEEP_MAX_CHARS = 1_048_576
-FEED_MAX_CHARS = 4_194_304
+WATCHERS_MAX = 512
+FEED_MAX_CHARS = 1_048_576
 """How much may wait for a page that reads slowly; what is more is lost to it, and it is told how much."""
 
 NAME = "[a-z0-9][a-z0-9-]{0,23}"
@@ -92,8 +93,12 @@ def checked_name(asked: Mapping[str, str], what: str) -> str:
     return name
 
 
+def compact(what: Mapping[str, Any]) -> str:
+    return json.dumps(what, separators=(",", ":"))
+
+
 class Full(Exception):
-    """There can't be another session now."""
+    """There can't be another session, or another page that watches, now."""
 
 
 class Watcher:
@@ -106,14 +111,14 @@ class Watcher:
         self._lost = {"up": 0, "down": 0, "things": 0}
         self._news = asyncio.Event()
 
-    def tell(self, what: Mapping[str, Any]) -> None:
-        """Queue one thing to tell; if too much waits already it is lost, and counted."""
+    def tell(self, what: Mapping[str, Any], text: str | None = None) -> None:
+        """Queue one thing to tell; if too much waits already it is lost, and counted. `text` is its JSON, if known."""
         if self._chars > FEED_MAX_CHARS:
             self._lost["things"] += 1
             if piece := what.get("piece"):
                 self._lost[piece["direction"]] += piece["size"]
             return
-        text = json.dumps(what, separators=(",", ":"))
+        text = text or compact(what)
         self._chars += len(text)
         self._told.append(text)
         self._news.set()
@@ -163,7 +168,6 @@ class Session:
         """From now on, what crosses this connection belongs to that page."""
         self.connections[connection] = page
         self._delay(connection)
-        self._tell(page, {"opened": {"connection": connection.number, "at_ms": connection.opened_ns / 1e6}})
 
     def sees(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
         """Tell the page about a piece of bytes on one of its connections."""
@@ -195,9 +199,10 @@ class Session:
         connection.delay_by(self.settings.delay_ms / 1e3 if self.settings else None)
 
     def _tell(self, page: str, what: Mapping[str, Any]) -> None:
-        for watcher in self.watchers:
-            if watcher.page == page:
-                watcher.tell(what)
+        if watchers := [watcher for watcher in self.watchers if watcher.page == page]:
+            text = compact(what)
+            for watcher in watchers:
+                watcher.tell(what, text)
 
     def _stop_publishing(self) -> None:
         if self._publisher:
@@ -233,6 +238,8 @@ class Sessions:
     @contextlib.contextmanager
     def watched(self, name: str, page: str) -> Iterator[tuple[Session, Watcher]]:
         """The session, kept for as long as the page watches, and the page's watcher; raises Full."""
+        if sum(len(session.watchers) for session in self._sessions.values()) >= WATCHERS_MAX:
+            raise Full(f"{WATCHERS_MAX} pages are watching, and there can't be more: close one")
         session, watcher = self.at(name), Watcher(page)
         self._ends[name].cancel()
         session.watchers.add(watcher)

@@ -3,7 +3,7 @@
 The server tells, one JSON object per frame:
 
     {"hello": {"newest": cursor, "settings": {"publish_hz", "delay_ms"} or null}}   first; null: nobody has set any yet
-    {"opened": {"connection", "at_ms"}}, {"closed": {"connection", "at_ms"}}
+    {"closed": {"connection", "at_ms"}}               what has not left by then, never will
     {"piece": {"connection", "direction", "at_ms", "delay_ms", "size", "base64"}}      one read or write of a socket
     {"published": {"cursor", "published_ms"}}
     {"settings": {"publish_hz", "delay_ms"}}          whoever has changed them
@@ -11,7 +11,6 @@ The server tells, one JSON object per frame:
     {"lost": {"things", "up", "down"}}                the page reads too slowly: this many things, bytes up, down
 
 and the page says, one per frame: `{"clock": page_ms}`, `{"settings": {...}}`, `{"publish": text}`, `{"cut": true}`.
-A connection that another page, or none, has used in between is `opened` to this one again.
 
 A piece going up reached the server's socket `at_ms` and the application `delay_ms` later; one going down was written
 by the application `at_ms` and left the socket `delay_ms` later. Times are the server's monotonic clock, as in
@@ -27,7 +26,8 @@ from dataclasses import asdict
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
-from app.message import BadInput, read_publication
+from app.log import MessageLog
+from app.message import BadInput, Cursor, read_publication
 from app.query import parameters
 from app.sessions import Full, Session, Sessions, Settings, Watcher, checked_name, is_number
 
@@ -42,8 +42,9 @@ def routes(sessions: Sessions) -> list[BaseRoute]:
             page = checked_name(asked, "page")
             with sessions.watched(checked_name(asked, "session"), page) as (session, watcher):
                 settings = session.settings and asdict(session.settings)
-                watcher.tell({"hello": {"newest": str(session.log.newest), "settings": settings}})
-                telling = asyncio.create_task(tell(socket, session, watcher))
+                newest = session.log.newest
+                watcher.tell({"hello": {"newest": str(newest), "settings": settings}})
+                telling = asyncio.create_task(tell(socket, session.log, newest, watcher))
                 try:
                     while (frame := await socket.receive())["type"] == "websocket.receive":
                         obey(frame.get("text"), session, watcher)
@@ -58,9 +59,9 @@ def routes(sessions: Sessions) -> list[BaseRoute]:
     return [WebSocketRoute(PATH, watch)]
 
 
-async def tell(socket: WebSocket, session: Session, watcher: Watcher) -> None:
+async def tell(socket: WebSocket, log: MessageLog, newest: Cursor, watcher: Watcher) -> None:
     """Tell the page everything, for as long as it is there."""
-    listening = asyncio.create_task(listen(session, watcher))
+    listening = asyncio.create_task(listen(log, newest, watcher))
     try:
         while True:
             for text in await watcher.told():
@@ -71,9 +72,9 @@ async def tell(socket: WebSocket, session: Session, watcher: Watcher) -> None:
         listening.cancel()
 
 
-async def listen(session: Session, watcher: Watcher) -> None:
-    """Tell the page what is published in its session, from now on."""
-    async for batch in session.log.follow(session.log.newest):
+async def listen(log: MessageLog, newest: Cursor, watcher: Watcher) -> None:
+    """Tell the page what is published after `newest`."""
+    async for batch in log.follow(newest):
         for message in batch.messages:
             watcher.tell({"published": {"cursor": str(message.cursor), "published_ms": message.published_ms}})
 

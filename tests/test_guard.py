@@ -50,6 +50,9 @@ async def test_foreign_hosts_and_foreign_pages_are_refused(path: str, ws: Any) -
             status, error = await refusal(running, path, {**own, "Origin": origin})
             assert status == 403
             assert error == f"pages of {origin!r} may not use this server, only its own"
+        for site in ("cross-site", "same-site"):
+            status, error = await refusal(running, path, {**own, "Sec-Fetch-Site": site, "Sec-Fetch-Dest": "image"})
+            assert (status, error) == (403, "pages of other sites may not use this server, only link to it")
         assert running.log.newest.seq == 0
         assert not running.sessions._sessions  # nor is a session made for them
 
@@ -61,6 +64,9 @@ async def test_its_own_pages_and_names_are_let_in() -> None:
             for headers in ({}, {"Origin": f"http://{host}"}, {"Origin": f"https://{host}"}):
                 status, _ = await ask(running.port, "/short-poll", {"Host": host, **headers})
                 assert status == 200
+        for site, destination in (("same-origin", "empty"), ("none", "document"), ("cross-site", "document")):
+            fetched = {"Host": "localhost", "Sec-Fetch-Site": site, "Sec-Fetch-Dest": destination}
+            assert (await ask(running.port, "/short-poll", fetched))[0] == 200
         origin = f"http://localhost:{running.port}"
         async with connect(f"ws://localhost:{running.port}/websocket", origin=origin) as socket:  # type: ignore[arg-type]
             assert "cursor" in json.loads(await socket.recv())

@@ -492,3 +492,13 @@ async def test_segments_are_told_by_linux_alone(monkeypatch: pytest.MonkeyPatch)
 def test_connections_are_numbered_from_one() -> None:
     link = Link()
     assert list(itertools.islice(iter(link.number, None), 3)) == [1, 2, 3]
+
+
+async def test_what_is_said_within_a_delay_is_bounded() -> None:
+    async with serving(delay_s=5.0) as running, Wire.to(running.port) as wire:
+        await wire.upgrade()
+        frame = bytes([0x82, 0xFF]) + (1 << 20).to_bytes(8, "big") + bytes(4) + bytes(1 << 20)
+        with pytest.raises(OSError):
+            while True:
+                await wire.send(frame)
+        await eventually(lambda: not running.link.connections)

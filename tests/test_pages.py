@@ -62,6 +62,15 @@ async def test_a_page_is_isolated_and_always_asked_for_again(target: str) -> Non
     assert headers["x-content-type-options"] == "nosniff"
 
 
+async def test_isolation_is_not_asked_of_a_browser_that_would_only_complain() -> None:
+    async with serving(names=("lecture.example",)) as running, Wire.to(running.port) as wire:
+        await wire.ask("/", {"Host": "lecture.example"})
+        head = (await wire.until(b"\r\n\r\n")).lower()
+    assert b"content-security-policy" in head
+    assert b"cross-origin-opener-policy" not in head
+    assert b"cross-origin-embedder-policy" not in head
+
+
 async def test_the_palette_is_a_style_sheet_with_every_colour() -> None:
     status, headers, sheet = await got("/palette.css")
     assert (status, headers["content-type"]) == (200, "text/css; charset=utf-8")

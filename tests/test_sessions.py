@@ -313,6 +313,20 @@ async def test_there_are_only_so_many_sessions(
     assert not [record for record in caplog.records if record.getMessage() != spurious]
 
 
+async def test_only_so_many_pages_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "WATCHERS_MAX", 2)
+    async with serving() as running, watching(running, "a"):
+        async with watching(running, "b"), connect(f"ws://{running.host}/watch?session=a&page=q", proxy=None) as third:
+            with pytest.raises(ConnectionClosed) as closed:
+                await third.recv()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1013
+            assert closed.value.rcvd.reason == "2 pages are watching, and there can't be more: close one"
+        await eventually(lambda: not running.sessions.at("b").watchers)
+        async with watching(running, "a", "q"):
+            pass
+
+
 async def test_one_that_ends_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "SESSIONS_MAX", 1)
     monkeypatch.setattr(sessions, "UNWATCHED_S", 0.01)

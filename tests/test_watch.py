@@ -86,10 +86,10 @@ async def test_the_pieces_are_just_what_the_pages_own_sockets_sent_and_received(
         assert feed.bytes(connection, "up") == wire.sent
         assert feed.bytes(connection, "down") == wire.received
         kinds, news = zip(*(kind_and_news for kind_and_news in of_connections(feed, connection)), strict=True)
-        assert kinds == ("opened", *["piece"] * (len(kinds) - 2), "closed")
+        assert kinds == (*["piece"] * (len(kinds) - 1), "closed")
         times = [start_ms, *(one["at_ms"] for one in news), end_ms]
         assert times == sorted(times)
-        first, *pieces = news[1:-1]
+        first, *pieces = news[:-1]
         assert delay_ms <= first["delay_ms"] <= 3.001 * delay_ms  # what is left of the handshake
         assert all(piece["delay_ms"] >= delay_ms for piece in pieces)
         assert delay_ms or {piece["delay_ms"] for piece in pieces} == {0}
@@ -98,7 +98,7 @@ async def test_the_pieces_are_just_what_the_pages_own_sockets_sent_and_received(
 
 
 def of_connections(feed: Feed, connection: int) -> list[tuple[str, Any]]:
-    news = [one for told in feed.told for one in told.items() if one[0] in ("opened", "piece", "closed")]
+    news = [one for told in feed.told for one in told.items() if one[0] in ("piece", "closed")]
     return [(kind, value) for kind, value in news if value["connection"] == connection]
 
 
@@ -130,7 +130,6 @@ async def test_a_connection_is_whose_it_is_asked_by_request_for_request() -> Non
             assert feed.bytes(connection.number, "up") == sent[owner] != b""
             assert feed.bytes(connection.number, "down") == received[owner]
             assert {piece["connection"] for piece in feed.all("piece")} == {connection.number}
-            assert all(opened["connection"] == connection.number for opened in feed.all("opened"))
             assert not feed.all("closed")
 
 

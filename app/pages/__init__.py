@@ -21,10 +21,23 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app import transports
+from app.guard import LOCAL_NAMES, host_name
 from app.pages.modes import MODES
 
 FOLDER = Path(__file__).parent
-PALETTE: dict[str, dict[str, str]] = json.loads((FOLDER / "palette.json").read_text())
+SHAPES = {
+    "square": "M-8,-8 H8 V8 H-8 Z",
+    "triangle": "M0,-9 L9,8 L-9,8 Z",
+    "circle": "M-8.5,0 A8.5,8.5 0 1 1 8.5,0 A8.5,8.5 0 1 1 -8.5,0 Z",
+    "diamond": "M0,-10 L10,0 L0,10 L-10,0 Z",
+    "plus": "M-3.5,-9 H3.5 V-3.5 H9 V3.5 H3.5 V9 H-3.5 V3.5 H-9 V-3.5 H-3.5 Z",
+}
+"""How a marker is drawn: a path within 10 of the origin in each direction."""
+
+PALETTE: dict[str, dict[str, str]] = {
+    name: entry | {"shape": SHAPES[entry["marker"]]}
+    for name, entry in json.loads((FOLDER / "palette.json").read_text()).items()
+}
 IMPORT_MAP = (FOLDER / "static" / "vendored" / "imports.json").read_text()
 
 POLICY = "; ".join(
@@ -41,12 +54,13 @@ POLICY = "; ".join(
 HEADERS = {
     "cache-control": "no-cache",
     "content-security-policy": POLICY,
-    # An isolated page has a clock of 5 us instead of 100 (HR-Time, section 4.2).
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-embedder-policy": "require-corp",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
+
+# An isolated page has a clock of 5 us instead of 100 (HR-Time, section 4.2). Browsers isolate only what comes over
+# https or from this machine, and complain if it is asked of others.
+ISOLATED = {"cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp"}
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(FOLDER / "templates"), undefined=StrictUndefined, autoescape=select_autoescape()
@@ -82,8 +96,9 @@ def page(template: str, **context: Any) -> Any:
     """An endpoint that answers with a page, filled in once."""
     text = TEMPLATES.get_template(template).render(context)
 
-    async def endpoint(_: Request) -> Response:
-        return Response(text, media_type="text/html", headers=HEADERS)
+    async def endpoint(request: Request) -> Response:
+        trusted = request.url.scheme == "https" or host_name(request.headers.get("host", "")) in LOCAL_NAMES
+        return Response(text, media_type="text/html", headers=HEADERS | ISOLATED if trusted else HEADERS)
 
     return endpoint
 

@@ -15,15 +15,19 @@ export function Slider({ name, label, tip, value, stops, unit, onChange }) {
 }
 
 /** A button, its key, and what it does. */
-export function Action({ name, label, hotkey, tip, onClick, pressed, disabled }) {
+export function Action({ name, label, hotkey, tip, onClick }) {
   return html`
     <span class="tipped">
-      <button type="button" id=${name} onClick=${onClick} aria-describedby=${`${name}-tip`} aria-pressed=${pressed} aria-keyshortcuts=${hotkey} disabled=${disabled}>
+      <button type="button" id=${name} onClick=${onClick} aria-describedby=${`${name}-tip`} aria-keyshortcuts=${hotkey}>
         ${label} ${hotkey && html`<kbd aria-hidden="true">${hotkey}</kbd>`}
       </button>
       <span class="tip" role="tooltip" id=${`${name}-tip`}>${tip}</span>
     </span>`;
 }
+
+// Escape puts a tooltip away that covers something, until one points somewhere else.
+addEventListener("keydown", event => { if (event.key === "Escape") document.body.classList.add("no-tips"); });
+for (const moved of ["focusin", "pointerover"]) addEventListener(moved, () => document.body.classList.remove("no-tips"));
 
 /** Call `keys[key]` when that key is pressed, unless it means something where it is pressed. */
 export function onKeys(keys) {

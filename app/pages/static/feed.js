@@ -2,9 +2,11 @@
 // It is one WebSocket, and nothing that crosses it is shown or counted (app/watch.py says what it carries).
 
 const RETRY_MS = 1000;
-const PROBES_AT_ONCE = 5;
+const PROBES_LEAST = 5, PROBES_MOST = 20; // at the beginning, until the clock is
+const EXACT_MS = 1; // exact enough to begin
 const PROBE_EVERY_MS = 5000;
-const PROBES_KEPT = 12;
+const PROBES_KEPT = 24;
+const DRIFT_MS = 20; // what two good clocks may part in the time that probes are kept
 
 /** A short random name, for a session or a page. */
 export const randomName = () => Array.from(crypto.getRandomValues(new Uint8Array(6)), byte => "abcdefghjkmnpqrstuvwxyz23456789"[byte % 31]).join("");
@@ -15,7 +17,11 @@ export class Clock {
 
   /** The server said `server_ms` between our `sent_ms` and `received_ms`; at best, half way. */
   learn(sent_ms, server_ms, received_ms) {
-    this.#probes.push({ round_ms: received_ms - sent_ms, offset_ms: server_ms - (sent_ms + received_ms) / 2 });
+    const probe = { round_ms: received_ms - sent_ms, offset_ms: server_ms - (sent_ms + received_ms) / 2 };
+    // A clock that has jumped, when a computer slept say, makes what we knew worthless: both can't be right.
+    const apart_ms = this.#best && Math.abs(probe.offset_ms - this.#best.offset_ms);
+    if (apart_ms > (probe.round_ms + this.#best?.round_ms) / 2 + DRIFT_MS) this.#probes = [];
+    this.#probes.push(probe);
     if (this.#probes.length > PROBES_KEPT) this.#probes.shift();
     this.#best = this.#probes.reduce((a, b) => (b.round_ms < a.round_ms ? b : a));
   }
@@ -23,8 +29,10 @@ export class Clock {
 
   forget() { this.#probes = []; }
 
-  /** Whether it has been asked often enough. */
-  get known() { return this.#probes.length >= PROBES_AT_ONCE; }
+  /** Whether it has been asked often enough: a few times, and more on a computer or a network that is busy. */
+  get known() {
+    return this.#probes.length >= PROBES_MOST || (this.#probes.length >= PROBES_LEAST && this.uncertainty_ms <= EXACT_MS);
+  }
 
   /** How wrong our idea of the server's time can be, in ms. */
   get uncertainty_ms() { return this.#best ? this.#best.round_ms / 2 : Infinity; }
@@ -35,11 +43,11 @@ export class Clock {
 
 /**
  * Watch a session as a page of it. `on` gets (what, value): every kind of news that the server tells, and
- * "connected" and "lost". Comes back by itself when the server is lost. Returns { clock, say, close }.
+ * ("lost_server", why). Comes back by itself. Returns { clock, say }.
  */
 export function watch(session, page, on) {
   const clock = new Clock();
-  let socket, retry, probing, closed = false;
+  let socket, probing;
   const say = what => { if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(what)); };
   const probe = () => say({ clock: performance.now() });
 
@@ -51,18 +59,17 @@ export function watch(session, page, on) {
       if (what === "clock") clock.learn(value.page_ms, value.server_ms, received_ms);
       if (what === "hello") {
         clock.forget(); // a server that has started anew may run on another machine's clock
-        for (let i = 0; i < PROBES_AT_ONCE; i++) setTimeout(probe, 40 * i);
+        for (let i = 0; i < PROBES_MOST; i++) setTimeout(probe, 40 * i);
         probing = setInterval(probe, PROBE_EVERY_MS);
       }
       on(what, value);
     };
     socket.onclose = ({ code, reason }) => {
       clearInterval(probing);
-      if (closed) return;
       on("lost_server", code === 1006 ? "" : reason);
-      retry = setTimeout(connect, RETRY_MS);
+      setTimeout(connect, RETRY_MS);
     };
   }
   connect();
-  return { clock, say, close() { closed = true; clearTimeout(retry); socket.close(); } };
+  return { clock, say };
 }

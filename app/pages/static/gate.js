@@ -1,22 +1,29 @@
 // Stop, step, continue: news waits at the gate while the picture stands still. The wire goes on meanwhile.
 
-const WAITING_MAX = 20_000;
+const WAITING_MAX = 100_000;
+const WAITING_MAX_BYTES = 33_554_432;
 
 export class Gate {
   stopped = false;
   waiting = [];
+  #bytes = 0;
   #apply;
   #joins;
+  #full;
 
   /**
    * `apply(news)` is called for whatever passes, and returns whether there is something new to see; `joins(news)`
-   * tells whether it belongs to what is seen already. News has `at_ms`, and is stepped through in that order.
+   * tells whether it belongs to what is seen already. News has `at_ms`, and is stepped through in that order;
+   * and `bytes`, about how much it takes. `full()` is called when so much waits that the gate has opened by itself.
    */
-  constructor(apply, joins) { this.#apply = apply; this.#joins = joins; }
+  constructor(apply, joins, full) { this.#apply = apply; this.#joins = joins; this.#full = full; }
 
   push(news) {
     if (!this.stopped) this.#apply(news);
-    else if (this.waiting.push(news) > WAITING_MAX) this.go(); // stopped for so long that nobody is looking
+    else {
+      this.#bytes += news.bytes;
+      if (this.waiting.push(news) > WAITING_MAX || this.#bytes > WAITING_MAX_BYTES) { this.go(); this.#full(); }
+    }
   }
 
   stop() { this.stopped = true; }
@@ -25,12 +32,19 @@ export class Gate {
   step() {
     this.stopped = true;
     this.waiting.sort((one, other) => one.at_ms - other.at_ms);
-    while (this.waiting.length && !this.#apply(this.waiting.shift()));
-    while (this.waiting.length && this.#joins(this.waiting[0])) this.#apply(this.waiting.shift());
+    while (this.waiting.length && !this.#next());
+    while (this.waiting.length && this.#joins(this.waiting[0])) this.#next();
+  }
+
+  #next() {
+    const news = this.waiting.shift();
+    this.#bytes -= news.bytes;
+    return this.#apply(news);
   }
 
   go() {
     this.stopped = false;
+    this.#bytes = 0;
     for (const news of this.waiting.splice(0)) this.#apply(news);
   }
 }

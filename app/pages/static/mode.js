@@ -16,6 +16,7 @@ import { showCode } from "./code.js";
 
 const FRAMES_HZ = 30;
 const SPANS_S = [1, 2, 5, 10, 20, 60, 120];
+const ARROWS_READABLE = 24;
 const SENTENCES = 3;
 const FEED_BEHIND_MS = 40; // what the feed tells of a message's way is given time to be here before its arrival
 const transport = document.body.dataset.transport;
@@ -26,7 +27,7 @@ const KNOWN = {
   ...(transport === "long_poll" && { hold: { otherwise: 25, range: [1, 60] } }),
   rate: { otherwise: 0.5, range: [0, 50] },
   delay: { otherwise: 200, range: [0, 2000] },
-  seconds: { otherwise: 10, range: [1, 120] },
+  seconds: { otherwise: 0, range: [0, 120] }, // 0: as many as can be read
   session: { otherwise: "", pattern: /^[a-z0-9][a-z0-9-]{0,23}$/ },
   stopped: { otherwise: calm ? "1" : "0", pattern: /^[01]$/ },
   answer: { otherwise: "hidden", pattern: /^(shown|hidden)$/ },
@@ -34,6 +35,7 @@ const KNOWN = {
 
 const { values, problems } = read(KNOWN);
 const told = []; // the last sentences about what happened
+const began = { ms: null }; // when this page began to receive: what the list counts from
 const seen = { now_ms: 0, top_ms: 0, selected: null };
 const changed = signal(0); // whatever is drawn reads it, and is drawn again when it counts up
 
@@ -47,20 +49,27 @@ const joined = join({
   behind_ms: FEED_BEHIND_MS,
   on: {
     news(what, value, _, fresh) {
-      const sentence = narrate(transport, what, value, model);
+      const sentence = narrate(transport, what, value, model, values.answer !== "shown");
       if (sentence) told.push(sentence);
       if (told.length > SENTENCES) told.shift();
       return fresh;
     },
     settings: remember,
     recount: show,
-    change: show,
+    change() {
+      if (values.stopped === "1" && !gate.stopped) remember(); // too much was waiting
+      show();
+    },
   },
 });
-const { session, gate, clock, now_ms, server, recount } = joined;
+const { session, gate, now_ms, server, recount } = joined;
 const model = joined.models[transport], client = joined.clients[transport];
 
-function remember() { history.replaceState(null, "", address(KNOWN, values)); changed.value++; }
+function remember() {
+  values.stopped = gate.stopped ? "1" : "0";
+  history.replaceState(null, "", address(KNOWN, values));
+  changed.value++;
+}
 
 function set(name, value) {
   if (SETTINGS.includes(name)) joined.set(name, value);
@@ -68,16 +77,23 @@ function set(name, value) {
   remember();
 }
 
+/** How much time the picture spans: as asked for, or up to 10 s, less if more would happen in it than can be read. */
+function span_s() {
+  const arrows_hz = transport === "short_poll" ? 2 / (values.interval + 2e-3 * values.delay) : (transport === "long_poll" ? 2 : 1) * values.rate;
+  const readable = [10, 5, 2].find(seconds => seconds * arrows_hz <= ARROWS_READABLE) ?? 1;
+  return values.seconds || Math.max(readable, SPANS_S.find(seconds => seconds >= 4e-3 * values.delay)); // and some whole arrows
+}
+
 /** Let the picture span more (1) or less (-1) time. */
 function zoom(by) {
-  const seconds = by > 0 ? SPANS_S.find(one => one > values.seconds) : SPANS_S.findLast(one => one < values.seconds);
+  const seconds = by > 0 ? SPANS_S.find(one => one > span_s()) : SPANS_S.findLast(one => one < span_s());
   if (seconds) set("seconds", seconds);
 }
 
 const actions = {
   publish: joined.publish,
   cut: joined.cut,
-  stopOrGo() { gate.stopped ? gate.go() : gate.stop(); values.stopped = gate.stopped ? "1" : "0"; if (!gate.stopped) seen.selected = null; remember(); },
+  stopOrGo() { gate.stopped ? gate.go() : gate.stop(); if (!gate.stopped) seen.selected = null; remember(); },
   step() { if (!gate.stopped) actions.stopOrGo(); gate.step(); seen.selected = null; show(); },
   recount,
 };
@@ -85,6 +101,12 @@ onKeys({ p: actions.publish, x: actions.cut, Space: actions.stopOrGo, ".": actio
 if (values.stopped === "1") gate.stop();
 
 function select(id) { seen.selected = id ?? null; changed.value++; }
+
+/** Choose an arrow in the diagram, and have its bytes in view. */
+function pick(id) {
+  select(id);
+  document.querySelector(".wire").scrollIntoView({ block: "nearest" });
+}
 
 function Page() {
   changed.value;
@@ -95,12 +117,12 @@ function Page() {
     <${Controls} />
     <div class="stage">
       <section class="picture" aria-label="Ladder diagram"><${Zoom} /><${Live} selected=${selected?.id} />
-        <ol class="told" role=${gate.stopped ? "status" : null}>${told.map(sentence => html`<li>${sentence}</li>`)}</ol></section>
+        <div class="told" role=${gate.stopped ? "status" : null}><ol>${told.toReversed().map(sentence => html`<li>${sentence}</li>`)}</ol></div></section>
       <div class="side">
         <${Counters} />
         <${Prediction} settings=${formulaSettings} />
         <section class="wire" aria-label="On the wire">
-          <${WireList} arrows=${model.arrows} selected=${selected?.id} following=${seen.selected === null} onSelect=${select} since_ms=${model.since_ms} />
+          <${WireList} arrows=${model.arrows} selected=${selected?.id} following=${seen.selected === null} onSelect=${select} began_ms=${began.ms ??= model.since_ms || null} />
           <${WireDetail} arrow=${selected} />
         </section>
       </div>
@@ -115,7 +137,6 @@ function Notices() {
       ${problems.map(problem => html`<p class="notice">${problem}</p>`)}
       ${lost ? html`<p class="notice">The server can't be reached. ${server.value.why} This page tries again every second.</p>`
         : off && model.since_ms > 0 ? html`<p class="notice">Not receiving: ${client.value.why || "connecting"}. It tries again by itself.</p>`
-        : gate.stopped ? html`<p><strong>The picture is stopped.</strong> Step shows what happened next; ${["nothing waits", "1 thing waits"][gate.waiting.length] ?? `${gate.waiting.length} things wait`}.</p>`
         : values.session && html`<p>Shared as “${session}”: its messages, their rate and the delay are everybody's.</p>`}
     </div>`;
 }
@@ -124,7 +145,7 @@ function Controls() {
   const of = name => ({ name, value: values[name], onChange: value => set(name, value) });
   return html`
     <section class="controls" aria-label="Controls">
-      ${transport === "short_poll" && html`<${Slider} ...${of("interval")} label="Ask every" unit="s" stops=${[0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 30]} tip="How long the browser pauses after an answer before it asks again." />`}
+      ${transport === "short_poll" && html`<${Slider} ...${of("interval")} label="Pause" unit="s" stops=${[0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 30]} tip="How long the browser pauses after an answer before it asks again." />`}
       ${transport === "long_poll" && html`<${Slider} ...${of("hold")} label="Hold up to" unit="s" stops=${[1, 2, 5, 10, 25, 60]} tip="How long the server keeps a question without an answer. Then it answers with nothing, and the browser asks again." />`}
       <${Slider} ...${of("rate")} label="Messages" unit=${value => (value ? `${value} /s` : "none")} stops=${[0, 0.1, 0.2, 0.5, 1, 2, 5, 10]} tip="How many messages the server publishes, at random times, as news comes." />
       <${Slider} ...${of("delay")} label="Each way" unit="ms" stops=${[0, 10, 25, 50, 100, 200, 300, 500, 1000]} tip="Emulated: every byte of this page waits this long on its way, up and down. On one machine the real way is near zero." />
@@ -147,22 +168,24 @@ function Live({ selected }) {
     const ticking = setInterval(() => { if (!gate.stopped && !document.hidden) tick(n => n + 1); }, calm ? 1000 : 1000 / FRAMES_HZ);
     return () => { resized.disconnect(); clearInterval(ticking); };
   }, []);
-  const window_ms = values.seconds * 1000;
+  const window_ms = span_s() * 1000;
   seen.now_ms = gate.stopped ? Math.max(seen.now_ms, model.until_ms) : now_ms();
   seen.top_ms = pageTop(seen.top_ms, seen.now_ms, window_ms);
   return html`
     <div class="ladder-place" ref=${place}>
       ${box.width > 0 && html`<${Ladder} model=${model} top_ms=${seen.top_ms} window_ms=${window_ms} now_ms=${seen.now_ms} width=${box.width} height=${box.height}
-        selected=${selected} onSelect=${select} title="Ladder diagram: browser on the left, server on the right, time running down; the list beside it has the same in words" />`}
+        font_px=${innerWidth >= 1600 ? 18 : innerWidth <= 900 ? 14 : 16} secret=${values.answer !== "shown"} selected=${selected} onSelect=${pick} title="Ladder diagram: browser on the left, server on the right, time running down; the list beside it has the same in words" />`}
     </div>`;
 }
 
 function Zoom() {
+  changed.value;
   return html`
     <div class="zoom">
       <${Action} name="closer" label="+" hotkey="+" onClick=${() => zoom(-1)} tip="Closer: the picture spans less time." />
-      <span>${values.seconds} s</span>
+      <span class="span">${span_s()} s</span>
       <${Action} name="further" label="−" hotkey="-" onClick=${() => zoom(1)} tip="Further away: the picture spans more time." />
+      <span class="stopped" role="status">${gate.stopped && `stopped, ${["nothing waits", "1 thing waits"][gate.waiting.length] ?? `${gate.waiting.length} things wait`}`}</span>
     </div>`;
 }
 
@@ -177,29 +200,33 @@ function Counters() {
     ["up", "bytes up", size(up), up],
     ["down", "bytes down", size(down), down],
     ["per-message", "per message", size(model.bytesPerMessage)],
-    ["delay", "last delay", known ? duration(model.delays_ms.at(-1)) : "?", model.delays_ms.at(-1)],
-    ["median", "median delay", known ? duration(median(model.delays_ms)) : "?", median(model.delays_ms)],
+    ["delay", "last delay", ...(known ? [duration(model.delays_ms.at(-1)), model.delays_ms.at(-1)] : ["?"])],
+    ["median", "median delay", ...(known ? [duration(median(model.delays_ms)), median(model.delays_ms)] : ["?"])],
   ];
   return html`
     <section class="counters" aria-label="Counters">
       <dl>${tiles.map(([name, label, value, exactly]) => html`<div><dt>${label}</dt><dd id=${`count-${name}`} data-value=${exactly ?? value}>${value}</dd></div>`)}</dl>
-      <p class="hint">Counted on the socket for ${Math.max(0, (seen.now_ms - model.since_ms) / 1000).toFixed(0)} s with these settings; delays are exact to ±${duration(clock.uncertainty_ms)}.
+      <p class="hint">Counted on the socket for ${Math.max(0, (seen.now_ms - model.since_ms) / 1000).toFixed(0)} s with these settings; delays are exact to ±${duration(joined.uncertainty_ms)}.
         ${" "}<${Action} name="recount" label="Count anew" hotkey="R" onClick=${recount} tip="Set the counters to zero. They start anew by themselves when a setting changes." /></p>
     </section>`;
 }
 
 function Prediction({ settings }) {
-  const [answered_s, setAnswered] = useState(null);
+  const [answered_s, setAnswered] = useState();
   const asked = prediction(transport, settings);
   const answer = option_s => { setAnswered(option_s); set("answer", "shown"); };
-  if (values.answer !== "shown") return html`<section class="prediction" aria-label="Predict"><h2>What do you think?</h2><${Question} prediction=${asked} onAnswer=${answer} /></section>`;
-  const right = answered_s === null ? "" : Math.abs(answered_s - asked.answer_s) < 0.02 * asked.answer_s + 1e-9 ? "Right. " : "Not quite. ";
+  const title = useRef();
+  useEffect(() => { if (answered_s !== undefined) title.current.focus(); }, [answered_s, values.answer]); // the button is gone
+  if (values.answer !== "shown") return html`<section class="prediction" aria-label="Predict"><h2 ref=${title} tabindex="-1">What do you think?</h2><${Question} prediction=${asked} onAnswer=${answer} /></section>`;
+  const right = typeof answered_s !== "number" ? "" : Math.abs(answered_s - asked.answer_s) < 0.02 * asked.answer_s + 1e-9 ? "Right. " : "Not quite. ";
   return html`
     <section class="prediction" aria-label="Delays">
-      <h2>How long messages take</h2>
+      <h2 ref=${title} tabindex="-1">How long messages take</h2>
       <div class="revealed">
         <${Delays} delays_ms=${model.delays_ms} formula=${expected(transport, settings)} />
-        <p><strong>${right}</strong>${asked.because} <button type="button" class="quiet" onClick=${() => set("answer", "hidden")}>Ask me again</button></p>
+        <p><strong>${right}</strong>${asked.because} Browser and server need a little time of their own on top.
+          ${model.counts.ended > 0 && ` The connection was lost ${model.counts.ended === 1 ? "once" : `${model.counts.ended} times`}: what was published until it was back had to wait.`}
+          ${" "}<button type="button" class="quiet" onClick=${() => set("answer", "hidden")}>Ask me again</button></p>
       </div>
     </section>`;
 }

@@ -1,7 +1,7 @@
 // What one transport has done so far, in the terms of the ladder diagram and the counters. Only the last of it is kept.
 
 const ARROWS_KEPT = 300;
-const MESSAGES_KEPT = 300;
+const MESSAGES_KEPT = 4000; // more than a session publishes while a poller pauses: 50 per second, 60 s
 export const DELAYS_KEPT = 2000;
 const MARKS_KEPT = 50;
 const ONE_ARROW_MS = 2; // writes that leave together are drawn as one arrow
@@ -12,7 +12,7 @@ export const sequence = cursor => cursor.split("-").at(-1);
 /** Whether a message's cursor is one that a reader at `place` will still get. */
 export const isAfter = (cursor, place) => epoch(cursor) === epoch(place) && Number(sequence(cursor)) > Number(sequence(place));
 
-/** The log that a cursor belongs to: another one means that the server has restarted. */
+/** The log that a cursor belongs to: another one means that all is new, after a restart, say. */
 export const epoch = cursor => cursor.slice(0, cursor.lastIndexOf("-"));
 
 /** The middle of some numbers; NaN of none. */
@@ -35,7 +35,7 @@ export class Model {
   /** Count from now on: what crosses the socket, and messages that are published. */
   reset(at_ms) {
     this.since_ms = at_ms;
-    this.counts = { requests: 0, empty: 0, connections: new Set(), up: 0, down: 0, messages: 0 };
+    this.counts = { requests: 0, empty: 0, connections: new Set(), up: 0, down: 0, messages: 0, ended: 0 };
     this.delays_ms = [];
   }
 
@@ -120,7 +120,24 @@ export class Model {
 
   closed(connection, at_ms) {
     for (const hold of this.holds) if (hold.connection === connection) hold.to_ms ??= at_ms;
+    for (const arrow of this.arrows) if (arrow.connection === connection && arrow.direction === "down" && arrow.arrives_ms > at_ms) this.#lost(arrow, at_ms);
+    this.counts.ended += at_ms >= this.since_ms;
     this.mark(at_ms, "the connection ends");
+  }
+
+  /** What was written but had not left when the connection ended: it never will. */
+  #lost(arrow, at_ms) {
+    Object.assign(arrow, { lost_ms: at_ms, label: `${arrow.label} · lost`, tone: "lost" });
+    for (const piece of arrow.pieces) {
+      if (piece.at_ms >= this.since_ms) this.counts.down -= piece.bytes.length;
+      for (const cursor of piece.facts.flatMap(fact => fact.messages ?? (fact.type === "message" ? [fact.cursor] : []))) this.#message(cursor).sent_ms = null;
+    }
+  }
+
+  /** The server is lost, and with it every question that it held. */
+  offline(at_ms, text) {
+    for (const hold of this.holds) hold.to_ms ??= at_ms;
+    this.mark(at_ms, text);
   }
 
   mark(at_ms, text) {

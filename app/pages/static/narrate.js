@@ -5,13 +5,14 @@ import { bytesIn } from "./wire_view.js";
 
 const AT_ONCE_MS = 20;
 
-/** A sentence about some news (what, value; a piece decoded), after `model` has learned it; empty if it is not worth one. */
-export function narrate(transport, what, value, model) {
+/** A sentence about some news (what, value; a piece decoded), after `model` has learned it; empty if it is not worth one. `secret`: how long it took is not said. */
+export function narrate(transport, what, value, model, secret = false) {
   if (what === "piece") return piece(transport, value, model);
   if (what === "published") return published(transport, value, model);
+  if (what === "arrived" && secret) return `Message ${sequence(value.message.cursor)} is in the browser.`;
   if (what === "arrived") return `Message ${sequence(value.message.cursor)} is in the browser, ${duration(value.at_ms - value.message.published_ms)} after it was published.`;
   if (what === "closed") return "The connection ends.";
-  if (what === "mark") return `${value.text[0].toUpperCase()}${value.text.slice(1)}.`;
+  if (what === "mark") return `${capital(value.text)}.`;
   return "";
 }
 
@@ -24,8 +25,8 @@ function piece(transport, { facts }, model) {
     const nothing = `nothing new, in ${size(bytesIn(model.arrows.at(-1)))}`;
     return transport === "short_poll" ? `The server answers at once: ${nothing}.` : `The server gives the question back: ${nothing}.`;
   }
-  const pushed = facts.filter(fact => fact.type === "message").map(fact => sequence(fact.cursor));
-  if (pushed.length) return `Message ${pushed.join(", ")} leaves at once, ${transport === "sse" ? "as some more of the answer that never ends" : "in a frame of its own"}.`;
+  const pushed = facts.filter(fact => fact.type === "message").map(fact => fact.cursor);
+  if (pushed.length) return `${capital(named(pushed))} ${pushed.length > 1 ? "leave" : "leaves"} at once, ${transport === "sse" ? "as some more of the answer that never ends" : "in a frame of its own"}.`;
   if (has("upgrade")) return "The server agrees: from here on, both sides may send frames when they like.";
   if (answer && transport === "sse") return "The answer begins, and will not end.";
   if (has("missed") || end?.missed) return "The server says that some messages were missed.";
@@ -47,11 +48,11 @@ function asks(transport, { target, lastEventId }) {
 }
 
 function brings(transport, cursors, model) {
-  const numbers = cursors.map(sequence).join(", ");
+  const numbers = named(cursors);
   const messages = cursors.map(cursor => model.messages.get(cursor)).filter(Boolean);
   const waited_ms = Math.max(0, ...messages.map(({ published_ms, sent_ms }) => sent_ms - published_ms));
-  if (waited_ms > AT_ONCE_MS) return `The answer brings message ${numbers}, which waited ${duration(waited_ms)} for a question.`;
-  return transport === "long_poll" ? `Message ${numbers} answers the held question at once.` : `The answer brings message ${numbers}.`;
+  if (waited_ms > AT_ONCE_MS) return `The answer brings ${numbers}, which waited ${cursors.length > 1 ? "up to " : ""}${duration(waited_ms)} for a question.`;
+  return transport === "long_poll" ? `The held question is answered at once, with ${numbers}.` : `The answer brings ${numbers}.`;
 }
 
 function published(transport, { cursor }, model) {
@@ -61,3 +62,8 @@ function published(transport, { cursor }, model) {
   if (transport === "short_poll") return `Message ${number} is published. Nobody tells the browser: it waits for the next question.`;
   return `Message ${number} is published while the browser is not ${transport === "long_poll" ? "asking" : "connected"}: it waits.`;
 }
+
+/** `message 5`, or `messages 5, 6`. */
+const named = cursors => `message${cursors.length > 1 ? "s" : ""} ${cursors.map(sequence).join(", ")}`;
+
+const capital = text => text[0].toUpperCase() + text.slice(1);

@@ -6,18 +6,18 @@ import { duration } from "./ladder.js";
 /** What is asked of a transport with its settings: { question, options_s, answer_s, because }. */
 export function prediction(transport, { rate_hz, delay_s, interval_s, hold_s }) {
   const { mean_s, most_s, waitingShare } = expected(transport, { rate_hz, delay_s, interval_s, hold_s });
-  const way = duration(delay_s * 1000), said = s => duration(s * 1000);
+  const way = said(delay_s);
   const each = `Each way takes ${way}.`;
   const texts = {
     short_poll: {
-      question: `The browser asks every ${said(interval_s)}. ${each} How long does a message take, on average, from when it is published until the browser has it?`,
+      question: `After each answer the browser pauses for ${said(interval_s)}. ${each} How long does a message take, on average, from when it is published until the browser has it?`,
       others_s: [delay_s, interval_s, most_s, 2 * most_s],
       because: `It waits for the next question to arrive: half the time between two questions, on average. That is half of ${said(interval_s + 2 * delay_s)}: the pause and the way there and back. Then it travels down, ${way}. At worst it takes ${said(most_s)}.`,
     },
     long_poll: {
       question: `The server holds each question for up to ${said(hold_s)}. ${each} How long does a message take, on average?`,
       others_s: [hold_s / 2, hold_s, 6 * delay_s, delay_s + 1],
-      because: `A held question is answered at once, so a message takes the way down, ${way}. Only one that is published while no question is there, ${Math.round(100 * waitingShare)} % of them, waits for the next: at worst it takes ${said(most_s)}.`,
+      because: `A held question is answered at once, so a message takes the way down, ${way}. ${capital(share(waitingShare))} of them are published while no question is there, and wait for the next: at worst until ${said(most_s)} have passed.`,
     },
     sse: {
       question: `The answer is never over. ${each} How long does a message take, on average?`,
@@ -38,13 +38,17 @@ export function prediction(transport, { rate_hz, delay_s, interval_s, hold_s }) 
   return { question, options_s: options_s.sort((a, b) => a - b), answer_s: mean_s, because };
 }
 
+const said = seconds => duration(seconds * 1000).replace(/\.0+(?= )/, "");
+const share = part => (part < 0.005 ? "hardly any" : `${Math.round(100 * part)} %`);
+const capital = text => text[0].toUpperCase() + text.slice(1);
+
 /** The question with its options; `onAnswer(option_s)` when one is chosen, null for "just show me". */
 export function Question({ prediction, onAnswer }) {
   return html`
     <div class="question">
       <p>${prediction.question}</p>
       <p class="options">
-        ${prediction.options_s.map(option_s => html`<button type="button" onClick=${() => onAnswer(option_s)}>${duration(option_s * 1000)}</button>`)}
+        ${prediction.options_s.map(option_s => html`<button type="button" onClick=${() => onAnswer(option_s)}>${said(option_s)}</button>`)}
         <button type="button" class="quiet" onClick=${() => onAnswer(null)}>Just show me</button>
       </p>
     </div>`;

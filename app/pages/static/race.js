@@ -77,7 +77,7 @@ function standings() {
     return {
       transport, received, missed, bytesPerMessage,
       title: PALETTE[transport].title,
-      aside: transport === "short_poll" ? `every ${values.interval} s` : "",
+      aside: transport === "short_poll" ? `pause ${values.interval} s` : "",
       median_ms: median(delays_ms),
       waiting: Math.max(0, tally.published - received - gone),
       bytes: counts.up + counts.down,
@@ -148,7 +148,7 @@ function Controls() {
   const of = name => ({ name, value: values[name], onChange: value => set(name, value) });
   return html`
     <section class="controls" aria-label="Settings">
-      <${Slider} ...${of("interval")} label="Short polls every" unit="s" stops=${[0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 30]} tip="Short polling: how long the browser pauses after an answer before it asks again." />
+      <${Slider} ...${of("interval")} label="Short polls pause" unit="s" stops=${[0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 30]} tip="Short polling: how long the browser pauses after an answer before it asks again." />
       <${Slider} ...${of("hold")} label="Long polls hold" unit="s" stops=${[1, 2, 5, 10, 25, 60]} tip="Long polling: how long the server keeps a question without an answer. Then it answers with nothing, and the browser asks again." />
       <${Slider} ...${of("rate")} label="Messages" unit=${value => (value ? `${value} /s` : "none")} stops=${[0, 0.1, 0.2, 0.5, 1, 2, 5, 10]} tip="How many messages the server publishes, at random times, as news comes. Every lane gets the same ones." />
       <${Slider} ...${of("delay")} label="Each way" unit=${value => duration(value).replace(/\.0+(?= )/, "")} stops=${[0, 10, 25, 50, 100, 200, 300, 500, 1000]} tip="Emulated: every byte of this page waits this long on its way, up and down. On one machine the real way is near zero." />
@@ -196,7 +196,7 @@ function Status() {
     ${off.length > 0 && html`<p class="notice">Not receiving: ${off.map(transport => PALETTE[transport].title).join(", ")}. It tries again by itself.</p>`}
     ${recent.length > 0 && html`<p class="notice">${recent.at(-1)}</p>`}
     ${gate.stopped ? html`<p><strong>Frozen.</strong> Step shows what came next.</p>`
-      : !problems.length && !off.length && !recent.length && html`<p>Live${values.session ? html`, shared as “${values.session}”` : ""}. Delays are exact to ±${duration(joined.clock.uncertainty_ms)}.</p>`}`;
+      : !problems.length && !off.length && !recent.length && html`<p>Live${values.session ? html`, shared as “${values.session}”` : ""}. Delays are exact to ±${duration(joined.uncertainty_ms)}.</p>`}`;
 }
 
 function Lanes() {

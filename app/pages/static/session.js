@@ -15,7 +15,7 @@ export const SETTINGS = ["rate", "delay", "interval", "hold"];
 const RESTARTS = { interval: ["short_poll"], hold: ["long_poll"] }; // settings that are the client's, not the session's
 const KEPT = 1000; // messages in a session's log (app/sessions.py)
 const MISSED = {
-  restarted: "the server has restarted: what it had before is gone",
+  restarted: "a new log has begun: what was in the old one is gone",
   expired: "some messages were missed: they are no longer kept",
   ahead: "the server doesn't know our place any more",
 };
@@ -44,11 +44,13 @@ export function join({ transports, values, on, behind_ms = 0 }) {
   let newest = null; // the last message that we know of
   let untold = new Set(); // messages that were published while nobody told us
   let echoes = 0; // our own settings that the server has yet to say back
+  let worst_ms = Infinity; // how wrong a delay can be that was measured since the count began
   let anew = true, unseen = true; // with the server's next word about its clock, the count and the clients begin anew
 
   function learn(what, value) {
     if (what === "piece") {
       const model = models[value.transport] ?? null, before = model?.arrows.at(-1);
+      if (model && value.direction === "up") clients[value.transport].value = { there: true, why: "" }; // the server has heard us
       return { model, fresh: model !== null && model.piece(value) !== before };
     }
     const model = models[what === "closed" ? (value.transport = sockets.closed(value.connection)) : value.transport] ?? null;
@@ -57,7 +59,7 @@ export function join({ transports, values, on, behind_ms = 0 }) {
     else if (what === "arrived") model.arrived(value.message, value.at_ms);
     else if (what === "closed") model?.closed(value.connection, value.at_ms);
     else if (value.missed) value.missed.awaited = model.missed(value.missed.cursor, value.at_ms, value.text);
-    else for (const one of concerned) one.mark(value.at_ms, value.text);
+    else for (const one of concerned) value.offline ? one.offline(value.at_ms, value.text) : one.mark(value.at_ms, value.text);
     if (value.lost) sockets.resync();
     return { model, fresh: true };
   }
@@ -69,8 +71,9 @@ export function join({ transports, values, on, behind_ms = 0 }) {
       return on.news(what, value, model, fresh);
     },
     ({ what, value }) => what === "piece" && all.some(model => model.joins(value)),
+    () => mark("the picture goes on by itself: more was waiting than this page can keep"),
   );
-  const news = (what, value) => { gate.push({ what, value, at_ms: value.at_ms ?? value.published_ms }); on.change(); };
+  const news = (what, value) => { gate.push({ what, value, at_ms: value.at_ms ?? value.published_ms, bytes: 200 + (value.base64?.length ?? 0) }); on.change(); };
   const mark = (text, more = {}) => news("mark", { transport: null, at_ms: now_ms(), text, ...more });
 
   const feed = watch(session, page, (what, value) => {
@@ -86,7 +89,7 @@ export function join({ transports, values, on, behind_ms = 0 }) {
       echoes = Math.max(0, echoes - 1);
       if (!echoes) adopt(value);
     } else if (what === "lost_server") {
-      if (server.value.there) mark("the server is lost");
+      if (server.value.there) mark("the server is lost", { offline: true });
       server.value = { there: false, why: value };
     } else if (what === "published") tell(value);
     else if (what === "lost") mark(`this page was too slow: ${value.things} things and ${size(value.up + value.down)} not seen`, { lost: true });
@@ -103,11 +106,11 @@ export function join({ transports, values, on, behind_ms = 0 }) {
     else saySettings();
     if (newest === null) for (const transport of transports) after[transport] = there;
     else {
-      const restarted = epoch(newest) !== epoch(there);
-      if (restarted) mark("the server has restarted: the count begins anew");
-      anew ||= restarted;
-      if (restarted) untold = new Set();
-      const last = Number(sequence(there)), first = restarted ? 1 : Number(sequence(newest)) + 1;
+      const isNew = epoch(newest) !== epoch(there);
+      if (isNew) mark("a new log has begun (the server has restarted, or nobody was watching): the count begins anew");
+      anew ||= isNew;
+      if (isNew) untold = new Set();
+      const last = Number(sequence(there)), first = isNew ? 1 : Number(sequence(newest)) + 1;
       for (let number = Math.max(first, last - KEPT + 1); number <= last; number++) untold.add(`${epoch(there)}-${number}`);
       untold = new Set([...untold].slice(-KEPT));
     }
@@ -137,6 +140,7 @@ export function join({ transports, values, on, behind_ms = 0 }) {
       }),
       message: unlessOver(message => {
         const at_ms = now_ms();
+        worst_ms = Math.max(worst_ms, feed.clock.uncertainty_ms);
         after[transport] = message.cursor;
         const pass = () => { tell(message); news("arrived", { transport, message, at_ms }); };
         behind_ms ? setTimeout(pass, behind_ms) : pass();
@@ -147,7 +151,9 @@ export function join({ transports, values, on, behind_ms = 0 }) {
 
   /** The counters speak of the settings as they are, and of what happens from now on, if our clock were late too. */
   function recount() {
-    for (const model of all) model.reset(now_ms() - feed.clock.uncertainty_ms);
+    if (!feed.clock.known) return; // it will be done when it is
+    worst_ms = feed.clock.uncertainty_ms;
+    for (const model of all) model.reset(now_ms() - worst_ms);
     on.recount();
   }
 
@@ -161,7 +167,8 @@ export function join({ transports, values, on, behind_ms = 0 }) {
   }
 
   return {
-    session, models, clients, server, gate, clock: feed.clock, now_ms, recount,
+    session, models, clients, server, gate, now_ms, recount,
+    get uncertainty_ms() { return worst_ms; },
     /** Change a setting. */
     set(name, value) {
       values[name] = value;

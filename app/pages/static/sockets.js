@@ -4,10 +4,10 @@ import { Connection } from "./wire.js";
 const decoder = new TextDecoder();
 
 /** Base64 as the feed has it, as bytes. */
-export const bytesOf = base64 => Uint8Array.from(atob(base64), character => character.charCodeAt(0));
+const bytesOf = base64 => Uint8Array.from(atob(base64), character => character.charCodeAt(0));
 
 /** `short_poll` for /s/SESSION/PAGE/short-poll?after=...; the last part of any path. */
-export const transportOf = target => target.split("?")[0].split("/").at(-1).replaceAll("-", "_");
+const transportOf = target => target.split("?")[0].split("/").at(-1).replaceAll("-", "_");
 
 export class Sockets {
   #sockets = new Map();

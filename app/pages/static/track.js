@@ -7,6 +7,7 @@ import { median, sequence } from "./model.js";
 const PAD_PX = 14;
 const TICKS = 6;
 const FADES_OVER = 30, FAINTEST = 0.22; // how many later messages it takes until a mark is at its faintest
+const DRAWN = 300;
 const GOLDEN = 0.618034; // consecutive multiples of it are far apart: neighbours in time don't cover each other
 
 /** An axis in which `most_ms` has its place: { end_ms, ticks_ms }. */
@@ -43,7 +44,7 @@ export function Track({ transport, model, axis, box: { width, height }, shown, f
 
 function Arrived({ model, axis, width, height, place: { x, y, k, d }, shown }) {
   shown.value;
-  const marks = [...model.messages.values()].filter(({ arrived_ms, published_ms }) => arrived_ms !== null && published_ms >= model.since_ms);
+  const marks = [...model.messages.values()].filter(({ arrived_ms, published_ms }) => arrived_ms !== null && published_ms >= model.since_ms).slice(-DRAWN);
   const beyond = marks.filter(({ arrived_ms, published_ms }) => arrived_ms - published_ms > axis.end_ms).length;
   const fade = i => Math.max(FAINTEST, 1 - (marks.length - 1 - i) / FADES_OVER).toFixed(2);
   const middle_ms = median(model.delays_ms);

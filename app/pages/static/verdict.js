@@ -3,12 +3,12 @@ import { duration } from "./ladder.js";
 
 const ENOUGH = 5; // messages at each transport
 const TIE = 1.1; // as fast as: within 10 %, or
-const TIE_MS = 2; // so little that it is the browser's doing, not the transport's
+const TIE_MS = 5; // so little that it is the browser's doing, not the transport's
 
 /**
  * `lanes`: { title, aside, median_ms, received, waiting, missed, bytes, requests, empty } of each transport, counted over
  * `over_s` and `published` messages; medians are of the last `kept` at most. `aside` is said of who is slower, such as
- * "every 2 s". Returns the text.
+ * "pause 2 s". Returns the text.
  */
 export function verdict({ over_s, published, kept, lanes }) {
   if (!published) return "No message has been published since the count began.";
@@ -32,8 +32,14 @@ function speed(lanes) {
   const first =
     others.length === 0 ? `${name(last)} was fastest, with ${median}`
     : `${list(others)} ${others.length > 1 ? "were" : "was"} as fast as ${name(last)}, ${median}`;
-  const rest = slow.map((lane, i) => `${name(lane)}${lane.aside && ` (${lane.aside})`}${i ? "" : " took"} ${times(lane.median_ms / fastest_ms)}${i ? "" : " that"}`);
+  const rest = slow.map((lane, i) => `${name(lane)}${lane.aside && ` (${lane.aside})`}${i ? "" : " took"} ${longer(lane.median_ms, fastest_ms, i === 0)}`);
   return `${first}${rest.length ? `; ${rest.join(", ")}` : ""}.`;
+}
+
+/** How much longer: as a ratio, or in ms where there is next to nothing to compare with. */
+function longer(median_ms, fastest_ms, first) {
+  if (fastest_ms < TIE_MS) return `${duration(median_ms - fastest_ms)}${first ? " more" : ""}`;
+  return `${times(median_ms / fastest_ms)}${first ? " that" : ""}`;
 }
 
 function cost(lanes) {

@@ -9,7 +9,7 @@ const decoder = new TextDecoder();
 const FRAMING = new Set(["frame_header", "mask"]); // bytes that are no text
 
 /** The list of what crossed the socket, to choose from; the newest at the bottom. */
-export function WireList({ arrows, selected, following, onSelect, since_ms }) {
+export function WireList({ arrows, selected, following, onSelect, began_ms }) {
   const list = useRef();
   const shown = arrows.slice(-LISTED);
   useLayoutEffect(() => {
@@ -29,7 +29,7 @@ export function WireList({ arrows, selected, following, onSelect, since_ms }) {
           <span class="way">${arrow.direction === "up" ? "→ to server" : "← to browser"}</span>
           <span class="what">${arrow.label}</span>
           <span class="size">${size(bytesIn(arrow))}</span>
-          <span class="when">${((arrow.at_ms - since_ms) / 1000).toFixed(2)} s</span>
+          <span class="when">${((arrow.at_ms - began_ms) / 1000).toFixed(2)} s</span>
         </li>`)}
       ${!shown.length && html`<li role="option" aria-selected="false">nothing yet</li>`}
     </ul>`;

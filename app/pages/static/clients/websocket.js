@@ -19,5 +19,11 @@ export function receive(url, { after }, tell) {
     };
   }
   connect();
-  return () => { socket.onclose = null; socket.close(); clearTimeout(retry); };
+  return () => {
+    clearTimeout(retry);
+    socket.onclose = null;
+    // Closing one that is still connecting would be an error in the console; it closes as soon as it has.
+    if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+    else socket.close();
+  };
 }

@@ -8,7 +8,7 @@ const AXES_S = [4, 6, 8, 10, 12, 14, 16, 18, 20, 25, 30];
 const going = ms => (ms < 1000 ? `${(ms / 1000).toFixed(1)} s` : `${(Math.floor(ms / 100) / 10).toFixed(1)} s`);
 
 /** What the browser says of a row: { text, tone }. */
-export function browserSays(row, now_ms) {
+function browserSays(row, now_ms) {
   const { asked_ms, began_ms, ended_ms, how } = row;
   if (asked_ms === null) return { text: "not yet", tone: "none" };
   if (how === "lost") return { text: "failed", tone: "waits" };
@@ -19,7 +19,7 @@ export function browserSays(row, now_ms) {
 }
 
 /** What the server's tap has seen of it. */
-export function serverSaw({ asked_ms, sent_ms, ended_ms }, sees = true) {
+function serverSaw({ asked_ms, sent_ms, ended_ms }, sees = true) {
   if (asked_ms === null) return { text: "", tone: "none" };
   // Below a millisecond, the two clocks do not agree well enough to say more.
   if (sent_ms !== null) return { text: sent_ms - asked_ms < 1 ? "asked at once" : `asked after ${duration(sent_ms - asked_ms)}`, tone: "past" };
