@@ -4,7 +4,7 @@ There are three ways to ask it, and they are the whole difference between the tr
 
     after(cursor)                what is there now?                          short polling
     wait_after(cursor, timeout)  what is there, or what comes next?          long polling
-    follow(cursor)               everything, as it comes                     SSE, WebSocket
+    follow(cursor)               everything, as it comes                     SSE, WebSocket, Socket.IO
 
 No reader has a queue of its own. A reader *is* its cursor, so a slow one costs nothing but its place, and one that
 comes back after a lost connection is served like any other. The log forgets its oldest messages; a reader whose
@@ -44,6 +44,7 @@ class MessageLog:
         self._kept_chars = 0
         self._last = 0
         self._news = asyncio.Event()
+        self._end = asyncio.Event()
 
     @property
     def oldest(self) -> Cursor:
@@ -116,6 +117,11 @@ class MessageLog:
         """The server ends: everybody who waits is answered now, and every stream comes to its end."""
         self.closed = True
         self._wake()
+        self._end.set()
+
+    async def until_closed(self) -> None:
+        """Wait for the log's end, whatever is published before."""
+        await self._end.wait()
 
     def _wake(self) -> None:
         # Those who wait hold this event; who comes next waits for the next one.

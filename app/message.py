@@ -118,7 +118,11 @@ def read_batch(body: str | bytes) -> Batch:
 
 def read_news(text: str | bytes) -> News | Cursor:
     """The inverse of `Message.json`, `Missed.json` and `position_json`: one frame or event of a stream."""
-    fields = json.loads(text)
+    return news_in(json.loads(text))
+
+
+def news_in(fields: Mapping[str, Any]) -> News | Cursor:
+    """The same, from what a library has already read as JSON."""
     if "missed" in fields:
         return _missed(fields["missed"])
     return _message(fields) if "text" in fields else Cursor.parse(fields["cursor"])
@@ -130,6 +134,11 @@ def read_publication(body: str | bytes) -> str:
         fields = json.loads(body)
     except (ValueError, RecursionError):  # broken JSON, bytes that are no UTF-8, or a thousand brackets
         fields = None
+    return check_publication(fields)
+
+
+def check_publication(fields: object) -> str:
+    """The text in what came as `{"text": "..."}`; raises BadInput."""
     if not isinstance(fields, dict) or set(fields) != {"text"} or not isinstance(fields["text"], str):
         raise BadInput('send {"text": "..."}: a JSON object with one string in it')
     text: str = fields["text"]

@@ -2,7 +2,7 @@
 
 Every module has one `receive(url, after=None, ...)`, an endless stream of news. A client only receives: it has no
 clock and no counters. It does come back after a lost connection, at the place where it was, because that is part
-of using a transport. `raw` has the same four without a client library, for when a library's cost would drown
+of using a transport. `raw` has the first four without a client library, for when a library's cost would drown
 what is measured, or hundreds of clients have to live in one process.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from app.message import News
-from clients import long_poll, short_poll, sse, websocket
+from clients import long_poll, short_poll, socket_io, sse, websocket
 
 
 class Client(Protocol):
@@ -28,4 +28,5 @@ CLIENTS: dict[str, Client] = {
     "long_poll": long_poll,
     "sse": sse,
     "websocket": websocket,
+    "socket_io": socket_io,
 }

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.message import Message
-from clients import CLIENTS
 from experiments.design import Condition
 from experiments.publisher import Publisher
 from experiments.readers import receive
+from tests.serving import PLAIN_TRANSPORTS
 
 MESSAGES = 20
 
@@ -53,7 +53,7 @@ def loopback() -> str:
 
 def compare() -> list[Comparison]:
     """For every transport, with its library client and with the raw one."""
-    return [_compare(kind, transport) for transport in CLIENTS for kind in ("library", "raw")]
+    return [_compare(kind, transport) for transport in PLAIN_TRANSPORTS for kind in ("library", "raw")]
 
 
 def _compare(kind: str, transport: str) -> Comparison:

@@ -20,7 +20,13 @@ Json = dict[str, Any]
 @contextlib.asynccontextmanager
 async def reading(transport: str, url: str, after: str | None = None) -> AsyncIterator[AsyncGenerator[Json, None]]:
     """What a reader at `after` is told; the connection is closed with the block."""
-    read = {"short_poll": read_polls, "long_poll": read_polls, "sse": read_sse, "websocket": read_websocket}[transport]
+    read = {
+        "short_poll": read_polls,
+        "long_poll": read_polls,
+        "sse": read_sse,
+        "websocket": read_websocket,
+        "socket_io": read_socket_io,
+    }[transport]
     async with contextlib.aclosing(read(transport, url, {} if after is None else {"after": after})) as told:
         yield told
 
@@ -71,6 +77,25 @@ async def read_websocket(transport: str, url: str, place: dict[str, str]) -> Asy
         async for frame in socket:
             assert isinstance(frame, str)
             yield json.loads(frame)
+
+
+async def read_socket_io(transport: str, url: str, place: dict[str, str]) -> AsyncGenerator[Json, None]:
+    """Packets by hand: Engine.IO protocol 4, Socket.IO protocol 5, over WebSocket alone."""
+    async with connect(f"ws{url.removeprefix('http')}{path(transport)}?EIO=4&transport=websocket") as socket:
+        opened = await socket.recv()
+        assert isinstance(opened, str) and opened[0] == "0" and json.loads(opened[1:])["upgrades"] == []
+        await socket.send("40" + (json.dumps(place) if place else ""))
+        connected = await socket.recv()
+        assert isinstance(connected, str) and connected.startswith('40{"sid":')
+        async for frame in socket:
+            assert isinstance(frame, str)
+            if frame == "2":
+                await socket.send("3")
+                continue
+            assert frame.startswith("42")
+            event, told = json.loads(frame[2:])
+            assert event == ("message" if "text" in told else "missed" if "reason" in told else "cursor")
+            yield {"missed": told} if event == "missed" else told
 
 
 async def position(told: AsyncGenerator[Json, None]) -> Cursor:

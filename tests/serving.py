@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -26,7 +27,8 @@ from app.server import Server, create_app
 from app.sessions import Sessions
 
 HTTP_TRANSPORTS = ("short_poll", "long_poll", "sse")
-TRANSPORTS = (*HTTP_TRANSPORTS, "websocket")
+PLAIN_TRANSPORTS = (*HTTP_TRANSPORTS, "websocket")
+TRANSPORTS = (*PLAIN_TRANSPORTS, "socket_io")
 
 EVERY_WS = (
     "websockets-sansio",
@@ -42,7 +44,7 @@ LIMIT_S = 20.0
 
 
 def path(transport: str) -> str:
-    return "/" + transport.replace("_", "-")
+    return "/socket.io/" if transport == "socket_io" else "/" + transport.replace("_", "-")
 
 
 async def eventually(condition: Callable[[], object]) -> None:
@@ -50,6 +52,11 @@ async def eventually(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(LIMIT_S):
         while not condition():  # noqa: ASYNC110  # conditions are of all kinds; nobody signals them
             await asyncio.sleep(0.002)
+
+
+def tasks() -> Counter[str]:
+    """What is going on in this process."""
+    return Counter(task.get_coro().__qualname__ for task in asyncio.all_tasks())  # type: ignore[union-attr]
 
 
 @dataclass
@@ -102,6 +109,7 @@ async def serving(
             running.cancel()
             for one in server.servers:
                 one.close()
+            log.close()
             sessions.close()
             link.cut()
             await server.lifespan.shutdown()
@@ -161,6 +169,18 @@ class Wire:
         upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": key}
         await self.ask(target, {**upgrade, "Sec-WebSocket-Version": "13", **(headers or {})})
 
+    async def read(self, transport: str, after: str | None = None, base: str = "", **headers: str) -> None:
+        """Ask as a reader over that transport does."""
+        query = f"after={after}" if after else ""
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        if transport == "socket_io":
+            await self.upgrade(f"{base}/socket.io/?EIO=4&transport=websocket&{query}", headers)
+            await self.until(b"\r\n\r\n")
+            await self.send(bytes([0x81, 0x82, 0, 0, 0, 0]) + b"40")
+        else:
+            ask = self.upgrade if transport == "websocket" else self.ask
+            await ask(f"{base}{path(transport)}?{query}".removesuffix("?"), headers)
+
     async def exactly(self, size: int) -> bytes:
         return self._kept(await asyncio.wait_for(self.reader.readexactly(size), LIMIT_S))
 
@@ -176,8 +196,14 @@ class Wire:
         return self._kept(await asyncio.wait_for(self.reader.read(), LIMIT_S))
 
     async def answer(self) -> tuple[int, bytes]:
-        """The status and the body of an answer that says how long it is."""
+        """The status and the body of an answer that says how long it is, in all or in chunks."""
         head = await self.until(b"\r\n\r\n")
+        if b"\r\ntransfer-encoding: chunked" in head.lower():
+            body = b""
+            while chunk := int(await self.until(b"\r\n"), 16):
+                body += (await self.exactly(chunk + 2))[:-2]
+            await self.exactly(2)
+            return int(head.split()[1]), body
         size = head.lower().partition(b"\r\ncontent-length: ")[2].split(b"\r\n")[0]
         return int(head.split()[1]), await self.exactly(int(size))
 

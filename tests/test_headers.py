@@ -12,7 +12,7 @@ import pytest
 
 from clients import CLIENTS, raw
 from clients.headers import browser, library
-from tests.serving import LIMIT_S, TRANSPORTS, eventually, path, plain_server
+from tests.serving import LIMIT_S, PLAIN_TRANSPORTS, eventually, path, plain_server
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +44,7 @@ def without_key(head: str) -> str:
 
 
 @pytest.mark.parametrize("after", [None, "abc-7"])
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", PLAIN_TRANSPORTS)
 async def test_the_raw_client_sends_what_the_library_sends(transport: str, after: str | None) -> None:
     async with listening() as (host, heads):
 
@@ -85,11 +85,13 @@ async def test_the_browser_profile_is_what_chromium_sends(chromium_path: str, tm
         )
         asked: dict[str, str] = {}
         try:
-            await eventually(lambda: all(any(head.startswith(f"GET {path(t)} ") for head in heads) for t in TRANSPORTS))
+            await eventually(
+                lambda: all(any(head.startswith(f"GET {path(t)} ") for head in heads) for t in PLAIN_TRANSPORTS)
+            )
         finally:
             chromium.terminate()
             await asyncio.wait_for(chromium.wait(), LIMIT_S)
         asked = {head.split()[1]: without_key(head).replace("HeadlessChrome", "Chrome") for head in heads}
-        for transport in TRANSPORTS:
+        for transport in PLAIN_TRANSPORTS:
             headers = without_key(browser(transport, host))
             assert asked[path(transport)] == f"GET {path(transport)} HTTP/1.1\r\n{headers}\r\n"

@@ -21,7 +21,7 @@ from app.transports import sse
 from clients import CLIENTS, headers, raw
 from experiments.ledger import Exchange, Unbalanced, explain
 from experiments.recording import Connection, Stream
-from tests.serving import LIMIT_S, TRANSPORTS, Running, Wire, eventually, path, serving
+from tests.serving import LIMIT_S, PLAIN_TRANSPORTS, Running, Wire, eventually, path, serving
 from tests.witness import Witness
 
 TEXTS = ("short", "a" * 120, "長輪詢" * 60, "\x00" * 11_000)
@@ -87,7 +87,7 @@ def last_byte(transport: str, down: bytes, payload: bytes) -> int:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("client", ["library", "raw", "browser"])
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", PLAIN_TRANSPORTS)
 async def test_every_byte_of_a_client_is_explained(transport: str, client: str, tmp_path: Path) -> None:
     async with recorded(tmp_path) as (running, connections):
         published = await read_all(running, receive(transport, client, running.url), transport == "short_poll")

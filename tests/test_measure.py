@@ -22,7 +22,7 @@ from experiments.readers import Usage
 from experiments.recording import Mark
 from experiments.schedule import PRELOADED
 from tests.processes import end, leader, members, wait_until
-from tests.serving import TRANSPORTS
+from tests.serving import PLAIN_TRANSPORTS
 
 PROCESSES.set_forkserver_preload(PRELOADED)
 
@@ -36,11 +36,15 @@ def a_run(transport: str, client: Literal["library", "raw"] = "raw", **more: Any
 
 
 RUNS = {
-    **{f"{transport}, {client}": a_run(transport, client) for transport in TRANSPORTS for client in ("library", "raw")},
+    **{
+        f"{transport}, {client}": a_run(transport, client)
+        for transport in PLAIN_TRANSPORTS
+        for client in ("library", "raw")
+    },
     "browser": a_run("short_poll", headers="browser"),
     "distant": a_run("long_poll", one_way_delay_ms=30.0),
     "alone": a_run("websocket", clients=0),
-    **{f"silent {transport}": a_run(transport, rate_hz=0.0) for transport in TRANSPORTS},
+    **{f"silent {transport}": a_run(transport, rate_hz=0.0) for transport in PLAIN_TRANSPORTS},
 }
 TALKATIVE = [name for name, run in RUNS.items() if run.condition.rate_hz and run.condition.clients]
 
@@ -179,7 +183,7 @@ def test_without_readers_there_is_the_publisher_alone(seen: dict[str, Observed])
     assert metrics["setup_bytes"] is metrics["readers_cpu_share"] is metrics["probe_median_ms"] is None
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", PLAIN_TRANSPORTS)
 def test_in_silence_only_asking_costs_something(seen: dict[str, Observed], transport: str) -> None:
     metrics, deliveries = evaluated(seen, f"silent {transport}")
     assert not any(deliveries.values())

@@ -12,11 +12,11 @@ from playwright.async_api import Browser, Page
 from app import sessions
 from app.link import Connection, Direction
 from tests.browsing import axe, browsing
-from tests.serving import TRANSPORTS, eventually, path, serving
+from tests.serving import PLAIN_TRANSPORTS, eventually, path, serving
 
 pytestmark = pytest.mark.anyio
 
-every_transport = pytest.mark.parametrize("transport", TRANSPORTS)
+every_transport = pytest.mark.parametrize("transport", PLAIN_TRANSPORTS)
 CUT = ("net::ERR_", "WebSocket connection to")
 """What the console says of a connection that was cut."""
 

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, expect
 
 from app.link import Connection, Direction
 from tests.browsing import axe, browsing
-from tests.serving import LIMIT_S, TRANSPORTS, Running, ask, serving
+from tests.serving import LIMIT_S, PLAIN_TRANSPORTS, Running, ask, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -105,14 +105,14 @@ async def test_every_lane_gets_every_message_and_says_what_crossed_its_sockets(c
             shown = await lanes(page)
             return all(
                 (shown[transport]["bytes"], shown[transport]["requests"]) == (counted[transport], requests[transport])
-                for transport in TRANSPORTS
+                for transport in PLAIN_TRANSPORTS
             )
 
         await until(agree)
 
         await page.keyboard.press("Space")
         shown = await lanes(page)
-        assert tuple(shown) == TRANSPORTS
+        assert tuple(shown) == PLAIN_TRANSPORTS
         for lane in shown.values():
             assert lane["per_message"] == pytest.approx(lane["bytes"] / len(cursors))
             assert lane["empty"] <= lane["requests"]

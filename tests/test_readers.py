@@ -17,7 +17,7 @@ from experiments.measure import PROCESSES, Failed, reading, receive
 from experiments.readers import LAST, Received, Usage, note_ports
 from experiments.readers import receive as receiving
 from experiments.schedule import PRELOADED
-from tests.serving import LIMIT_S, TRANSPORTS, Running, Wire, eventually, serving
+from tests.serving import LIMIT_S, PLAIN_TRANSPORTS, Running, Wire, eventually, serving
 from tests.witness import Witness
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +39,7 @@ async def reading_from(run: Run, running: Running, after: str = "0") -> AsyncIte
 
 
 @pytest.mark.parametrize("client", ["raw", "library"])
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", PLAIN_TRANSPORTS)
 async def test_they_are_ready_when_everybody_has_heard_something_and_bring_home_everything(
     transport: str, client: str
 ) -> None:

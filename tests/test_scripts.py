@@ -8,7 +8,7 @@ from playwright.async_api import Browser, Page
 
 from experiments.theory import Polling, Push
 from tests.browsing import axe, browsing
-from tests.serving import TRANSPORTS, serving
+from tests.serving import PLAIN_TRANSPORTS, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ async def test_the_pages_have_the_formulas_of_the_report(chromium: Browser) -> N
     ]
     within = [0.0, 0.005, 0.01, 0.1, 0.2, 0.3, 1.0, 6.0]
     async with serving() as running, browsing(chromium, running) as page:
-        for transport in TRANSPORTS:
+        for transport in PLAIN_TRANSPORTS:
             computed = await imported(
                 page,
                 "theory",
@@ -51,7 +51,7 @@ def formula(transport: str, rate_hz: float, delay_s: float, interval_s: float, h
 
 async def test_every_prediction_has_one_right_answer_among_different_ones(chromium: Browser) -> None:
     async with serving() as running, browsing(chromium, running) as page:
-        for transport in TRANSPORTS:
+        for transport in PLAIN_TRANSPORTS:
             asked = await imported(
                 page,
                 "predict",
@@ -189,7 +189,7 @@ async def test_the_way_from_home(chromium: Browser) -> None:
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)
             await axe(page)
-        assert await page.locator(".card .sketch svg").count() == len(TRANSPORTS)
+        assert await page.locator(".card .sketch svg").count() == len(PLAIN_TRANSPORTS)
         assert running.url in await page.inner_text(".shell")
         links = await page.eval_on_selector_all("main a[href^='/']", "links => links.map(link => link.href)")
         for link in links:

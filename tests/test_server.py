@@ -170,15 +170,15 @@ async def test_who_takes_long_to_leave_is_cut_off_at_the_end() -> None:
         await eventually(lambda: not running.link.connections)
 
 
-@pytest.mark.parametrize("target", ["/sse?after=0", "/websocket?after=0"])
+@pytest.mark.parametrize("transport", ["sse", "websocket", "socket_io"])
 async def test_a_reader_that_does_not_read_does_not_hold_up_the_end(
-    target: str, caplog: pytest.LogCaptureFixture
+    transport: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving() as running, Wire.to(running.port) as wire:
         for _ in range(1_000):
             running.log.publish("a" * TEXT_MAX_BYTES)
+        await wire.read(transport, "0")
         wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        await (wire.ask if target.startswith("/sse") else wire.upgrade)(target)
         (connection,) = running.link.connections.values()
         await eventually(lambda: connection.bytes_down > 100_000)
         before = asyncio.all_tasks()

@@ -32,8 +32,7 @@ RECEIVE["short_poll"] = partial(short_poll.receive, pause_s=0.01)
 async def asking(running: Running, transport: str, base: str = "/s/a/p") -> AsyncIterator[Wire]:
     """A connection on which that transport has asked, without a cursor, and the server has heard it."""
     async with Wire.to(running.port) as wire:
-        ask = wire.upgrade if transport == "websocket" else wire.ask
-        await ask(base + path(transport))
+        await wire.read(transport, base=base)
         await eventually(
             lambda: [c for c in running.link.connections.values() if c.client_port == wire.port and c.bytes_up]
         )

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from app import engine_io
 from app.link import Tap, TappedWriter
 from app.log import MessageLog
 from app.message import TEXT_MAX_BYTES, Batch, Cursor, Message
@@ -20,7 +21,7 @@ from app.publishing import BODY_MAX_BYTES
 from app.transports import TRANSPORTS as REGISTRY
 from app.transports import sse
 from tests.reading import Json, next_news, position, reading
-from tests.serving import EVERY_WS, LIMIT_S, TRANSPORTS, Running, Wire, ask, eventually, path, serving
+from tests.serving import EVERY_WS, LIMIT_S, TRANSPORTS, Running, Wire, ask, eventually, path, serving, tasks
 
 pytestmark = pytest.mark.anyio
 
@@ -139,6 +140,13 @@ async def refused(running: Running, transport: str, query: str, why: str) -> Non
         async with connect(f"ws://{running.host}{target}") as socket:
             code, reason = await closed(socket)
         assert code == 1008
+    elif transport == "socket_io":
+        async with connect(f"ws://{running.host}{target}&EIO=4&transport=websocket") as socket:
+            await socket.recv()
+            await socket.send("40")
+            answer = str(await socket.recv())
+        assert answer.startswith("44{")
+        reason = json.loads(answer[2:])["message"]
     else:
         status, body = await ask(running.port, target)
         assert status == 400
@@ -163,22 +171,20 @@ async def closed(socket: ClientConnection) -> tuple[int, str]:
 async def test_nothing_is_compressed_whatever_the_client_offers(transport: str, ws: Any) -> None:
     async with serving(ws=ws) as running, Wire.to(running.port) as wire:
         running.log.publish("a" * 5_000)
-        if transport == "websocket":
-            await wire.upgrade("/websocket?after=0", {"Sec-WebSocket-Extensions": "permessage-deflate"})
-        else:
-            await wire.ask(f"{path(transport)}?after=0", {"Accept-Encoding": "gzip, deflate, br"})
-        head = await wire.until(b"\r\n\r\n")
-        assert b"-encoding: gzip" not in head.lower() and b"extensions" not in head.lower()
+        offers = {"Sec_WebSocket_Extensions": "permessage-deflate"} if "socket" in transport else {}
+        await wire.read(transport, "0", Accept_Encoding="gzip, deflate, br", **offers)
         await wire.until(b"a" * 5_000)
+        head = wire.received.partition(b"\r\n\r\n")[0].lower()
+        assert b"-encoding: gzip" not in head and b"extensions" not in head
 
 
-@pytest.mark.parametrize("transport", ["sse", "websocket"])
+@pytest.mark.parametrize("transport", ["sse", "websocket", "socket_io"])
 async def test_a_reader_that_does_not_read_is_not_written_to_until_it_does(transport: str) -> None:
     log = MessageLog()
     published = [log.publish(f"{i:05}" + "a" * 16_000) for i in range(1_500)]
     async with serving(log) as running, Wire.to(running.port) as wire:
+        await wire.read(transport, "0")
         wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        await (wire.ask if transport == "sse" else wire.upgrade)(f"{path(transport)}?after=0")
         (connection,) = running.link.connections.values()
         await eventually(lambda: connection.bytes_down > 100_000)
         await ask(running.port, "/short-poll")  # others are served meanwhile
@@ -294,18 +300,24 @@ def census() -> Counter[type]:
 @pytest.mark.parametrize("goodbye", ["close", "reset"])
 @every_loop
 async def test_many_that_go_away_leave_nothing_behind_at_once(
-    transport: str, goodbye: str, caplog: pytest.LogCaptureFixture
+    transport: str, goodbye: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many = 200
+    # python-engineio's next ping to somebody who has gone sleeps on until it is due.
+    monkeypatch.setattr(engine_io, "PING_INTERVAL_S", 0.5)
+    monkeypatch.setattr(engine_io, "PING_TIMEOUT_S", 1_000)
     async with serving() as running:
         running.log.publish("old")
-        await ask(running.port, "/short-poll")  # what is made once is made now
+        async with Wire.to(running.port) as first:  # what is made once is made now
+            await first.read(transport, "0")
+            await first.until(b'"old"')
         await eventually(lambda: not running.link.connections)
-        tasks, before = asyncio.all_tasks(), census()
+        await eventually(lambda: "AsyncSocket._send_ping" not in tasks())
+        tasks_before, before = tasks(), census()
         await hang_up_in_the_middle(running, transport, goodbye, many)
         gone = [ref(connection) for connection in running.link.connections.values()]
         # Far sooner than a hold ends.
-        await eventually(lambda: not running.link.connections and asyncio.all_tasks() == tasks)
+        await eventually(lambda: not running.link.connections and tasks() == tasks_before)
         await asyncio.sleep(0)
         assert census() == before
         assert not any(connection() for connection in gone)
@@ -316,15 +328,12 @@ async def test_many_that_go_away_leave_nothing_behind_at_once(
 async def hang_up_in_the_middle(running: Running, transport: str, goodbye: str, many: int) -> None:
     """`many` readers come, are held or are in mid-stream, and then leave."""
     log = running.log
-    tasks = len(asyncio.all_tasks())
+    count = len(asyncio.all_tasks())
     wires = [Wire.to(running.port) for _ in range(many)]
     readers = [await wire.__aenter__() for wire in wires]
     for reader in readers:
-        if transport == "websocket":
-            await reader.upgrade()
-            await reader.until(str(log.newest).encode())
-        elif transport == "sse":
-            await reader.ask("/sse")
+        if transport in ("sse", "websocket", "socket_io"):
+            await reader.read(transport)
             await reader.until(str(log.newest).encode())
         elif transport == "long_poll":
             await reader.ask("/long-poll?hold=60")
@@ -332,7 +341,7 @@ async def hang_up_in_the_middle(running: Running, transport: str, goodbye: str, 
             await reader.send(b"GET /short-poll?after=0 HTTP/1.1\r\nHost:")  # in the middle of a question
     await eventually(lambda: all(c.bytes_up for c in running.link.connections.values()))
     if transport != "short_poll":
-        await eventually(lambda: len(asyncio.all_tasks()) >= tasks + many)
+        await eventually(lambda: len(asyncio.all_tasks()) >= count + many)
     assert len(running.link.connections) == many
     for wire, reader in zip(wires, readers, strict=True):
         if goodbye == "reset":

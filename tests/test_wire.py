@@ -24,7 +24,7 @@ from clients import CLIENTS, headers, raw
 from experiments.ledger import explain
 from experiments.recording import Connection
 from tests.browsing import browsing
-from tests.serving import LIMIT_S, TRANSPORTS, Running, Wire, eventually, serving
+from tests.serving import LIMIT_S, PLAIN_TRANSPORTS, Running, Wire, eventually, serving
 from tests.witness import Witness
 
 pytestmark = pytest.mark.anyio
@@ -245,7 +245,7 @@ async def talks(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> 
     sessions: dict[str, Callable[[Running], Awaitable[None]]] = {
         **{
             f"{profile} {transport}": partial(by_client, transport=transport, profile=profile)
-            for transport in TRANSPORTS
+            for transport in PLAIN_TRANSPORTS
             for profile in ("library", "raw")
         },
         "chromium": partial(by_browser, chromium=chromium),
@@ -285,7 +285,7 @@ async def test_every_byte_is_what_the_ledger_says(page: Page, talks: dict[str, T
 
         cursors = [str(cursor) for exchange in exchanges for cursor, _ in exchange.messages]
         assert messages(pieces) == cursors, name
-        if name.split()[1] in TRANSPORTS:
+        if name.split()[1] in PLAIN_TRANSPORTS:
             assert cursors == talk.published, name
 
 

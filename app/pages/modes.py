@@ -64,4 +64,5 @@ MODES = (
     ),
 )
 
-assert tuple(mode.name for mode in MODES) == tuple(TRANSPORTS)
+# In teaching order; a transport may be served before it has its page.
+assert [mode.name for mode in MODES] == [name for name in TRANSPORTS if name in {mode.name for mode in MODES}]

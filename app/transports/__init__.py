@@ -5,7 +5,7 @@ from typing import Protocol
 from starlette.routing import BaseRoute, Route
 
 from app.log import MessageLog
-from app.transports import long_poll, short_poll, sse, websocket
+from app.transports import long_poll, short_poll, socket_io, sse, websocket
 
 
 class Transport(Protocol):
@@ -21,6 +21,7 @@ TRANSPORTS: dict[str, Transport] = {
     "long_poll": long_poll,
     "sse": sse,
     "websocket": websocket,
+    "socket_io": socket_io,
 }
 
 

@@ -1,4 +1,4 @@
-"""The same four clients over plain asyncio streams: the least that can be done to receive.
+"""The four clients without a protocol of their own, over plain asyncio streams: the least that can be done to receive.
 
 A request costs httpx a few milliseconds of CPU, and this a few tenths of one. Use it where a library's cost would
 drown what is measured. `headers(transport, host)` says whom it imitates (see `clients.headers`).

@@ -1,0 +1,70 @@
+"""Socket.IO: named events and acknowledgements, over long polling at first, and WebSocket once that is seen to work.
+
+    browser                                       server
+       |                                             |
+       |-- GET /socket.io/?transport=polling ------->|
+       |<- 0{"sid":...,"upgrades":["websocket"]} ----|    a session begins
+       |-- POST 40{"after":"7f3a90c2-4"} ----------->|    4: a packet of Socket.IO; 0: connect
+       |-- GET ------------------------------------->|
+       |<- 40{...} and 42["cursor",{...}] -----------|    2: an event; the first says where we stand
+       |-- GET ?transport=websocket  Upgrade: ... -->|
+       |== 2probe ==== 3probe ==== 5 ===============>|    it works: from here on all goes this way
+       |                                             *    message 5 is published
+       |<= 42["message",{"cursor":...,"text":...}] ==|    14 bytes around it, and the frame's own 2 to 4
+       |== 420["publish",{"text":"hello"}] =========>|    an event with a number, 0 ...
+       |<= 430[{"cursor":...,"text":"hello"}] =======|    ... is acknowledged under that number
+       |<= 2 ==== 3 ================================>|    the heartbeat; app/engine_io.py has its intervals
+
+The library comes back by itself, and says in its `auth` (or in the query, where it can't change) where it was.
+"""
+
+import asyncio
+import json
+from typing import Any
+
+from socketio import AsyncServer
+from socketio.exceptions import ConnectionRefusedError as Refused
+from starlette.datastructures import QueryParams
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from app.engine_io import EngineIO, place, server
+from app.log import MessageLog
+from app.message import BadInput, Cursor, check_publication
+
+PATH = "/socket.io/"
+
+
+def routes(log: MessageLog) -> list[BaseRoute]:
+    sio, pushing = server(), dict[str, asyncio.Task[None]]()
+
+    def connect(sid: str, environ: dict[str, str], auth: object) -> None:
+        try:
+            cursor = log.place(place(QueryParams(environ["QUERY_STRING"]), auth))
+        except BadInput as problem:
+            raise Refused(str(problem)) from None
+        pushing[sid] = asyncio.create_task(push(log, cursor, sio, sid))  # begins when the client has been answered
+
+    def said(event: str, _: str, *what: object) -> Any:
+        try:
+            if event != "publish" or len(what) != 1:
+                raise BadInput('emit "publish" with {"text": "..."}')
+            return json.loads(log.publish(check_publication(what[0])).json)  # the acknowledgement
+        except BadInput as problem:
+            return {"error": str(problem)}
+
+    sio.on("connect", connect)
+    sio.on("*", said)
+    sio.on("disconnect", lambda sid, _: pushing.pop(sid).cancel())
+    app = EngineIO(log, sio)
+    return [Route(PATH, app, methods=["GET", "POST"]), WebSocketRoute(PATH, app)]
+
+
+async def push(log: MessageLog, cursor: Cursor, sio: AsyncServer, sid: str) -> None:
+    session = sio.eio.sockets[sio.manager.eio_sid_from_sid(sid, "/")]
+    await sio.emit("cursor", {"cursor": str(log.begin(cursor))}, to=sid)
+    async for batch in log.follow(cursor):
+        if batch.missed:
+            await sio.emit("missed", json.loads(batch.missed.json)["missed"], to=sid)
+        for message in batch.messages:
+            await sio.eio.send(session.sid, f'2["message",{message.json}]')  # what emit makes, written once
+        await session.queue.join()  # taken by the client, or at least begun: until then all else waits in the log
