@@ -56,7 +56,7 @@ class Message:
     @cached_property
     def json(self) -> str:
         """`{"cursor": "7f3a90c2-17", "text": "...", "published_ms": 1234.567}`: written once, sent to everyone."""
-        return _dumps({"cursor": str(self.cursor), "text": self.text, "published_ms": self.published_ms})
+        return dumps({"cursor": str(self.cursor), "text": self.text, "published_ms": self.published_ms})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Missed:
     @property
     def json(self) -> str:
         """`{"missed": {"reason": "expired", "cursor": "7f3a90c2-12"}}`."""
-        return _dumps({"missed": {"reason": self.reason, "cursor": str(self.cursor)}})
+        return dumps({"missed": {"reason": self.reason, "cursor": str(self.cursor)}})
 
 
 News = Message | Missed
@@ -103,7 +103,7 @@ class Batch:
 
 def position_json(cursor: Cursor) -> str:
     """`{"cursor": "7f3a90c2-17"}`: how a stream without ids of its own tells a new reader where it stands."""
-    return _dumps({"cursor": str(cursor)})
+    return dumps({"cursor": str(cursor)})
 
 
 def read_batch(body: str | bytes) -> Batch:
@@ -159,5 +159,6 @@ def _missed(fields: Mapping[str, Any]) -> Missed:
     return Missed(fields["reason"], Cursor.parse(fields["cursor"]))
 
 
-def _dumps(fields: Mapping[str, Any]) -> str:
+def dumps(fields: Mapping[str, Any]) -> str:
+    """JSON as short as it can be."""
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))

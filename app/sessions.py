@@ -13,7 +13,6 @@ A session is made when it is first named, and ends a minute after the last page 
 import asyncio
 import base64
 import contextlib
-import json
 import random
 import re
 from collections.abc import Iterator, Mapping
@@ -28,7 +27,7 @@ from starlette.types import Receive, Scope, Send
 from app import publishing, transports
 from app.link import Connection, Direction
 from app.log import MessageLog
-from app.message import BadInput
+from app.message import BadInput, dumps
 
 SESSIONS_MAX = 256
 UNWATCHED_S = 60.0
@@ -93,10 +92,6 @@ def checked_name(asked: Mapping[str, str], what: str) -> str:
     return name
 
 
-def compact(what: Mapping[str, Any]) -> str:
-    return json.dumps(what, separators=(",", ":"))
-
-
 class Full(Exception):
     """There can't be another session, or another page that watches, now."""
 
@@ -118,7 +113,7 @@ class Watcher:
             if piece := what.get("piece"):
                 self._lost[piece["direction"]] += piece["size"]
             return
-        text = text or compact(what)
+        text = text or dumps(what)
         self._chars += len(text)
         self._told.append(text)
         self._news.set()
@@ -129,7 +124,7 @@ class Watcher:
         self._news.clear()
         told, self._told, self._chars = self._told, [], 0
         if self._lost["things"]:
-            told.append(json.dumps({"lost": self._lost}))
+            told.append(dumps({"lost": self._lost}))
             self._lost = dict.fromkeys(self._lost, 0)
         return told
 
@@ -200,7 +195,7 @@ class Session:
 
     def _tell(self, page: str, what: Mapping[str, Any]) -> None:
         if watchers := [watcher for watcher in self.watchers if watcher.page == page]:
-            text = compact(what)
+            text = dumps(what)
             for watcher in watchers:
                 watcher.tell(what, text)
 

@@ -18,17 +18,17 @@ messages. This connection is no page's own, so nothing of it is ever shown or co
 """
 
 import asyncio
-import contextlib
 import json
 import time
 from dataclasses import asdict
 
 from starlette.routing import BaseRoute, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.log import MessageLog
-from app.message import BadInput, Cursor, read_publication
+from app.message import BadInput, Cursor, check_publication
 from app.query import parameters
+from app.refusal import refuse
 from app.sessions import Full, Session, Sessions, Settings, Watcher, checked_name, is_number
 
 PATH = "/watch"
@@ -51,10 +51,7 @@ def routes(sessions: Sessions) -> list[BaseRoute]:
                 finally:
                     telling.cancel()
         except (BadInput, Full) as problem:
-            code = 1008 if isinstance(problem, BadInput) else 1013
-            # A reason has at most 123 bytes (RFC 6455, section 5.5).
-            with contextlib.suppress(WebSocketDisconnect, WebSocketDisconnected):  # it may have gone by itself
-                await socket.close(code, str(problem).encode()[:123].decode(errors="ignore"))
+            await refuse(socket, 1008 if isinstance(problem, BadInput) else 1013, problem)
 
     return [WebSocketRoute(PATH, watch)]
 
@@ -90,7 +87,7 @@ def obey(text: str | None, session: Session, watcher: Watcher) -> None:
     elif what == "settings":
         session.set(Settings.read(value))
     elif what == "publish" and isinstance(value, str):
-        session.log.publish(read_publication(json.dumps({"text": value})))
+        session.log.publish(check_publication({"text": value}))
     elif what == "cut" and value is True:
         session.cut(watcher.page)
     else:

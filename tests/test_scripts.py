@@ -174,10 +174,10 @@ async def test_the_address_is_read_strictly_and_written_sparingly(chromium: Brow
 async def test_numbers_are_written_as_people_read_them(chromium: Browser) -> None:
     async with serving() as running, browsing(chromium, running) as page:
         durations = await imported(
-            page, "ladder", "return given.map(m.duration)", [0, 0.04, 9.94, 9.96, 310.4, 999.4, 999.6, 2413]
+            page, "words", "return given.map(m.duration)", [0, 0.04, 9.94, 9.96, 310.4, 999.4, 999.6, 2413]
         )
         assert durations == ["0.0 ms", "0.0 ms", "9.9 ms", "10 ms", "310 ms", "999 ms", "1.00 s", "2.41 s"]
-        sizes = await imported(page, "ladder", "return given.map(m.size)", [0, 213, 999.4, 999.6, 12345, 999_499, 1e6])
+        sizes = await imported(page, "words", "return given.map(m.size)", [0, 213, 999.4, 999.6, 12345, 999_499, 1e6])
         assert sizes == ["0 B", "213 B", "999 B", "1.00 kB", "12.3 kB", "999 kB", "1.00 MB"]
 
 

@@ -18,14 +18,14 @@ Close codes (RFC 6455, section 7.4.1): 1003 for a frame that is not text, 1008 f
 """
 
 import asyncio
-import contextlib
 
 from starlette.routing import BaseRoute, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.log import MessageLog
 from app.message import BadInput, Cursor, position_json, read_publication
 from app.query import parameters
+from app.refusal import refuse
 
 PATH = "/websocket"
 
@@ -48,10 +48,7 @@ def routes(log: MessageLog) -> list[BaseRoute]:
             finally:
                 pushing.cancel()
         except BadInput as problem:
-            code = 1003 if isinstance(problem, NotText) else 1008
-            # A reason has at most 123 bytes (RFC 6455, section 5.5).
-            with contextlib.suppress(WebSocketDisconnect, WebSocketDisconnected):  # it may have gone by itself
-                await socket.close(code, str(problem).encode()[:123].decode(errors="ignore"))
+            await refuse(socket, 1003 if isinstance(problem, NotText) else 1008, problem)
 
     return [WebSocketRoute(PATH, websocket)]
 

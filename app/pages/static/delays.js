@@ -1,7 +1,7 @@
 // How long messages took: a histogram of what was measured, and over it what the formula says.
 import { html } from "htm/preact";
-import { duration } from "./ladder.js";
 import { median } from "./model.js";
+import { duration, round } from "./words.js";
 
 const BINS = 21;
 
@@ -28,7 +28,7 @@ export function Delays({ delays_ms, formula, width = 360, height = 170 }) {
         ${n > 0 && counts.map((count, i) => count > 0 && html`<rect class="bar" x=${i * step + 1} width=${step - 2} y=${y(count / n)} height=${foot - y(count / n)} />`)}
         <path class="formula" d=${outline} />
         <line class="axis" x1="0" x2=${width} y1=${foot} y2=${foot} />
-        ${[0, 0.5, 1].map(share => html`<text x=${axis(share)} y=${height - 8} text-anchor=${share === 0 ? "start" : share === 1 ? "end" : "middle"}>${duration(share * most_ms).replace(".0 ms", "").replace(".00 s", " s")}</text>`)}
+        ${[0, 0.5, 1].map(share => html`<text x=${axis(share)} y=${height - 8} text-anchor=${share === 0 ? "start" : share === 1 ? "end" : "middle"}>${share ? round(share * most_ms) : "0"}</text>`)}
       </svg>
       <p class="legend"><span class="bar-key"></span> measured <span class="formula-key"></span> formula</p>
     </figure>`;

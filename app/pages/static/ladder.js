@@ -3,7 +3,7 @@
 // browser got it; a bar on the server's line is a question that it holds, or an answer that is not over.
 import { html } from "htm/preact";
 import { labels } from "./labels.js";
-import { sequence } from "./model.js";
+import { duration, sequence } from "./words.js";
 
 const LABEL_GAP_PX = 21;
 const JUMP_AT = 0.94, JUMP_TO = 0.4; // when the present nears the bottom, the picture jumps up, and stands still again
@@ -88,16 +88,4 @@ function spread(texts) {
     last[anchor] = y;
     return true;
   });
-}
-
-/** `8.3 ms`, `310 ms`, `2.41 s`. */
-export function duration(ms) {
-  if (!Number.isFinite(ms)) return "–";
-  return ms < 9.95 ? `${ms.toFixed(1)} ms` : ms < 999.5 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`;
-}
-
-/** `213 B`, `1.24 kB`. */
-export function size(bytes) {
-  if (!Number.isFinite(bytes)) return "–";
-  return bytes < 999.5 ? `${Math.round(bytes)} B` : bytes < 999_500 ? `${(bytes / 1e3).toPrecision(3)} kB` : `${(bytes / 1e6).toPrecision(3)} MB`;
 }

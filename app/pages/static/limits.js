@@ -9,6 +9,7 @@ import { six } from "./limits/six.js";
 import { sockets } from "./limits/sockets.js";
 import { hidden } from "./limits/hidden.js";
 import { equal } from "./limits/equal.js";
+import { capital } from "./words.js";
 
 const EXPERIMENTS = [six, sockets, hidden, equal];
 const KNOWN = {
@@ -112,8 +113,6 @@ function said(experiment, run, runsNow) {
   const early = { you: "Ended by you. ", limit: "Ended, for it took too long. ", page: "Ended. " }[run.why] ?? "";
   return early + experiment.verdict(run, protocol);
 }
-
-const capital = text => text[0].toUpperCase() + text.slice(1);
 
 onKeys(Object.fromEntries(EXPERIMENTS.map(experiment => [experiment.starts[0].hotkey, () => start(experiment, experiment.starts[0])])));
 addEventListener("keydown", event => { if (event.key === "Escape") running?.end("you"); });

@@ -4,13 +4,15 @@ import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { address, read } from "./address.js";
 import { join, SETTINGS } from "./session.js";
+import { Choice, inTheory, known, SESSION, STOPPED } from "./settings.js";
 import { median } from "./model.js";
-import { duration, Ladder, pageTop, size } from "./ladder.js";
+import { Ladder, pageTop } from "./ladder.js";
+import { duration, size } from "./words.js";
 import { WireDetail, WireList } from "./wire_view.js";
 import { Delays } from "./delays.js";
 import { prediction, Question } from "./predict.js";
 import { expected } from "./theory.js";
-import { Action, onKeys, Slider } from "./controls.js";
+import { Action, onKeys } from "./controls.js";
 import { narrate } from "./narrate.js";
 import { showCode } from "./code.js";
 
@@ -23,19 +25,16 @@ const transport = document.body.dataset.transport;
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 const KNOWN = {
-  ...(transport === "short_poll" && { interval: { otherwise: 2, range: [0.1, 60] } }),
-  ...(transport === "long_poll" && { hold: { otherwise: 25, range: [1, 60] } }),
-  rate: { otherwise: 0.5, range: [0, 50] },
-  delay: { otherwise: 200, range: [0, 2000] },
+  ...known({ ...(transport === "short_poll" && { interval: 2 }), ...(transport === "long_poll" && { hold: 25 }), rate: 0.5, delay: 200 }),
   seconds: { otherwise: 0, range: [0, 120] }, // 0: as many as can be read
-  session: { otherwise: "", pattern: /^[a-z0-9][a-z0-9-]{0,23}$/ },
-  stopped: { otherwise: calm ? "1" : "0", pattern: /^[01]$/ },
+  session: SESSION,
+  stopped: { ...STOPPED, otherwise: calm ? "1" : "0" },
   answer: { otherwise: "hidden", pattern: /^(shown|hidden)$/ },
 };
 
 const { values, problems } = read(KNOWN);
 const told = []; // the last sentences about what happened
-const began = { ms: null }; // when this page began to receive: what the list counts from
+let began_ms = 0; // when this page began to receive: what the list counts from
 const seen = { now_ms: 0, top_ms: 0, selected: null };
 const changed = signal(0); // whatever is drawn reads it, and is drawn again when it counts up
 
@@ -55,7 +54,7 @@ const joined = join({
       return fresh;
     },
     settings: remember,
-    recount: show,
+    recount() { began_ms ||= model.since_ms; show(); },
     change() {
       if (values.stopped === "1" && !gate.stopped) remember(); // too much was waiting
       show();
@@ -110,7 +109,6 @@ function pick(id) {
 
 function Page() {
   changed.value;
-  const formulaSettings = { rate_hz: values.rate, delay_s: values.delay / 1000, interval_s: values.interval, hold_s: values.hold };
   const selected = model.arrows.find(arrow => arrow.id === seen.selected) ?? model.arrows.at(-1);
   return html`
     <${Notices} />
@@ -120,9 +118,9 @@ function Page() {
         <div class="told" role=${gate.stopped ? "status" : null}><ol>${told.toReversed().map(sentence => html`<li>${sentence}</li>`)}</ol></div></section>
       <div class="side">
         <${Counters} />
-        <${Prediction} settings=${formulaSettings} />
+        <${Prediction} settings=${inTheory(values)} />
         <section class="wire" aria-label="On the wire">
-          <${WireList} arrows=${model.arrows} selected=${selected?.id} following=${seen.selected === null} onSelect=${select} began_ms=${began.ms ??= model.since_ms || null} />
+          <${WireList} arrows=${model.arrows} selected=${selected?.id} following=${seen.selected === null} onSelect=${select} began_ms=${began_ms} />
           <${WireDetail} arrow=${selected} />
         </section>
       </div>
@@ -145,10 +143,10 @@ function Controls() {
   const of = name => ({ name, value: values[name], onChange: value => set(name, value) });
   return html`
     <section class="controls" aria-label="Controls">
-      ${transport === "short_poll" && html`<${Slider} ...${of("interval")} label="Pause" unit="s" stops=${[0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 30]} tip="How long the browser pauses after an answer before it asks again." />`}
-      ${transport === "long_poll" && html`<${Slider} ...${of("hold")} label="Hold up to" unit="s" stops=${[1, 2, 5, 10, 25, 60]} tip="How long the server keeps a question without an answer. Then it answers with nothing, and the browser asks again." />`}
-      <${Slider} ...${of("rate")} label="Messages" unit=${value => (value ? `${value} /s` : "none")} stops=${[0, 0.1, 0.2, 0.5, 1, 2, 5, 10]} tip="How many messages the server publishes, at random times, as news comes." />
-      <${Slider} ...${of("delay")} label="Each way" unit="ms" stops=${[0, 10, 25, 50, 100, 200, 300, 500, 1000]} tip="Emulated: every byte of this page waits this long on its way, up and down. On one machine the real way is near zero." />
+      ${transport === "short_poll" && html`<${Choice} ...${of("interval")} label="Pause" />`}
+      ${transport === "long_poll" && html`<${Choice} ...${of("hold")} label="Hold up to" />`}
+      <${Choice} ...${of("rate")} label="Messages" />
+      <${Choice} ...${of("delay")} label="Each way" />
       <div class="actions">
         <${Action} name="publish" label="Publish one" hotkey="P" onClick=${actions.publish} tip="The server publishes a message now. Watch how it gets here." />
         <${Action} name="cut" label="Cut" hotkey="X" onClick=${actions.cut} tip="Break this page's connections without a goodbye, as a lost network does." />

@@ -1,16 +1,15 @@
 // What one transport has done so far, in the terms of the ladder diagram and the counters. Only the last of it is kept.
 
+import { messages, sequence } from "./words.js";
+
 const ARROWS_KEPT = 300;
-const MESSAGES_KEPT = 4000; // more than a session publishes while a poller pauses: 50 per second, 60 s
+export const MESSAGES_KEPT = 4000; // more than a session publishes while a poller pauses: 50 per second, 60 s
 export const DELAYS_KEPT = 2000;
 const MARKS_KEPT = 50;
 const ONE_ARROW_MS = 2; // writes that leave together are drawn as one arrow
 
-/** The number in a cursor, `7f3a90c2-17`: what people call the message. */
-export const sequence = cursor => cursor.split("-").at(-1);
-
 /** Whether a message's cursor is one that a reader at `place` will still get. */
-export const isAfter = (cursor, place) => epoch(cursor) === epoch(place) && Number(sequence(cursor)) > Number(sequence(place));
+const isAfter = (cursor, place) => epoch(cursor) === epoch(place) && Number(sequence(cursor)) > Number(sequence(place));
 
 /** The log that a cursor belongs to: another one means that all is new, after a restart, say. */
 export const epoch = cursor => cursor.slice(0, cursor.lastIndexOf("-"));
@@ -160,7 +159,7 @@ export function describe({ direction, pieces }) {
   if (request) return { label: asked(request), tone: "ask" };
   if (direction === "up") return { label: has("close") ? "close" : has("pong") ? "pong" : has("publish") ? "a message from the browser" : "bytes", tone: "other" };
   const status = answer ? `${answer.status}` : "";
-  const news = cursors.length ? `message${cursors.length > 1 ? "s" : ""} ${cursors.map(sequence).join(", ")}` : "";
+  const news = cursors.length ? messages(cursors) : "";
   const said = [status, missed && "some were missed", news].filter(Boolean).join(" · ");
   if (news || missed) return { label: said, tone: "news" };
   if (end?.empty) return { label: `${status || "answer"} · nothing new`, tone: "empty" };

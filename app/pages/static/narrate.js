@@ -1,7 +1,6 @@
 // What just happened, in one sentence, for somebody who sees this for the first time.
-import { duration, size } from "./ladder.js";
-import { sequence } from "./model.js";
 import { bytesIn } from "./wire_view.js";
+import { capital, duration, messages, sequence, size } from "./words.js";
 
 const AT_ONCE_MS = 20;
 
@@ -26,7 +25,7 @@ function piece(transport, { facts }, model) {
     return transport === "short_poll" ? `The server answers at once: ${nothing}.` : `The server gives the question back: ${nothing}.`;
   }
   const pushed = facts.filter(fact => fact.type === "message").map(fact => fact.cursor);
-  if (pushed.length) return `${capital(named(pushed))} ${pushed.length > 1 ? "leave" : "leaves"} at once, ${transport === "sse" ? "as some more of the answer that never ends" : "in a frame of its own"}.`;
+  if (pushed.length) return `${capital(messages(pushed))} ${pushed.length > 1 ? "leave" : "leaves"} at once, ${transport === "sse" ? "as some more of the answer that never ends" : "in a frame of its own"}.`;
   if (has("upgrade")) return "The server agrees: from here on, both sides may send frames when they like.";
   if (answer && transport === "sse") return "The answer begins, and will not end.";
   if (has("missed") || end?.missed) return "The server says that some messages were missed.";
@@ -48,9 +47,9 @@ function asks(transport, { target, lastEventId }) {
 }
 
 function brings(transport, cursors, model) {
-  const numbers = named(cursors);
-  const messages = cursors.map(cursor => model.messages.get(cursor)).filter(Boolean);
-  const waited_ms = Math.max(0, ...messages.map(({ published_ms, sent_ms }) => sent_ms - published_ms));
+  const numbers = messages(cursors);
+  const known = cursors.map(cursor => model.messages.get(cursor)).filter(Boolean);
+  const waited_ms = Math.max(0, ...known.map(({ published_ms, sent_ms }) => sent_ms - published_ms));
   if (waited_ms > AT_ONCE_MS) return `The answer brings ${numbers}, which waited ${cursors.length > 1 ? "up to " : ""}${duration(waited_ms)} for a question.`;
   return transport === "long_poll" ? `The held question is answered at once, with ${numbers}.` : `The answer brings ${numbers}.`;
 }
@@ -62,8 +61,3 @@ function published(transport, { cursor }, model) {
   if (transport === "short_poll") return `Message ${number} is published. Nobody tells the browser: it waits for the next question.`;
   return `Message ${number} is published while the browser is not ${transport === "long_poll" ? "asking" : "connected"}: it waits.`;
 }
-
-/** `message 5`, or `messages 5, 6`. */
-const named = cursors => `message${cursors.length > 1 ? "s" : ""} ${cursors.map(sequence).join(", ")}`;
-
-const capital = text => text[0].toUpperCase() + text.slice(1);

@@ -1,7 +1,7 @@
 // A question to think about before the answer is shown: how long will a message take?
 import { html } from "htm/preact";
 import { expected } from "./theory.js";
-import { duration } from "./ladder.js";
+import { capital, round } from "./words.js";
 
 /** What is asked of a transport with its settings: { question, options_s, answer_s, because }. */
 export function prediction(transport, { rate_hz, delay_s, interval_s, hold_s }) {
@@ -38,9 +38,8 @@ export function prediction(transport, { rate_hz, delay_s, interval_s, hold_s }) 
   return { question, options_s: options_s.sort((a, b) => a - b), answer_s: mean_s, because };
 }
 
-const said = seconds => duration(seconds * 1000).replace(/\.0+(?= )/, "");
+const said = seconds => round(seconds * 1000);
 const share = part => (part < 0.005 ? "hardly any" : `${Math.round(100 * part)} %`);
-const capital = text => text[0].toUpperCase() + text.slice(1);
 
 /** The question with its options; `onAnswer(option_s)` when one is chosen, null for "just show me". */
 export function Question({ prediction, onAnswer }) {

@@ -4,14 +4,15 @@ import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { address, read } from "./address.js";
 import { CLIENTS } from "./clients/index.js";
-import { Action, onKeys, Slider } from "./controls.js";
-import { duration, size } from "./ladder.js";
+import { Action, onKeys } from "./controls.js";
 import { PALETTE, shape } from "./marker.js";
 import { DELAYS_KEPT, median } from "./model.js";
 import { join } from "./session.js";
+import { Choice, inTheory, known, SESSION, STOPPED } from "./settings.js";
 import { expected } from "./theory.js";
 import { Axis, axisFor, Track } from "./track.js";
 import { verdict } from "./verdict.js";
+import { capital, duration, size } from "./words.js";
 
 const FRAMES_HZ = 30;
 const SHOWN_HZ = 8; // figures and marks
@@ -19,14 +20,7 @@ const SAID_HZ = 1; // the sentence, which somebody may be reading
 const TRANSPORTS = Object.keys(CLIENTS);
 const motion = matchMedia("(prefers-reduced-motion: reduce)");
 
-const KNOWN = {
-  interval: { otherwise: 2, range: [0.1, 60] },
-  hold: { otherwise: 25, range: [1, 60] },
-  rate: { otherwise: 1, range: [0, 50] },
-  delay: { otherwise: 200, range: [0, 2000] },
-  session: { otherwise: "", pattern: /^[a-z0-9][a-z0-9-]{0,23}$/ },
-  stopped: { otherwise: "0", pattern: /^[01]$/ },
-};
+const KNOWN = { ...known({ interval: 2, hold: 25, rate: 1, delay: 200 }), session: SESSION, stopped: STOPPED };
 
 const { values, problems } = read(KNOWN);
 const frame = signal(0), shown = signal(0), chosen = signal(0); // counted up when what moves, what stands, and the settings are drawn again
@@ -63,7 +57,7 @@ const { gate, models, clients, server } = joined;
 /** The latest thing that went wrong is said for as long as it is news. */
 function learnMark({ text, transport, at_ms, missed }) {
   const isOld = missed?.reason === "restarted"; // the server's restart is said once, not by every lane
-  if (!isOld) last.push({ at_ms, text: transport ? `${PALETTE[transport].title}: ${text}` : text[0].toUpperCase() + text.slice(1) });
+  if (!isOld) last.push({ at_ms, text: transport ? `${PALETTE[transport].title}: ${text}` : capital(text) });
   if (last.length > 3) last.shift();
   if (!missed) return;
   tally.lanes[transport].missed += missed.number ?? missed.awaited;
@@ -148,10 +142,10 @@ function Controls() {
   const of = name => ({ name, value: values[name], onChange: value => set(name, value) });
   return html`
     <section class="controls" aria-label="Settings">
-      <${Slider} ...${of("interval")} label="Short polls pause" unit="s" stops=${[0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 30]} tip="Short polling: how long the browser pauses after an answer before it asks again." />
-      <${Slider} ...${of("hold")} label="Long polls hold" unit="s" stops=${[1, 2, 5, 10, 25, 60]} tip="Long polling: how long the server keeps a question without an answer. Then it answers with nothing, and the browser asks again." />
-      <${Slider} ...${of("rate")} label="Messages" unit=${value => (value ? `${value} /s` : "none")} stops=${[0, 0.1, 0.2, 0.5, 1, 2, 5, 10]} tip="How many messages the server publishes, at random times, as news comes. Every lane gets the same ones." />
-      <${Slider} ...${of("delay")} label="Each way" unit=${value => duration(value).replace(/\.0+(?= )/, "")} stops=${[0, 10, 25, 50, 100, 200, 300, 500, 1000]} tip="Emulated: every byte of this page waits this long on its way, up and down. On one machine the real way is near zero." />
+      <${Choice} ...${of("interval")} label="Short polls pause" />
+      <${Choice} ...${of("hold")} label="Long polls hold" />
+      <${Choice} ...${of("rate")} label="Messages" more="Every lane gets the same ones." />
+      <${Choice} ...${of("delay")} label="Each way" />
       <${SessionName} />
     </section>`;
 }
@@ -209,8 +203,7 @@ function Lanes() {
     resized.observe(track);
     return () => resized.disconnect();
   }, []);
-  const settings = { rate_hz: values.rate, delay_s: values.delay / 1000, interval_s: values.interval, hold_s: values.hold };
-  const axis = axisFor(1000 * Math.max(...TRANSPORTS.map(transport => expected(transport, settings).most_s)));
+  const axis = axisFor(1000 * Math.max(...TRANSPORTS.map(transport => expected(transport, inTheory(values)).most_s)));
   return html`
     <div class="lanes" ref=${place}>
       <div class="heads" aria-hidden="true">

@@ -5,15 +5,14 @@ import { signal } from "@preact/signals";
 import { CLIENTS } from "./clients/index.js";
 import { randomName, watch } from "./feed.js";
 import { Gate } from "./gate.js";
-import { size } from "./ladder.js";
-import { epoch, isAfter, Model, sequence } from "./model.js";
+import { epoch, MESSAGES_KEPT, Model } from "./model.js";
 import { Sockets } from "./sockets.js";
+import { sequence, size } from "./words.js";
 
 /** What `set` changes; the counters begin anew with each. */
 export const SETTINGS = ["rate", "delay", "interval", "hold"];
 
 const RESTARTS = { interval: ["short_poll"], hold: ["long_poll"] }; // settings that are the client's, not the session's
-const KEPT = 1000; // messages in a session's log (app/sessions.py)
 const MISSED = {
   restarted: "a new log has begun: what was in the old one is gone",
   expired: "some messages were missed: they are no longer kept",
@@ -41,8 +40,8 @@ export function join({ transports, values, on, behind_ms = 0 }) {
   const sockets = new Sockets();
   const all = Object.values(models);
   const stops = {}, after = {};
-  let newest = null; // the last message that we know of
-  let untold = new Set(); // messages that were published while nobody told us
+  const told = new Set(); // messages that we know to be published
+  let log = null; // which log it is, by its epoch
   let echoes = 0; // our own settings that the server has yet to say back
   let worst_ms = Infinity; // how wrong a delay can be that was measured since the count began
   let anew = true, unseen = true; // with the server's next word about its clock, the count and the clients begin anew
@@ -104,24 +103,19 @@ export function join({ transports, values, on, behind_ms = 0 }) {
     echoes = 0;
     if (settings && values.session) adopt(settings);
     else saySettings();
-    if (newest === null) for (const transport of transports) after[transport] = there;
-    else {
-      const isNew = epoch(newest) !== epoch(there);
-      if (isNew) mark("a new log has begun (the server has restarted, or nobody was watching): the count begins anew");
-      anew ||= isNew;
-      if (isNew) untold = new Set();
-      const last = Number(sequence(there)), first = isNew ? 1 : Number(sequence(newest)) + 1;
-      for (let number = Math.max(first, last - KEPT + 1); number <= last; number++) untold.add(`${epoch(there)}-${number}`);
-      untold = new Set([...untold].slice(-KEPT));
+    if (log === null) for (const transport of transports) after[transport] = there;
+    else if (log !== epoch(there)) {
+      mark("a new log has begun (the server has restarted, or nobody was watching): the count begins anew");
+      anew = true;
     }
-    if (newest === null || isAfter(there, newest) || epoch(there) !== epoch(newest)) newest = there;
+    log = epoch(there);
   }
 
   /** A message is published, as the feed says, or as we see when it arrives: whichever comes first. */
   function tell({ cursor, published_ms }) {
-    const isNews = untold.delete(cursor) || isAfter(cursor, newest) || epoch(cursor) !== epoch(newest);
-    if (!isNews) return;
-    if (isAfter(cursor, newest) || epoch(cursor) !== epoch(newest)) newest = cursor;
+    if (told.has(cursor)) return;
+    told.add(cursor);
+    if (told.size > MESSAGES_KEPT) told.delete(told.values().next().value);
     news("published", { cursor, published_ms });
   }
 

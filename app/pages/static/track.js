@@ -2,7 +2,8 @@
 // It keeps its height in every lane, so that the same message can be found in all of them.
 import { html } from "htm/preact";
 import { shape } from "./marker.js";
-import { median, sequence } from "./model.js";
+import { median } from "./model.js";
+import { sequence } from "./words.js";
 
 const PAD_PX = 14;
 const TICKS = 6;

@@ -1,5 +1,5 @@
 // What was just seen, in a few sentences. Which words are chosen is decided by the numbers alone.
-import { duration } from "./ladder.js";
+import { capital, duration, list } from "./words.js";
 
 const ENOUGH = 5; // messages at each transport
 const TIE = 1.1; // as fast as: within 10 %, or
@@ -85,7 +85,3 @@ function span(seconds) {
 
 /** A title inside a sentence: `short polling`, but `SSE`. */
 function name({ title }) { return title.includes(" ") ? title[0].toLowerCase() + title.slice(1) : title; }
-
-function capital(text) { return text[0].toUpperCase() + text.slice(1); }
-
-function list(words) { return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`; }

@@ -1,7 +1,7 @@
 // The wire: what was written on the socket, byte for byte, each part with what it says.
 import { html } from "htm/preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { duration, size } from "./ladder.js";
+import { duration, size } from "./words.js";
 
 const LISTED = 60;
 const TEXT_MAX = 600;
@@ -69,6 +69,6 @@ export function shown(bytes, { kind, text }) {
 
 const cut = text => (text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)} … (${text.length - TEXT_MAX} more)` : text);
 
-export const hex = bytes => Array.from(bytes, byte => byte.toString(16).padStart(2, "0")).join(" ");
+const hex = bytes => Array.from(bytes, byte => byte.toString(16).padStart(2, "0")).join(" ");
 
 export const bytesIn = arrow => arrow.pieces.reduce((sum, piece) => sum + piece.bytes.length, 0);

@@ -22,8 +22,12 @@ export function receive(url, { after }, tell) {
   return () => {
     clearTimeout(retry);
     socket.onclose = null;
-    // Closing one that is still connecting would be an error in the console; it closes as soon as it has.
-    if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
-    else socket.close();
+    close(socket);
   };
+}
+
+/** Closing one that is still connecting would be an error in the console; it closes as soon as it has. */
+export function close(socket) {
+  if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+  else socket.close();
 }

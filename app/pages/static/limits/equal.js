@@ -1,9 +1,8 @@
 // Two long polls with the same address at the same time: plain, and then with `no-store`.
 import { html } from "htm/preact";
-import { duration } from "../ladder.js";
+import { capital, duration } from "../words.js";
 import { ask, Row } from "./run.js";
 import { Rows } from "./rows.js";
-import { capital } from "./six.js";
 
 const HOLD_S = 4;
 const PUBLISH_AFTER_MS = 2000;

@@ -1,4 +1,5 @@
 // One run of an experiment: what was asked for and what became of it, and the promise that nothing stays open.
+import { close } from "../clients/websocket.js";
 
 /** Thrown at an experiment whose run has been ended. */
 class Ended extends Error {}
@@ -162,9 +163,7 @@ export function socket(run, row) {
   one.onclose = () => { row.end("lost"); run.changed(); };
   row.close = () => {
     row.end("closed");
-    // Closing one that is still connecting is an error in the console; so it closes when it has.
-    if (one.readyState === WebSocket.CONNECTING) one.onopen = () => one.close();
-    else one.close();
+    close(one);
   };
   run.atEnd(row.close);
   run.changed();

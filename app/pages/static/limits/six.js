@@ -1,6 +1,6 @@
 // Seven EventSources to one host, one after the other, and a fetch: over HTTP/1.1 the seventh waits, and so does the fetch.
 import { html } from "htm/preact";
-import { duration } from "../ladder.js";
+import { capital, duration, list } from "../words.js";
 import { ask, Row, stream } from "./run.js";
 import { Rows } from "./rows.js";
 
@@ -11,7 +11,6 @@ const BETWEEN_MS = 2000;
 const CLOCKS_MS = 100;
 
 export const count = number => ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"][number] ?? String(number);
-export const list = things => [things.slice(0, -1).join(", "), things.at(-1)].filter(Boolean).join(" and ");
 
 /** Open one stream after the other. */
 export async function fill(run, rows) {
@@ -92,8 +91,6 @@ export const six = {
 
   Picture: ({ run, now_ms }) => html`<${Rows} ...${run} now_ms=${now_ms} least_s=${10} caption="Seven EventSources and a fetch: what the browser says, and whether the server was asked" />`,
 };
-
-export const capital = text => text[0].toUpperCase() + text.slice(1);
 
 /** Why no limit was met, as far as the page can know. */
 export const because = protocol => (/^h[23]/.test(protocol)
