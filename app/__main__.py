@@ -8,9 +8,10 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from app.guard import LOCAL_NAMES
-from app.link import Link
+from app.link import Link, Upgrades
 from app.log import KEEP, MessageLog
 from app.record import Recorder
 from app.server import Server, create_app
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log = MessageLog(options.keep)
     recorder = Recorder() if options.record else None
     sessions = Sessions()
-    link = Link(options.delay_ms / 1000, sessions, *filter(None, [recorder]))
+    link = Link(options.delay_ms / 1000, sessions, *filter(None, [recorder]), upgrades=options.upgrades)
     names = (*LOCAL_NAMES, url_name(options.host), *options.allow_host)
     app = create_app(log, sessions, names, options.publish_hz)
     server = Server(app, (log, sessions), link, options.loop, options.http, options.ws)
@@ -87,6 +88,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=0.0,
         metavar="MS",
         help="emulated one-way network delay (default: none)",
+    )
+    parser.add_argument(
+        "--upgrades",
+        choices=get_args(Upgrades),
+        default="pass",
+        help="a network where WebSocket does not get through: refuse answers 400, cut cuts (default: %(default)s)",
     )
     parser.add_argument("--unix", type=Path, metavar="PATH", help="listen on a Unix socket too, which is not delayed")
     parser.add_argument("--record", type=Path, metavar="FILE", help="write all bytes of all connections at the end")

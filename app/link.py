@@ -13,9 +13,13 @@ The emulated network adds a one-way delay per direction, keeps the order, and ca
 TCP handshake can't be delayed from here, so the first bytes of a connection wait for one more round trip instead.
 There is no loss, no slow start and no queue: charts made with it say "emulated delay". A Unix socket is not delayed:
 what publishes for a measurement uses one, so that its own way in is not part of what is measured.
+
+And it can be a network where WebSocket does not get through, as behind some proxies and firewalls: a request to
+upgrade is answered with a 400, as by a proxy that does not know what it is, or the connection is cut.
 """
 
 import asyncio
+import re
 import socket
 import struct
 import sys
@@ -28,12 +32,20 @@ from typing import Any, Literal, Protocol
 Direction = Literal["up", "down"]
 """up: from the client to the server; down: from the server to the client."""
 
+Upgrades = Literal["pass", "refuse", "cut"]
+"""What becomes of a request to upgrade: it passes; it is answered with a 400; or its connection is cut."""
+
+# A browser's or a library's request head comes in one piece; one that does not gets through.
+UPGRADE = re.compile(rb"^[A-Z]+ [^\r\n]+ HTTP/1\.1\r\n(?:[^\r\n]+\r\n)*?upgrade: *websocket *\r\n", re.IGNORECASE)
+REFUSAL = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
 
 @dataclass(eq=False)
 class Connection:
     """What the tap knows of one connection. Times are `time.monotonic_ns()`; the port is 0 where there is none.
 
-    `closed` is called when it is lost; whoever wants to know sets it. `delay_s` is the link's own.
+    `closed` is called when it is lost; whoever wants to know sets it. `delay_s` is the link's own. `upgrades` can be
+    changed at any time, for requests that come then.
     """
 
     number: int
@@ -47,6 +59,7 @@ class Connection:
     upgraded: bool = False
     segments: Mapping[str, int] | None = None
     delay_s: float = 0.0
+    upgrades: Upgrades = "pass"
     lanes: Mapping[Direction, "Lane"] = field(default_factory=dict, repr=False)
     closed: Callable[[], object] = field(default=lambda: None, repr=False)
     cut: Callable[[], None] = field(default=lambda: None, repr=False)
@@ -73,10 +86,11 @@ class Observer(Protocol):
 
 
 class Link:
-    """All connections of one server. `delay_s` is one-way, in seconds, and holds for connections made from then on."""
+    """All connections of one server. `delay_s` is one-way, in seconds; it and `upgrades` hold for new connections."""
 
-    def __init__(self, delay_s: float = 0.0, *observers: Observer) -> None:
+    def __init__(self, delay_s: float = 0.0, *observers: Observer, upgrades: Upgrades = "pass") -> None:
         self.delay_s = delay_s
+        self.upgrades: Upgrades = upgrades
         self.observers = observers
         self.connections: dict[int, Connection] = {}
         self._made = 0
@@ -117,12 +131,15 @@ class Tap(asyncio.Protocol):
             peer, delay_s = ("", 0), 0.0
         # The round trip of the TCP handshake comes before anything that the client says.
         self.up, self.down = Lane(self.loop, delay_s, handshake_delays=2), Lane(self.loop, delay_s)
-        self.connection = Connection(self.link.number(), peer[1], time.monotonic_ns(), delay_s=delay_s)
+        self.connection = Connection(
+            self.link.number(), peer[1], time.monotonic_ns(), delay_s=delay_s, upgrades=self.link.upgrades
+        )
         self.connection.lanes = {"up": self.up, "down": self.down}
         self.connection.cut = transport.abort  # type: ignore[attr-defined]
         self.connection.tcp_info = lambda: tcp_info(sock)
         self.link.connections[self.connection.number] = self.connection
-        self.inner.connection_made(TappedWriter(self, transport))
+        self.writer = TappedWriter(self, transport)
+        self.inner.connection_made(self.writer)
 
     def data_received(self, data: bytes) -> None:
         now = time.monotonic_ns()
@@ -141,7 +158,14 @@ class Tap(asyncio.Protocol):
 
     def _deliver(self, data: bytes) -> None:
         self.delayed_bytes -= len(data)
-        self.inner.data_received(data)
+        upgrades = self.connection.upgrades
+        if upgrades == "pass" or self.connection.upgraded or not UPGRADE.match(data):
+            self.inner.data_received(data)
+        elif upgrades == "cut":
+            self.connection.cut()
+        else:
+            self.writer.write(REFUSAL)
+            self.writer.close()
 
     def eof_received(self) -> None:
         self.up.send(lambda: self.inner.eof_received())

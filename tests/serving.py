@@ -21,7 +21,7 @@ import pytest
 
 from app.__main__ import listen
 from app.guard import LOCAL_NAMES
-from app.link import Link, Observer
+from app.link import Link, Observer, Upgrades
 from app.log import MessageLog
 from app.server import Server, create_app
 from app.sessions import Sessions
@@ -84,6 +84,7 @@ async def serving(
     *,
     port: int = 0,
     delay_s: float = 0.0,
+    upgrades: Upgrades = "pass",
     observer: Observer | None = None,
     names: Collection[str] = LOCAL_NAMES,
     publish_hz: float = 0.0,
@@ -97,7 +98,7 @@ async def serving(
     """
     log = log or MessageLog()
     sessions = Sessions()
-    link = Link(delay_s, sessions, *filter(None, [observer]))
+    link = Link(delay_s, sessions, *filter(None, [observer]), upgrades=upgrades)
     listener = listen("127.0.0.1", port)
     server = Server(create_app(log, sessions, names, publish_hz), (log, sessions), link, http=http, ws=ws)
     running = asyncio.create_task(server.serve([listener]))

@@ -20,7 +20,7 @@ from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
 from app.__main__ import listen
-from app.link import Connection, Direction, Lane, Link, TappedWriter, tcp_info
+from app.link import REFUSAL, Connection, Direction, Lane, Link, TappedWriter, Upgrades, tcp_info
 from tests.clock import run_jumping
 from tests.serving import EVERY_WS, LIMIT_S, Running, Wire, eventually, serving
 
@@ -502,3 +502,26 @@ async def test_what_is_said_within_a_delay_is_bounded() -> None:
             while True:
                 await wire.send(frame)
         await eventually(lambda: not running.link.connections)
+
+
+@pytest.mark.parametrize("upgrades", ["refuse", "cut"])
+@pytest.mark.parametrize("delay_s", [0, 0.01], ids=["no delay", "delay"])
+async def test_a_network_can_keep_websocket_out_and_lets_all_else_through(upgrades: Upgrades, delay_s: float) -> None:
+    async with serving(upgrades=upgrades, delay_s=delay_s) as running:
+        async with Wire.to(running.port) as wire:
+            await wire.upgrade()
+            answer = await wire.rest()
+            assert answer == (REFUSAL if upgrades == "refuse" else b"")
+        async with Wire.to(running.port) as wire:
+            await wire.ask("/short-poll")
+            assert (await wire.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        running.link.upgrades = "pass"
+        async with Wire.to(running.port) as wire:
+            await wire.upgrade()
+            assert (await wire.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+
+
+async def test_what_only_speaks_of_upgrading_gets_through() -> None:
+    async with serving(upgrades="refuse") as running, Wire.to(running.port) as wire:
+        await wire.send(b"GET /short-poll HTTP/1.1\r\nHost: 127.0.0.1\r\nReferer: upgrade: websocket\r\n\r\n")
+        assert (await wire.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
