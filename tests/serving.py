@@ -20,6 +20,7 @@ from typing import Any, Literal, Self
 import pytest
 
 from app.__main__ import listen
+from app.chat import Chat
 from app.guard import LOCAL_NAMES
 from app.link import Link, Observer, Upgrades
 from app.log import MessageLog
@@ -97,10 +98,10 @@ async def serving(
     a fifth of a second, that uvicorn makes for the clients' sake.
     """
     log = log or MessageLog()
-    sessions = Sessions()
-    link = Link(delay_s, sessions, *filter(None, [observer]), upgrades=upgrades)
+    sessions, chat = Sessions(), Chat(log)
+    link = Link(delay_s, sessions, chat, *filter(None, [observer]), upgrades=upgrades)
     listener = listen("127.0.0.1", port)
-    server = Server(create_app(log, sessions, names, publish_hz), (log, sessions), link, http=http, ws=ws)
+    server = Server(create_app(log, sessions, chat, names, publish_hz), (log, sessions), link, http=http, ws=ws)
     running = asyncio.create_task(server.serve([listener]))
     await eventually(lambda: server.started or running.done())
     try:
