@@ -17,7 +17,7 @@ import { capital, duration, size } from "./words.js";
 const FRAMES_HZ = 30;
 const SHOWN_HZ = 8; // figures and marks
 const SAID_HZ = 1; // the sentence, which somebody may be reading
-const TRANSPORTS = Object.keys(CLIENTS);
+const TRANSPORTS = Object.keys(CLIENTS).filter(transport => transport !== "socket_io");
 const motion = matchMedia("(prefers-reduced-motion: reduce)");
 
 const KNOWN = { ...known({ interval: 2, hold: 25, rate: 1, delay: 200 }), session: SESSION, stopped: STOPPED };

@@ -124,7 +124,7 @@ export function join({ transports, values, on, behind_ms = 0 }) {
     stops[transport]?.();
     let over = false;
     const unlessOver = action => value => { if (!over) action(value); };
-    const stop = CLIENTS[transport].receive(`/s/${session}/${page}`, { after: after[transport], interval_s: values.interval, hold_s: values.hold }, {
+    const { stop } = CLIENTS[transport].receive(`/s/${session}/${page}`, { after: after[transport], interval_s: values.interval, hold_s: values.hold }, {
       connected: unlessOver(() => { clients[transport].value = { there: true, why: "" }; }),
       lost: unlessOver(problem => { clients[transport].value = { there: false, why: problem.message }; }),
       missed: unlessOver(({ reason, cursor }) => {
