@@ -144,5 +144,5 @@ def test_a_name_may_be_any_that_can_be_seen(name: str) -> None:
     "name", ["", " ", "\u3000", "a" * 41, "A\nda", "A\tda", "\x00", "A\x85da", "\u2028", "\ud83d", None, 7, ["Ada"]]
 )
 def test_any_other_name_is_refused(name: object) -> None:
-    with pytest.raises(BadInput, match="^this name is not accepted: give 1 to 40 characters"):
+    with pytest.raises(BadInput, match=r"^this name is not accepted: give 1 to 40 characters"):
         read_publication(json.dumps({"text": "a", "name": name}))

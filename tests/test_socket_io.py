@@ -109,7 +109,7 @@ async def test_the_official_client_is_told_everything_in_order(way: str, node_mo
         await eventually(lambda: not running.link.connections)
         async with official(node_modules, running, way, "0") as client:
             assert await client.messages(101) == written(old, *published)
-        async with official(node_modules, running, way, query={"after": "0"}) as client:
+        async with official(node_modules, running, way, query={"after": "0"}, auth={}) as client:
             assert await client.messages(1) == written(old)
 
 
@@ -156,6 +156,7 @@ async def test_it_publishes_and_everybody_hears_of_it(way: str, node_modules: Pa
             (["publish", "hello"], 'send {"text": "..."}: a JSON object with one string in it'),
             (["publish", {"text": ""}], "the text has 0 bytes: 1 to 16384 are accepted"),
             (["publish", {"text": "a" * (TEXT_MAX_BYTES + 1)}], "1 to 16384 are accepted"),
+            (["publish", {"text": "a", "name": ""}], "this name is not accepted: give 1 to 40 characters"),
             (["publish"], 'emit "publish" with {"text": "..."}'),
             (["publish", {"text": "a"}, 7], 'emit "publish" with {"text": "..."}'),
             (["shout", {"text": "a"}], 'emit "publish" with {"text": "..."}'),
@@ -172,7 +173,7 @@ async def test_what_it_may_not_ask_is_refused_with_what_is_accepted(way: str, no
             ("", {"auth": {"afer": "0"}}, 'give {"after": CURSOR}, or none'),
             ("", {"auth": {"after": 7}}, 'give {"after": CURSOR}, or none'),
             ("", {"query": {"afer": "0"}}, "unknown parameter 'afer': accepted here is after"),
-            ("", {"query": {"after": "7"}}, "'7' is no cursor"),
+            ("", {"query": {"after": "7"}, "auth": {}}, "'7' is no cursor"),
         ):
             async with official(node_modules, running, way, after, **more) as client:
                 assert why in await client.until("connect_error")

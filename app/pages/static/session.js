@@ -13,7 +13,8 @@ import { sequence, size } from "./words.js";
 export const SETTINGS = ["rate", "delay", "interval", "hold"];
 
 const RESTARTS = { interval: ["short_poll"], hold: ["long_poll"] }; // settings that are the client's, not the session's
-const MISSED = {
+/** What `missed` means, by its reason. */
+export const MISSED = {
   restarted: "a new log has begun: what was in the old one is gone",
   expired: "some messages were missed: they are no longer kept",
   ahead: "the server doesn't know our place any more",
