@@ -4,7 +4,7 @@ A person's page reaches the log's transports under a path of its own, `/chat/PER
 knows who is there: a person is present while one of their requests is open, and `GRACE_S` longer, because a short
 poller pauses, and a hidden tab's timers sleep. Who joins, leaves or changes is told to all by a notice: a message of
 the server in the log itself, so that every transport brings it, in its place. It lists everybody who is present, so
-the last notice is always the whole truth, whatever was missed before.
+the last notice is the whole truth, and nobody has to add up.
 
 PERSON is a random name that the page keeps to itself. Who is not present is refused under it, and has to join first:
 
@@ -17,8 +17,10 @@ Nobody checks a name: people are told so.
 """
 
 import asyncio
+import contextlib
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -67,6 +69,51 @@ class Chat:
         self._owners = WeakKeyDictionary[Connection, str | None]()
         self._away = set[str]()
 
+    def join(self, key: str, name: str, transport: str) -> Cursor:
+        """Let somebody in, or change their name or transport; where to read from. Raises HTTPException: full."""
+        title = PALETTE[transport]["title"]
+        person = self._people.get(key)
+        if not person:
+            if len(self._people) >= PEOPLE_MAX:
+                raise HTTPException(503, f"{PEOPLE_MAX} people are here, and there can't be more: try again later")
+            person = self._people[key] = Person(key, name, transport)
+            self._leave_later(person)
+            self._notice(f"{name} has joined over {title}")
+        if person.name != name:
+            before, person.name = person.name, name
+            self._notice(f"{before} is now called {name}")
+        if person.transport != transport:
+            person.transport = transport
+            self._notice(f"{name} has changed to {title}")
+        return Cursor(self._log.epoch, max(self._log.oldest.seq, self._log.newest.seq - HISTORY))
+
+    def leave(self, key: str) -> None:
+        """Say goodbye for somebody; nothing happens if they are not here."""
+        if (person := self._people.pop(key, None)) and not self._log.closed:
+            self._notice(f"{person.name} has left")
+
+    @contextlib.contextmanager
+    def open_request(self, person: Person) -> Iterator[None]:
+        """While somebody has a request open they are present, and `GRACE_S` longer."""
+        if person.leaving:
+            person.leaving.cancel()
+        person.open_requests += 1
+        try:
+            yield
+        finally:
+            person.open_requests -= 1
+            if not person.open_requests:
+                self._leave_later(person)
+
+    def cut(self, key: str) -> None:
+        """Cut somebody's connections, and each that they open within `AWAY_S`."""
+        if key in self._people and key not in self._away:
+            self._away.add(key)
+            asyncio.get_running_loop().call_later(AWAY_S, self._away.discard, key)
+            for connection, owner in list(self._owners.items()):
+                if owner == key:
+                    connection.cut()
+
     def routes(self) -> list[BaseRoute]:
         return [
             Route("/chat/join", self._join, methods=["POST"]),
@@ -77,7 +124,7 @@ class Chat:
         ]
 
     def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
-        """A request's path tells whose the connection is from now on; a person who is away gets none through."""
+        """A request's path tells whose the connection is from now on; who is away gets none through."""
         if direction == "up" and not connection.upgraded and (request := REQUEST.match(data)):
             owner = self._owners[connection] = request[1].decode() if request[1] else None
             if owner in self._away:
@@ -85,67 +132,35 @@ class Chat:
 
     async def _join(self, request: Request) -> Response:
         fields = await asked(request, "person", "name", "transport")
-        key, name, transport = checked_name(fields, "person"), check_name(fields["name"]), fields["transport"]
-        if transport not in transports.TRANSPORTS:
+        if fields["transport"] not in transports.TRANSPORTS:
             raise BadInput(f"there is no such transport: {', '.join(transports.TRANSPORTS)}")
-        person, title = self._people.get(key), PALETTE[transport]["title"]
-        if not person:
-            if len(self._people) >= PEOPLE_MAX:
-                raise HTTPException(503, f"{PEOPLE_MAX} people are here, and there can't be more: try again later")
-            self._people[key] = person = Person(key, name, transport)
-            self._leave_later(person)
-            self._notice(f"{name} has joined over {title}")
-        before, person.name, person.transport = (person.name, person.transport), name, transport
-        if before[0] != name:
-            self._notice(f"{before[0]} is now called {name}")
-        if before[1] != transport:
-            self._notice(f"{name} has changed to {title}")
-        after = Cursor(self._log.epoch, max(self._log.oldest.seq, self._log.newest.seq - HISTORY))
+        after = self.join(checked_name(fields, "person"), check_name(fields["name"]), fields["transport"])
         return JSONResponse({"after": str(after), "server_ms": time.monotonic_ns() / 1e6})
 
     async def _leave(self, request: Request) -> Response:
-        fields = await asked(request, "person")
-        if person := self._people.get(checked_name(fields, "person")):
-            self._leaves(person)
+        self.leave(checked_name(await asked(request, "person"), "person"))
         return Response(status_code=204)
 
     async def _cut(self, request: Request) -> Response:
-        """Cut a person's connections, and each that they open within `AWAY_S`; this one is none of theirs."""
-        key = checked_name(await asked(request, "person"), "person")
-        if key in self._people and key not in self._away:
-            self._away.add(key)
-            asyncio.get_running_loop().call_later(AWAY_S, self._away.discard, key)
-            for connection, owner in list(self._owners.items()):
-                if owner == key:
-                    connection.cut()
+        self.cut(checked_name(await asked(request, "person"), "person"))
         return Response(status_code=204)
 
     async def _clock(self, _: Request) -> Response:
         return JSONResponse({"server_ms": time.monotonic_ns() / 1e6}, headers={"cache-control": "no-store"})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as everywhere, and know that this person is there."""
-        person = self._people.get(scope["path_params"]["person"])
-        if not person:
+        if person := self._people.get(scope["path_params"]["person"]):
+            with self.open_request(person):
+                await self._router(scope, receive, send)
+        else:
             await JSONResponse({"error": "you are not in the chat: join it first"}, 404)(scope, receive, send)
-            return
-        if person.leaving:
-            person.leaving.cancel()
-        person.open_requests += 1
-        try:
-            await self._router(scope, receive, send)
-        finally:
-            person.open_requests -= 1
-            if not person.open_requests:
-                self._leave_later(person)
 
     def _leave_later(self, person: Person) -> None:
-        person.leaving = asyncio.get_running_loop().call_later(GRACE_S, self._leaves, person)
+        def leave() -> None:
+            if self._people.get(person.key) is person:  # and not gone since, and perhaps back
+                self.leave(person.key)
 
-    def _leaves(self, person: Person) -> None:
-        if self._people.get(person.key) is person and not self._log.closed:
-            del self._people[person.key]
-            self._notice(f"{person.name} has left")
+        person.leaving = asyncio.get_running_loop().call_later(GRACE_S, leave)
 
     def _notice(self, what: str) -> None:
         people = tuple((person.name, person.transport) for person in self._people.values())

@@ -69,6 +69,7 @@ class Running:
     link: Link
     server: Server
     sessions: Sessions
+    chat: Chat
 
     @property
     def host(self) -> str:
@@ -105,7 +106,7 @@ async def serving(
     running = asyncio.create_task(server.serve([listener]))
     await eventually(lambda: server.started or running.done())
     try:
-        yield Running(listener.getsockname()[1], log, link, server, sessions)
+        yield Running(listener.getsockname()[1], log, link, server, sessions, chat)
     finally:
         if not server.should_exit:
             running.cancel()
@@ -200,6 +201,8 @@ class Wire:
     async def answer(self) -> tuple[int, bytes]:
         """The status and the body of an answer that says how long it is, in all or in chunks."""
         head = await self.until(b"\r\n\r\n")
+        if head.split()[1] == b"204":
+            return 204, b""
         if b"\r\ntransfer-encoding: chunked" in head.lower():
             body = b""
             while chunk := int(await self.until(b"\r\n"), 16):

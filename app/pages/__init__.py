@@ -114,7 +114,7 @@ async def code(request: Request) -> Response:
 
 
 async def socket_io_library(_: Request) -> Response:
-    """Socket.IO's client as a plain script, where Node's server has it too: a page made for that one works with this."""
+    """Socket.IO's client as a plain script, where Node's server has it too: pages made for that work here."""
     file = FOLDER / "static/vendored/socket.io-client/dist/socket.io.min.js"
     return FileResponse(file, headers={"cache-control": "no-cache", "cross-origin-resource-policy": "same-origin"})
 
