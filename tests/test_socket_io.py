@@ -13,13 +13,16 @@ from typing import Any
 
 import pytest
 from engineio.packet import Packet
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
+from starlette.responses import FileResponse
+from starlette.routing import Route
 from websockets.asyncio.client import connect
 
 from app import engine_io, sessions
 from app.log import MessageLog
 from app.message import TEXT_MAX_BYTES, Message
 from clients.socket_io import receive
+from tests.browsing import browsing
 from tests.node import modules
 from tests.reading import Json
 from tests.serving import LIMIT_S, Running, Wire, ask, eventually, serving, tasks
@@ -199,6 +202,49 @@ async def test_the_official_client_works_in_a_browser(node_modules: Path, chromi
                 )
                 assert answer["text"] == "from a browser"
         await page.close()
+
+
+# The note's own events, `to-server` and `to-client`, for a client that brings no auth: io()
+
+
+@every_way
+async def test_a_bare_client_speaks_and_hears_plain_texts(way: str, node_modules: Path) -> None:
+    async with serving() as running, contextlib.AsyncExitStack() as stack:
+        bare = await stack.enter_async_context(official(node_modules, running, way, auth=None))
+        ours = await stack.enter_async_context(official(node_modules, running, way))
+        for client in (bare, ours):
+            await client.until("cursor")
+        message = await bare.emit("to-server", "广播 <b>")
+        assert message["text"] == "广播 <b>"
+        running.log.publish("hello", "Ada")
+        for text in ("广播 <b>", "Ada: hello"):
+            assert await bare.until("to-client") == text
+        assert [one["text"] for one in await ours.messages(2)] == ["广播 <b>", "hello"]
+        assert [one["message"]["text"] for one in bare.told if "message" in one] == ["广播 <b>", "hello"]
+        for what in (["to-server"], ["to-server", {"text": "a"}], ["to-server", ""], ["to-server", "a", "b"]):
+            assert (await bare.emit(*what))["error"]
+        assert running.log.newest.seq == 2
+        assert not any("to-client" in one for one in ours.told)
+
+
+async def test_the_notes_page_works_when_it_is_served_from_here(chromium: Browser) -> None:
+    note = FileResponse(Path(__file__).with_name("note.html"))
+    lost = ("favicon.ico", "WebSocket is closed before", "ERR_")
+    async with serving() as running, contextlib.AsyncExitStack() as stack:
+        running.server.config.app.router.routes.append(Route("/note.html", lambda _: note))  # type: ignore[union-attr]
+        pages = [
+            await stack.enter_async_context(browsing(chromium, running, path="/note.html", expected=lost))
+            for _ in range(2)
+        ]
+        for page in pages:
+            await expect(page.locator("#log li")).to_have_text(["连接成功"])
+        await pages[0].fill("#text", "<b>大家好</b>")
+        await pages[0].click("#send")
+        for page in pages:
+            await expect(page.locator("#log li")).to_have_text(["连接成功", "<b>大家好</b>"])
+        running.link.cut()
+        for page in pages:
+            await expect(page.locator("#log li")).to_have_text(["连接成功", "<b>大家好</b>", "断开连接", "连接成功"])
 
 
 async def test_many_hear_the_same() -> None:
