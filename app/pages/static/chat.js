@@ -46,6 +46,11 @@ function choose(chosen) {
   if (line.value.transport) enter();
 }
 
+function goodbye() {
+  sessionStorage.removeItem("name");
+  leave();
+}
+
 addEventListener("pagehide", leave);
 addEventListener("pageshow", ({ persisted }) => { if (persisted) location.reload(); }); // back from the browser's cache
 if (name.value) enter();
@@ -69,7 +74,7 @@ function You() {
       <label for="name">Your name</label>
       <p class="row">
         <input id="name" value=${name} maxlength="40" autocomplete="off" aria-describedby="name-says" onInput=${event => { name.value = event.target.value; }} onBlur=${rename} />
-        ${inside() ? html`<button type="button" id="leave" onClick=${leave}>Leave</button>` : html`<button id="join">Join</button>`}
+        ${inside() ? html`<button key="leave" type="button" onClick=${goodbye}>Leave</button>` : html`<button key="join">Join</button>`}
       </p>
       <p class="hint" id="name-says">Nobody checks names: anybody can take any.</p>
       <fieldset>

@@ -18,8 +18,9 @@ const PROBE_EVERY_MS = 5000;
  *
  *   line    { state: "outside" | "coming" | "there" | "lost", name, transport, why }
  *   people  [[name, transport]], who is present, as the last notice says
- *   shown   [{ cursor, name, text, people (a notice), over: the transport that brought it, live: not of before we came,
- *           took_ms: since it was published (NaN: not known), own_ms: since Enter was pressed (null: not ours) }];
+ *   shown   [{ cursor, name, text, people (a notice), over: the transport that brought it, heard_ms: when, by our clock,
+ *           live: not of before we came, took_ms: since it was published (NaN: not known, or not live),
+ *           own_ms: since Enter was pressed (null: not ours) }];
  *           or { cursor, gap }, where messages are missing, and why
  *   outbox  [{ key, name, text, pressed_ms, state: "waiting" | "sent" | "failed", why }]
  */
@@ -45,10 +46,11 @@ export function room() {
   /** Join, or change one's name or transport: nothing is missed in between. Rejects with the server's words. */
   async function join(name, transport) {
     const { after, server_ms } = await ask("join", { name, transport });
-    const changes = transport !== line.value.transport;
+    const before = line.value.transport;
     now({ name, transport });
-    if (cursor === null) { cursor = after; came_ms = server_ms; }
-    if (changes || !client) start(transport);
+    cursor ??= after;
+    if (!before) came_ms = server_ms;
+    if (transport !== before) start(transport);
   }
 
   function start(transport) {
@@ -88,12 +90,14 @@ export function room() {
     if (message.people) people.value = message.people;
     const own = outbox.value.find(({ name, text }) => name === message.name && text === message.text);
     if (own) drop(own);
-    const live = message.published_ms > came_ms;
-    show({
-      ...message, over, live,
-      took_ms: live && clock.known ? Math.max(0, clock.now() - message.published_ms) : NaN,
-      own_ms: own ? performance.now() - own.pressed_ms : null,
-    });
+    const heard_ms = performance.now();
+    show(timed({ ...message, over, heard_ms, live: message.published_ms > came_ms, took_ms: NaN, own_ms: own ? heard_ms - own.pressed_ms : null }));
+  }
+
+  /** What was heard, with how long it took; or as it was, as long as the server's clock is not known. */
+  function timed(one) {
+    if (!one.live || !Number.isNaN(one.took_ms) || !clock.known) return one;
+    return { ...one, took_ms: Math.max(0, clock.now() - (performance.now() - one.heard_ms) - one.published_ms) };
   }
 
   function say(text) {
@@ -118,7 +122,6 @@ export function room() {
 
   function leave() {
     client?.stop();
-    client = null;
     if (line.value.transport) navigator.sendBeacon("/chat/leave", JSON.stringify({ person })); // also from a page that is going
     now({ state: "outside", transport: "" });
   }
@@ -131,6 +134,7 @@ export function room() {
       if (!answer) return;
       clock.learn(sent_ms, answer.server_ms, performance.now());
     } while (!clock.known);
+    shown.value = shown.value.map(timed);
   }
   probe();
   setInterval(probe, PROBE_EVERY_MS);
