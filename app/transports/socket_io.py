@@ -39,9 +39,7 @@ def routes(log: MessageLog) -> list[BaseRoute]:
             cursor = log.place(place(QueryParams(environ["QUERY_STRING"]), auth))
         except BadInput as problem:
             raise exceptions.ConnectionRefusedError(str(problem)) from None
-        pushing[sid] = asyncio.create_task(
-            push(log, cursor, sio, sid, auth is None)
-        )  # begins when it has been answered
+        pushing[sid] = asyncio.create_task(push(log, cursor, sio, sid, auth is None))  # begins after the answer
 
     def said(event: str, _: str, *what: object) -> object:
         try:
