@@ -138,7 +138,7 @@ function Notices() {
       ${lost ? html`<p class="notice">The server can't be reached. ${server.value.why} This page tries again every second.</p>`
         : NEEDS_UPGRADE && values.upgrades !== "pass" ? html`<${Blocked} />`
         : off && model.since_ms > 0 ? html`<p class="notice">Not receiving: ${client.value.why || "connecting"}. It tries again by itself.</p>`
-        : values.session && html`<p>Shared as “${session}”: its messages, their rate and the delay are everybody's.</p>`}
+        : values.session && html`<p>Shared as “${session}”: its messages, their rate and the network are everybody's.</p>`}
     </div>`;
 }
 
