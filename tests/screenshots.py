@@ -46,7 +46,7 @@ async def talk(page: Page, running: Running) -> None:
         ("Edsger", "websocket"),
         ("李雷", "socket_io"),
     ):
-        running.chat.join(name.lower(), name, transport)
+        running.chat.join(name, name, transport)
     await page.fill("#name", "Grace")
     await page.keyboard.press("Enter")
     await page.wait_for_selector("[data-state=there]")
