@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from app import chat
+from app.link import Upgrades
 from tests.browsing import axe, browsing
 from tests.serving import LIMIT_S, TRANSPORTS, Running, ask, eventually, serving
 
@@ -116,7 +117,7 @@ async def test_a_cut_connection_shows_comes_back_and_has_missed_nothing(
         for i in range(2):
             monkeypatch.setattr(chat, "AWAY_S", 1_000)
             await ada.get_by_role("button", name="Cut my connection").click()
-            await expect(ada.locator(".line")).to_contain_text("The connection is lost")
+            await expect(ada.locator(".line")).to_contain_text("No connection over")
             await speak(bob, f"can you hear me? {i}")
             await shows(bob, ["Bob", f"can you hear me? {i}"])
             await speak(ada, f"one moment {i}")
@@ -142,6 +143,26 @@ async def test_a_cut_connection_shows_comes_back_and_has_missed_nothing(
         assert running.log.newest.seq == 8
 
 
+@pytest.mark.parametrize("upgrades", ["refuse", "cut"])
+async def test_where_websocket_does_not_get_through_the_others_do(upgrades: Upgrades, chromium: Browser) -> None:
+    async with serving(upgrades=upgrades) as running, contextlib.AsyncExitStack() as stack:
+        pages = [
+            await stack.enter_async_context(visiting(chromium, running, name, transport))
+            for name, transport in (("Ada", "long_poll"), ("Bob", "socket_io"))
+        ]
+        for page in pages:
+            await speak(page, "hello")
+        for page in pages:
+            await shows(page, ["Ada", "hello"], ["Bob", "hello"])
+            await expect(page.locator(".took b", has_text="–")).to_have_count(0)  # the clock does not need it
+        await pages[0].get_by_role("radio", name="WebSocket").check()
+        await expect(pages[0].locator(".line")).to_contain_text("No connection over WebSocket.")
+        await speak(pages[0], "can you hear me?")
+        await expect(pages[0].locator(".unsaid .took")).to_have_text("waits for the connection")
+        await pages[0].get_by_role("radio", name="SSE").check()
+        await shows(pages[1], ["Ada has changed to SSE: 2 present"], ["Ada", "can you hear me?"])
+
+
 @every_transport
 async def test_a_server_that_has_started_anew_is_joined_again(transport: str, chromium: Browser) -> None:
     async with serving() as running:
@@ -150,7 +171,7 @@ async def test_a_server_that_has_started_anew_is_joined_again(transport: str, ch
         page = await visit.__aenter__()
         await speak(page, "in the old log")
         await shows(page, ["Ada", "in the old log"])
-    await expect(page.locator(".line")).to_contain_text("The connection is lost")
+    await expect(page.locator(".line")).to_contain_text("No connection over")
     await speak(page, "while there was no server")
     async with serving(port=port) as running:
         await expect(page.locator(".gap")).to_have_text("a new log has begun: what was in the old one is gone")

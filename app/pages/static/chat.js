@@ -24,6 +24,8 @@ const problem = signal(problems.join(". "));
 const transport = signal(values.transport), name = signal(sessionStorage.getItem("name") ?? "");
 const { line, people, shown, outbox, join, leave, say, drop, again, cut } = room();
 
+const inside = () => line.value.transport !== "";
+
 /** Join, or change, with what the form says. */
 async function enter() {
   const wanted = name.value.trim();
@@ -35,15 +37,19 @@ async function enter() {
       sessionStorage.setItem("name", wanted); // for this tab, when it is loaded again
     } catch (refusal) {
       problem.value = refusal.message;
-      if (line.value.transport) transport.value = line.value.transport;
+      if (inside()) remember(line.value.transport);
     }
   }
 }
 
 function choose(chosen) {
+  remember(chosen);
+  if (inside()) enter();
+}
+
+function remember(chosen) {
   transport.value = values.transport = chosen;
   history.replaceState(null, "", address(KNOWN, values));
-  if (line.value.transport) enter();
 }
 
 function goodbye() {
@@ -64,8 +70,6 @@ function Page() {
 }
 
 const Icon = ({ of }) => html`<svg class="mark-icon" viewBox="-10 -10 20 20" data-transport=${of} aria-hidden="true"><path d=${shape(of)} /></svg>`;
-const inside = () => line.value.transport !== "";
-
 function You() {
   const submit = event => { event.preventDefault(); enter(); };
   const rename = () => { if (inside() && name.value.trim() !== line.value.name) enter(); };
@@ -178,7 +182,7 @@ function Speak() {
 function status() {
   const { state, transport: over, why } = line.value;
   if (state === "outside") return "You are not in the chat.";
-  if (state === "lost") return `The connection is lost (${why}). It is tried again; what you write waits.`;
+  if (state === "lost") return `No connection over ${PALETTE[over].title}${why && ` (${why})`}. It is tried again, and what you write waits.`;
   return state === "there" ? `Connected over ${PALETTE[over].title}.` : `Connecting over ${PALETTE[over].title} …`;
 }
 

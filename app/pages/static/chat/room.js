@@ -16,7 +16,7 @@ const PROBE_EVERY_MS = 5000;
 /**
  * The room, from outside at first. Its signals:
  *
- *   line    { state: "outside" | "coming" | "there" | "lost", name, transport, why }
+ *   line    { state: "outside" | "coming" | "there" | "lost", name, transport ("" outside), why: the server does not take us }
  *   people  [[name, transport]], who is present, as the last notice says
  *   shown   [{ cursor, name, text, people (a notice), over: the transport that brought it, heard_ms: when, by our clock,
  *           live: not of before we came, took_ms: since it was published (NaN: not known, or not live),
@@ -29,7 +29,7 @@ export function room() {
   const clock = new Clock();
   const line = signal({ state: "outside", name: "", transport: "", why: "" });
   const people = signal([]), shown = signal([]), outbox = signal([]);
-  let client = null, cursor = null, came_ms = 0;
+  let client = null, cursor = null, came_ms = 0, visits = 0;
 
   const now = changes => { line.value = { ...line.value, ...changes }; };
   const show = one => { shown.value = [...shown.value, one].slice(-SHOWN); };
@@ -45,7 +45,9 @@ export function room() {
 
   /** Join, or change one's name or transport: nothing is missed in between. Rejects with the server's words. */
   async function join(name, transport) {
+    const visit = visits;
     const { after, server_ms } = await ask("join", { name, transport });
+    if (visit !== visits) return; // we have left meanwhile
     const before = line.value.transport;
     now({ name, transport });
     cursor ??= after;
@@ -67,8 +69,8 @@ export function room() {
     now({ state: "coming", why: "" });
   }
 
-  function lost(problem) {
-    now({ state: "lost", why: problem.message });
+  function lost() {
+    now({ state: "lost" });
     for (const one of outbox.value) if (one.state === "sent") change(one, { state: "failed", why: "the connection was lost just then" });
     comeBack();
   }
@@ -76,7 +78,8 @@ export function room() {
   /** A server that has started anew, or that took us for gone, does not know us any more; it does not mind being told twice. */
   function comeBack() {
     const { name, transport } = line.value;
-    ask("join", { name, transport }).catch(() => {}); // the client tries again, and so this is tried again too
+    // The client tries again, and so this is tried again too.
+    ask("join", { name, transport }).then(() => "", problem => problem.message).then(why => now({ why }));
   }
 
   function missed({ reason, cursor: there }) {
@@ -121,9 +124,10 @@ export function room() {
   }
 
   function leave() {
+    visits++;
     client?.stop();
     if (line.value.transport) navigator.sendBeacon("/chat/leave", JSON.stringify({ person })); // also from a page that is going
-    now({ state: "outside", transport: "" });
+    now({ state: "outside", transport: "", why: "" });
   }
 
   /** What time it is at the server, by plain requests: they work wherever the page does. */
