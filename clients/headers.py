@@ -1,14 +1,18 @@
 """What clients say about themselves in a request's head, for the `raw` client to say it too.
 
-LIBRARY is, to the byte, what httpx and websockets send; BROWSER is what Chromium 156 on Linux sends to a page's own
-server, read from its socket, without cookies. Both are checked by tests against the real ones. A cookie adds its own
-length and 10 bytes (`Cookie: ` and the line's end) to every request.
+`library` is, to the byte, what httpx, websockets and (for Socket.IO) aiohttp send; `browser` is what Chromium 156 on
+Linux sends to a page's own server, read from its socket, without cookies. Both are checked by tests against the real
+ones. A cookie adds its own length and 10 bytes (`Cookie: ` and the line's end) to every request.
+
+Socket.IO makes three kinds of request, which are named like transports here: `socket_io_get` and `socket_io_post`,
+whose body's length is left to be filled in (`%d`), and `socket_io_websocket`.
 """
 
 import base64
 import os
 import sys
 
+import aiohttp
 import httpx
 from websockets.version import version as websockets_version
 
@@ -18,13 +22,26 @@ _BRANDS = 'sec-ch-ua: "Not:A-Brand";v="8", "Chromium";v="156"\r\nsec-ch-ua-mobil
 _LANGUAGE = "Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\n"
 
 
+_PYTHON = f"Python/{sys.version_info[0]}.{sys.version_info[1]}"
+_AIOHTTP = f"Accept: */*\r\nAccept-Encoding: gzip, deflate\r\nUser-Agent: {_PYTHON} aiohttp/{aiohttp.__version__}\r\n"
+
+
 def library(transport: str, host: str) -> str:
-    """The header lines of httpx (of websockets for `websocket`), each with its line end; `host` is HOST:PORT."""
+    """The header lines of httpx, websockets or aiohttp, each with its line end; `host` is HOST:PORT."""
+    if transport == "socket_io_get":
+        return f"Host: {host}\r\n{_AIOHTTP}"
+    if transport == "socket_io_post":
+        return f"Host: {host}\r\nContent-Type: text/plain\r\n{_AIOHTTP}Content-Length: %d\r\n"
+    if transport == "socket_io_websocket":
+        return (
+            f"Host: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Key: {_key()}\r\n{_AIOHTTP}"
+        )
     if transport == "websocket":
         return (
             f"Host: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {_key()}\r\n"
             "Sec-WebSocket-Version: 13\r\n"
-            f"User-Agent: Python/{sys.version_info[0]}.{sys.version_info[1]} websockets/{websockets_version}\r\n"
+            f"User-Agent: {_PYTHON} websockets/{websockets_version}\r\n"
         )
     if transport == "sse":
         accept_encoding, rest = _HTTPX.split("\r\n", 1)
@@ -33,8 +50,8 @@ def library(transport: str, host: str) -> str:
 
 
 def browser(transport: str, host: str) -> str:
-    """The header lines of Chromium's fetch, EventSource or WebSocket on a page of the same server."""
-    if transport == "websocket":
+    """The header lines of Chromium's fetch, EventSource, WebSocket or XMLHttpRequest on a page of the same server."""
+    if transport in ("websocket", "socket_io_websocket"):
         return (
             f"Host: {host}\r\nConnection: Upgrade\r\nPragma: no-cache\r\nCache-Control: no-cache\r\n"
             f"User-Agent: {_CHROME}\r\nUpgrade: websocket\r\nOrigin: http://{host}\r\n"
@@ -44,6 +61,14 @@ def browser(transport: str, host: str) -> str:
     platform = f'sec-ch-ua-platform: "Linux"\r\nUser-Agent: {_CHROME}\r\n'
     if transport == "sse":
         middle = f"Pragma: no-cache\r\nCache-Control: no-cache\r\n{platform}Accept: text/event-stream\r\n{_BRANDS}"
+    elif transport == "socket_io_get":
+        middle = f"{platform}Accept: */*\r\n{_BRANDS}"
+    elif transport == "socket_io_post":
+        brands, mobile = _BRANDS.split("\r\n", 1)
+        middle = (
+            f"Content-Length: %d\r\n{platform}Accept: */*\r\n{brands}\r\n"
+            f"Content-type: text/plain;charset=UTF-8\r\n{mobile}Origin: http://{host}\r\n"
+        )
     else:
         middle = f"{platform}{_BRANDS}Accept: */*\r\n"
     return (

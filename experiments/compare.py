@@ -94,7 +94,8 @@ def line(run: Run, result: dict[str, Any] | None = None) -> str:
     pause = f", every {c.pause_s:g} s" if c.pause_s else ""
     readers = f"{c.clients} {c.client} reader{'s' * (c.clients != 1)}" if c.clients else "publisher alone"
     headers = ", browser's headers" if c.headers == "browser" else ""
-    words = f"{c.transport}{pause}, {c.rate_hz:g} messages/s, {c.one_way_delay_ms:g} ms each way, {readers}{headers}"
+    refused = {"pass": "", "refuse": ", upgrades refused", "cut": ", upgrades cut"}[c.upgrades]
+    words = f"{c.way}{pause}, {c.rate_hz:g} messages/s, {c.one_way_delay_ms:g} ms each way, {readers}{headers}{refused}"
     if result is None or not c.clients:
         return words
     return f"{words}: {result['metrics']['deliveries']} deliveries, {result['metrics']['missing']} missing"
@@ -113,7 +114,7 @@ def overview(summary: pd.DataFrame) -> Lines:
             lines.add_section()
         lines.add_row(
             before,
-            row["transport"],
+            row["way"],
             f"{row['pause_s']:g} s" if row["pause_s"] else "",
             f"{row['rate_hz']:g}/s",
             f"{row['one_way_delay_ms']:g} ms",

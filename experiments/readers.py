@@ -23,12 +23,18 @@ from experiments.design import Condition, Run, phases
 LAST = "that was all"
 """How the message begins after which a reader has seen everything; it is as long as any other."""
 
+RETRY_S = 1.0
+
 
 @dataclass
 class Received:
-    """What the readers bring home; `messages` are (client, sequence number, received_ns)."""
+    """What the readers bring home; `messages` are (client, sequence number, received_ns).
+
+    `first_ms` is how long each took from nothing to its first message, which was there already.
+    """
 
     messages: list[tuple[int, int, int]] = field(default_factory=list)
+    first_ms: dict[int, float] = field(default_factory=dict)
     missed: int = 0
     ports: dict[int, list[int]] = field(default_factory=dict)
     usage: tuple["Usage", "Usage"] | None = None
@@ -51,13 +57,28 @@ class Usage:
         return cls(time.monotonic_ns(), time.process_time_ns(), waited, waits)
 
 
+TRANSPORTS = {"upgrade": ("polling", "websocket"), "websocket": ("websocket",), "polling": ("polling",)}
+"""What python-socketio calls Socket.IO's ways."""
+
+
 def receive(condition: Condition, url: str, after: str) -> AsyncIterator[News]:
     """The condition's client, receiving."""
-    pause = {"pause_s": condition.pause_s} if condition.transport == "short_poll" else {}
+    options: dict[str, Any] = {"pause_s": condition.pause_s} if condition.transport == "short_poll" else {}
     if condition.client == "library":
-        return CLIENTS[condition.transport].receive(url, after, **pause)
+        if condition.via:
+            options["transports"] = TRANSPORTS[condition.via]
+        return CLIENTS[condition.transport].receive(url, after, **options)
     profile = headers.browser if condition.headers == "browser" else headers.library
-    return raw.receive(condition.transport, url, after, headers=profile, **pause)
+    return raw.receive(condition.transport, url, after, headers=profile, via=condition.via, **options)
+
+
+async def try_again(condition: Condition, url: str, after: str) -> AsyncIterator[News]:
+    """The condition's client on a network that refuses what it needs: it tries again after a second, as a page does."""
+    while True:
+        with contextlib.suppress(ValueError):
+            async for news in receive(condition, url, after):
+                yield news
+        await asyncio.sleep(RETRY_S)
 
 
 def main(run: Run, pipe: Connection) -> None:
@@ -83,13 +104,19 @@ async def _main(run: Run, url: str, after: str, pipe: Connection) -> None:
 async def _read(run: Run, url: str, after: str, pipe: Connection) -> None:
     received = Received()
     client = note_ports(asyncio.get_running_loop(), received.ports)
-    listening = set(range(run.condition.clients))
+    condition = run.condition
+    listening = set(range(condition.clients))
     missing_last = set(listening)
     ready, done = asyncio.Event(), asyncio.Event()
+    read_over = receive
+    if condition.hopeless:
+        ready.set()
+        read_over = try_again
 
     async def read(number: int, phase_s: float) -> None:
         client.set(number)
-        async with contextlib.aclosing(receive(run.condition, url, after)) as stream:  # type: ignore[type-var]
+        began_ns = time.monotonic_ns()
+        async with contextlib.aclosing(read_over(condition, url, after)) as stream:  # type: ignore[type-var]
             async for news in stream:
                 at_ns = time.monotonic_ns()
                 if not isinstance(news, Message):
@@ -97,6 +124,7 @@ async def _read(run: Run, url: str, after: str, pipe: Connection) -> None:
                     continue
                 received.messages.append((number, news.cursor.seq, at_ns))
                 if number in listening:
+                    received.first_ms[number] = (at_ns - began_ns) / 1e6
                     listening.discard(number)
                     if not listening:
                         ready.set()
@@ -109,7 +137,7 @@ async def _read(run: Run, url: str, after: str, pipe: Connection) -> None:
                     if not missing_last:
                         done.set()
 
-    starts = phases(random.Random(run.seed), run.condition.clients, max(run.condition.cycle_s, 0.05))
+    starts = phases(random.Random(run.seed), condition.clients, max(condition.cycle_s, 0.05))
     tasks = [asyncio.create_task(read(number, phase)) for number, phase in enumerate(starts)]
     marks: list[Usage] = []
 

@@ -16,12 +16,13 @@ from experiments.design import Size
 from experiments.tables import Table, deliveries_frame, runs_frame, summarise
 
 SHOWN = {
-    "transport": "transport",
+    "way": "transport",
     "pause_s": "pause s",
     "rate_hz": "messages/s",
     "one_way_delay_ms": "each way ms",
     "client": "client",
     "headers": "headers",
+    "upgrades": "upgrades",
     "clients": "readers",
     "runs": "runs",
     "deliveries": "deliveries",
@@ -130,7 +131,7 @@ def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     runs = pd.read_csv(
         folder / "runs.csv", dtype={"pause_s": float, "rate_hz": float, "one_way_delay_ms": float, "suspicions": str}
     )
-    runs["suspicions"] = runs.suspicions.fillna("")
+    runs[["suspicions", "via"]] = runs[["suspicions", "via"]].fillna("")
     return runs, pd.read_csv(folder / "deliveries.csv.gz")
 
 
@@ -167,7 +168,7 @@ def section(
 
 def residuals(row: dict[str, Any]) -> list[str]:
     """A row of the table that holds theory against measurement."""
-    words = style.title(row["transport"], row["pause_s"])
+    words = style.title(row["way"], row["pause_s"])
     return [
         f"{words}, {row['rate_hz']:g}/s, {row['one_way_delay_ms']:g} ms, {row['client']}",
         *(cell(row.get(column)) for columns in RESIDUALS.values() for column in columns),
@@ -194,7 +195,7 @@ def verdict(rows: pd.DataFrame) -> list[str]:
         count = f"{len(repeated) - len(beyond)} of {len(repeated)} conditions that were repeated"
         within = f"{what.capitalize()}: theory meets the measurement within the spread over runs in {count}"
         named = "; ".join(
-            f"{style.title(row.transport, row.pause_s)} at {row.rate_hz:g}/s, {row.one_way_delay_ms:g} ms, "
+            f"{style.title(row.way, row.pause_s)} at {row.rate_hz:g}/s, {row.one_way_delay_ms:g} ms, "
             f"{row.client}, {row.headers} ({getattr(row, off):+.2g} {unit}, spread ±{getattr(row, spread):.2g})"
             for row in beyond.itertuples()
         )

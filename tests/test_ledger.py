@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -132,7 +133,7 @@ async def test_every_byte_of_a_client_is_explained(transport: str, client: str, 
 
 
 def receive(transport: str, client: str, url: str) -> AsyncIterator[News]:
-    pause = {"pause_s": 0.01} if transport == "short_poll" else {}
+    pause: dict[str, Any] = {"pause_s": 0.01} if transport == "short_poll" else {}
     if client == "library":
         return CLIENTS[transport].receive(url, "0", **pause)
     profile = headers.browser if client == "browser" else headers.library

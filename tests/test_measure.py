@@ -361,6 +361,11 @@ def test_readers_much_slower_than_the_probe_are_not_believed(ours: float, probes
     assert suspicions({**FINE, "from_wire_median_ms": ours, "probe_median_ms": probes}) == [why]
 
 
+def test_that_nothing_arrives_where_nothing_can_is_not_suspicious() -> None:
+    assert suspicions({**FINE, "missing": 1, "clients_lost": 1}, hopeless=True) == []
+    assert len(suspicions({**FINE, **dict.fromkeys(LIMITS, 1000.0)}, hopeless=True)) == len(LIMITS) - 3
+
+
 def test_every_suspicion_is_told() -> None:
     worst = {"achieved_share": 0.5, **dict.fromkeys([*LIMITS][1:], 1000.0), "from_wire_median_ms": 99.0}
     assert len(suspicions({**FINE, **worst})) == len(LIMITS) + 1

@@ -11,7 +11,7 @@ from websockets.streams import StreamReader as FrameReader
 
 from app.message import Cursor, Message, Missed, News, position_json
 from clients import raw
-from clients.raw.frames import control
+from clients.raw.frames import masked
 from tests.serving import LIMIT_S, Talk, plain_server
 
 pytestmark = pytest.mark.anyio
@@ -208,4 +208,4 @@ async def test_a_ping_is_answered_and_a_close_too() -> None:
 
 
 def test_no_two_control_frames_are_masked_alike() -> None:
-    assert len({control(Opcode.PONG, b"the same") for _ in range(20)}) == 20
+    assert len({masked(Opcode.PONG, b"the same") for _ in range(20)}) == 20

@@ -137,7 +137,7 @@ class Talk:
 
 async def by_client(running: Running, transport: str, profile: str) -> None:
     """A client of ours reads messages, alone and in bursts, and asks in vain if it is one that asks."""
-    pause = {"pause_s": 0.005} if transport == "short_poll" else {}
+    pause: dict[str, Any] = {"pause_s": 0.005} if transport == "short_poll" else {}
     if profile == "library":
         stream = CLIENTS[transport].receive(running.url, "0", **pause)
     else:

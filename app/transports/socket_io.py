@@ -32,6 +32,7 @@ from app.log import MessageLog
 from app.message import BadInput, Cursor, check_publication
 
 PATH = "/socket.io/"
+QUEUE_MAX = 32  # packets that wait for a client; a poll brings all of them
 
 
 def routes(log: MessageLog) -> list[BaseRoute]:
@@ -67,4 +68,5 @@ async def push(log: MessageLog, cursor: Cursor, sio: AsyncServer, sid: str) -> N
             await sio.emit("missed", json.loads(batch.missed.json)["missed"], to=sid)
         for message in batch.messages:
             await sio.eio.send(session.sid, f'2["message",{message.json}]')  # what emit makes, written once
-        await session.queue.join()  # taken by the client, or at least begun: until then all else waits in the log
+        if session.queue.qsize() > QUEUE_MAX:
+            await session.queue.join()  # until the client has taken them, all else waits in the log

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.design import Condition
-from experiments.questions import interval, latency, overhead, rate
+from experiments.questions import connections, fallback, interval, latency, overhead, rate
 from experiments.tables import Table
 
 
@@ -33,4 +33,6 @@ QUESTIONS: dict[str, Question] = {
     "overhead": overhead,
     "interval": interval,
     "rate": rate,
+    "connections": connections,
+    "fallback": fallback,
 }
