@@ -28,13 +28,9 @@ RETRY_S = 1.0
 
 @dataclass
 class Received:
-    """What the readers bring home; `messages` are (client, sequence number, received_ns).
-
-    `first_ms` is how long each took from nothing to its first message, which was there already.
-    """
+    """What the readers bring home; `messages` are (client, sequence number, received_ns)."""
 
     messages: list[tuple[int, int, int]] = field(default_factory=list)
-    first_ms: dict[int, float] = field(default_factory=dict)
     missed: int = 0
     ports: dict[int, list[int]] = field(default_factory=dict)
     usage: tuple["Usage", "Usage"] | None = None
@@ -115,7 +111,6 @@ async def _read(run: Run, url: str, after: str, pipe: Connection) -> None:
 
     async def read(number: int, phase_s: float) -> None:
         client.set(number)
-        began_ns = time.monotonic_ns()
         async with contextlib.aclosing(read_over(condition, url, after)) as stream:  # type: ignore[type-var]
             async for news in stream:
                 at_ns = time.monotonic_ns()
@@ -124,7 +119,6 @@ async def _read(run: Run, url: str, after: str, pipe: Connection) -> None:
                     continue
                 received.messages.append((number, news.cursor.seq, at_ns))
                 if number in listening:
-                    received.first_ms[number] = (at_ns - began_ns) / 1e6
                     listening.discard(number)
                     if not listening:
                         ready.set()
