@@ -160,7 +160,7 @@ async def _first(*waits: Any) -> None:
 
 
 def note_ports(loop: asyncio.AbstractEventLoop, ports: dict[int, list[int]]) -> contextvars.ContextVar[int]:
-    """Notes the local port of every connection that is made in the context of a client; returns the variable to set.
+    """Notes the local port of every connection that is made in a client's context; returns the variable to set there.
 
     Neither httpx nor websockets tells its port; both ask the loop for their connections, in their caller's context.
     """
@@ -169,7 +169,8 @@ def note_ports(loop: asyncio.AbstractEventLoop, ports: dict[int, list[int]]) -> 
 
     async def noted(*arguments: Any, **options: Any) -> Any:
         transport, protocol = await create_connection(*arguments, **options)
-        ports.setdefault(client.get(), []).append(transport.get_extra_info("sockname")[1])
+        if (number := client.get(None)) is not None:
+            ports.setdefault(number, []).append(transport.get_extra_info("sockname")[1])
         return transport, protocol
 
     loop.create_connection = noted  # type: ignore[method-assign]
