@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -83,11 +83,13 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/", page("home.html")),
         Route("/race", page("race.html")),
+        Route("/chat", page("chat.html")),
         Route("/limits", page("limits.html")),
         Route("/limits/away", page("away.html")),
         *(Route(f"/modes/{mode.path}", page("mode.html", mode=mode)) for mode in MODES),
         Route("/code/{name}.py", code),
         Route("/palette.css", palette),
+        Route("/socket.io/socket.io.js", socket_io_library),
         Mount("/static", Static(directory=FOLDER / "static")),
     ]
 
@@ -109,6 +111,12 @@ async def code(request: Request) -> Response:
     if name not in transports.TRANSPORTS:
         raise HTTPException(404, f"there is no such transport: {', '.join(transports.TRANSPORTS)}")
     return PlainTextResponse(inspect.getsource(transports.TRANSPORTS[name]))  # type: ignore[arg-type]  # a module
+
+
+async def socket_io_library(_: Request) -> Response:
+    """Socket.IO's client as a plain script, where Node's server has it too: pages made for that work here."""
+    file = FOLDER / "static/vendored/socket.io-client/dist/socket.io.min.js"
+    return FileResponse(file, headers={"cache-control": "no-cache", "cross-origin-resource-policy": "same-origin"})
 
 
 async def palette(_: Request) -> Response:
