@@ -44,7 +44,7 @@ async def talk(page: Page, running: Running) -> None:
         ("Ada", "short_poll"),
         ("Alan", "long_poll"),
         ("Edsger", "websocket"),
-        ("李雷", "socket_io"),
+        ("Radia", "socket_io"),
     ):
         running.chat.join(name, name, transport)
     await page.fill("#name", "Grace")
