@@ -8,8 +8,8 @@ from experiments import style
 from experiments.design import WAYS
 from experiments.questions import QUESTIONS
 from experiments.questions.rate import CONDITIONS, cpu
-from experiments.report import of, tables
-from experiments.tables import summarise
+from experiments.report import tables
+from experiments.tables import of, summarise
 
 BEGIN, END = "<!-- from results/reference: begin -->\n", "<!-- from results/reference: end -->\n"
 
