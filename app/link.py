@@ -45,7 +45,7 @@ class Connection:
     """What the tap knows of one connection. Times are `time.monotonic_ns()`; the port is 0 where there is none.
 
     `closed` is called when it is lost; whoever wants to know sets it. `delay_s` is the link's own. `upgrades` can be
-    changed at any time, for requests that come then.
+    set at any time, for requests that come then; None is the link's own.
     """
 
     number: int
@@ -59,7 +59,7 @@ class Connection:
     upgraded: bool = False
     segments: Mapping[str, int] | None = None
     delay_s: float = 0.0
-    upgrades: Upgrades = "pass"
+    upgrades: Upgrades | None = None
     lanes: Mapping[Direction, "Lane"] = field(default_factory=dict, repr=False)
     closed: Callable[[], object] = field(default=lambda: None, repr=False)
     cut: Callable[[], None] = field(default=lambda: None, repr=False)
@@ -86,7 +86,7 @@ class Observer(Protocol):
 
 
 class Link:
-    """All connections of one server. `delay_s` is one-way, in seconds; it and `upgrades` hold for new connections."""
+    """All connections of one server. `delay_s` is one-way, in seconds, for new connections."""
 
     def __init__(self, delay_s: float = 0.0, *observers: Observer, upgrades: Upgrades = "pass") -> None:
         self.delay_s = delay_s
@@ -131,9 +131,7 @@ class Tap(asyncio.Protocol):
             peer, delay_s = ("", 0), 0.0
         # The round trip of the TCP handshake comes before anything that the client says.
         self.up, self.down = Lane(self.loop, delay_s, handshake_delays=2), Lane(self.loop, delay_s)
-        self.connection = Connection(
-            self.link.number(), peer[1], time.monotonic_ns(), delay_s=delay_s, upgrades=self.link.upgrades
-        )
+        self.connection = Connection(self.link.number(), peer[1], time.monotonic_ns(), delay_s=delay_s)
         self.connection.lanes = {"up": self.up, "down": self.down}
         self.connection.cut = transport.abort  # type: ignore[attr-defined]
         self.connection.tcp_info = lambda: tcp_info(sock)
@@ -158,7 +156,7 @@ class Tap(asyncio.Protocol):
 
     def _deliver(self, data: bytes) -> None:
         self.delayed_bytes -= len(data)
-        upgrades = self.connection.upgrades
+        upgrades = self.connection.upgrades or self.link.upgrades
         if upgrades == "pass" or self.connection.upgraded or not UPGRADE.match(data):
             self.inner.data_received(data)
         elif upgrades == "cut":

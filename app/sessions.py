@@ -1,6 +1,7 @@
 """Sessions: what one page, or one lecture hall, looks at, undisturbed by everybody else.
 
-A session has a log of its own, a rate at which it publishes, and a delay that the link plays on its connections. The
+A session has a log of its own, a rate at which it publishes, and a network that the link plays on its connections:
+slower than the real one, and perhaps one where WebSocket does not get through. The
 transports behind it are the same as everywhere; they are only reached under a longer path, and that path is how a
 connection is known to belong to a page:
 
@@ -17,7 +18,7 @@ import random
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import JSONResponse
@@ -25,7 +26,7 @@ from starlette.routing import BaseRoute, Mount, Router
 from starlette.types import Receive, Scope, Send
 
 from app import publishing, transports
-from app.link import Connection, Direction
+from app.link import Connection, Direction, Upgrades
 from app.log import MessageLog
 from app.message import BadInput, dumps
 
@@ -44,7 +45,7 @@ OF_A_PAGE = re.compile(rb"[A-Z]+ /s/(%(name)s)/(%(name)s)/\S* " % {b"name": NAME
 
 
 MOST = {"publish_hz": 50, "delay_ms": 2_000}
-"""The largest settings."""
+"""The largest settings that are numbers."""
 
 
 class NameConvertor(Convertor[str]):
@@ -66,15 +67,18 @@ class Settings:
 
     publish_hz: float = 0.0
     delay_ms: float = 0.0
+    upgrades: Upgrades = "pass"
 
     @classmethod
     def read(cls, fields: object) -> "Settings":
         """The settings in a JSON object; raises BadInput for anything that is not in it, or out of range."""
-        if not isinstance(fields, dict) or set(fields) != set(MOST):
-            raise BadInput(f"settings are an object with {' and '.join(MOST)}")
+        if not isinstance(fields, dict) or set(fields) != {*MOST, "upgrades"}:
+            raise BadInput(f"settings are an object with {', '.join(MOST)} and upgrades")
         for name, most in MOST.items():
             if not is_number(fields[name], most):
                 raise BadInput(f"this {name} is not accepted: give a number from 0 to {most}")
+        if fields["upgrades"] not in get_args(Upgrades):
+            raise BadInput(f"this upgrades is not accepted: give one of {', '.join(get_args(Upgrades))}")
         return cls(**fields)
 
 
@@ -141,10 +145,12 @@ class Session:
         self._publisher: asyncio.Task[None] | None = None
 
     def set(self, settings: Settings) -> None:
-        """From now on, publish at this rate, and delay this session's connections by so much."""
+        """From now on, publish at this rate; and this is the network of this session's connections."""
         before, self.settings = self.settings or Settings(), settings
-        for connection in self.connections:
-            self._delay(connection)
+        for connection in list(self.connections):
+            self._emulate(connection)
+            if settings.upgrades != "pass" and connection.upgraded:
+                connection.cut()
         if settings.publish_hz != before.publish_hz and not self.log.closed:
             self._stop_publishing()
             self._publisher = asyncio.create_task(
@@ -162,7 +168,7 @@ class Session:
     def takes(self, connection: Connection, page: str) -> None:
         """From now on, what crosses this connection belongs to that page."""
         self.connections[connection] = page
-        self._delay(connection)
+        self._emulate(connection)
 
     def sees(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
         """Tell the page about a piece of bytes on one of its connections."""
@@ -180,6 +186,7 @@ class Session:
         page = self.connections.pop(connection)
         if connection.closed_ns is None:
             connection.delay_by(None)
+            connection.upgrades = None
         else:
             self._tell(page, {"closed": {"connection": connection.number, "at_ms": connection.closed_ns / 1e6}})
 
@@ -190,8 +197,9 @@ class Session:
         for connection in list(self.connections):
             self.loses(connection)
 
-    def _delay(self, connection: Connection) -> None:
+    def _emulate(self, connection: Connection) -> None:
         connection.delay_by(self.settings.delay_ms / 1e3 if self.settings else None)
+        connection.upgrades = self.settings.upgrades if self.settings else None
 
     def _tell(self, page: str, what: Mapping[str, Any]) -> None:
         if watchers := [watcher for watcher in self.watchers if watcher.page == page]:

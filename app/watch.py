@@ -2,11 +2,11 @@
 
 The server tells, one JSON object per frame:
 
-    {"hello": {"newest": cursor, "settings": {"publish_hz", "delay_ms"} or null}}   first; null: nobody has set any yet
+    {"hello": {"newest": cursor, "settings": {...} or null}}        first; null: nobody has set any yet
     {"closed": {"connection", "at_ms"}}               what has not left by then, never will
     {"piece": {"connection", "direction", "at_ms", "delay_ms", "size", "base64"}}      one read or write of a socket
     {"published": {"cursor", "published_ms"}}
-    {"settings": {"publish_hz", "delay_ms"}}          whoever has changed them
+    {"settings": {"publish_hz", "delay_ms", "upgrades"}}                               whoever has changed them
     {"clock": {"page_ms", "server_ms"}}               the answer to a page's `clock`
     {"lost": {"things", "up", "down"}}                the page reads too slowly: this many things, bytes up, down
 

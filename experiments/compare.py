@@ -29,6 +29,10 @@ def compare(size_name: str, only: Sequence[str], seed: int, new: bool, results: 
     began = time.monotonic()
     size = SIZES[size_name]
     names = [name for name in QUESTIONS if not only or name in only]
+    names = [name for name in names if any(map(size.fits, QUESTIONS[name].CONDITIONS))]
+    if not names:
+        console.print(f"nothing of this can be seen in a {size_name} comparison: leave --{size_name} away")
+        return 2
     runs = plan((c for name in names for c in QUESTIONS[name].CONDITIONS), size, seed)
     what = {"size": asdict(size), "questions": names, "seed": seed, "runs": [run.name for run in runs]}
     folder = (None if new else unfinished(what, results)) or store.new_folder(results)

@@ -42,6 +42,7 @@ BARRIER_TIMEOUT_S = 120.0
 SILENT_LEAD_IN_S = 5.0  # no heartbeat (every 15 s) or hold (25 s) then ends at the edge of a silent minute
 MARK_TIME_NS = 50_000_000  # for the server to take its mark before readers see the last message and leave
 LEAD_IN_LEAST_S = 0.5
+NEWCOMERS = 4
 CONNECTIONS_MOST = 3  # that Socket.IO makes: to poll, to post, and the WebSocket
 
 PROCESSES: ForkServerContext = multiprocessing.get_context("forkserver")
@@ -62,6 +63,7 @@ class Observed:
     recording: recording.Recording
     probe: dict[int, int]
     probe_ports: list[int]
+    first_ms: list[float]
     server_waits: tuple[tuple[int, int], tuple[int, int]] | None
 
 
@@ -108,16 +110,20 @@ async def _observe(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) 
                 due.append((begin_ns, sample_text(rng, condition.text_bytes)))
             last = (end_ns + MARK_TIME_NS, readers.LAST.ljust(condition.text_bytes, "."))
             publishing = asyncio.create_task(asyncio.to_thread(publisher.publish, [*due, last]))
+            first_ms: list[float] = []
+            coming = asyncio.create_task(newcomers(run, url, start_ns, first_ms))
             await until(start_ns)
             waits_before = waits(process.pid)
             process.send_signal(signal.SIGUSR1)
             if pipe:
                 tell(pipe, "mark")
             await until(end_ns)
+            coming.cancel()
             process.send_signal(signal.SIGUSR1)
             if pipe:
                 tell(pipe, "mark")
             waits_after = waits(process.pid)
+            await asyncio.gather(coming, return_exceptions=True)
             publications = await publishing
             received = readers.Received()
             if condition.clients:
@@ -137,6 +143,7 @@ async def _observe(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) 
         recording.read(recorded),
         probe.received,
         probe.ports,
+        first_ms,
         (waits_before, waits_after) if waits_before and waits_after else None,
     )
 
@@ -222,6 +229,26 @@ async def probing(run: Run, url: str) -> AsyncIterator[Probe]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def newcomers(run: Run, url: str, start_ns: int, first_ms: list[float]) -> None:
+    """Readers who come in the window, one after the other: how long each takes to get a message that is there already.
+
+    Only on an emulated network: without one, connecting takes as long as the machine happens to be busy.
+    """
+    condition = run.condition
+    if condition.client == "library" or not (condition.clients and condition.rate_hz and condition.one_way_delay_ms):
+        return
+    for number in range(NEWCOMERS):
+        await until(start_ns + round((number + 0.1) * run.window_s / NEWCOMERS * 1e9))
+        began_ns = time.monotonic_ns()
+        stream = raw.receive(condition.transport, url, "0", pause_s=condition.pause_s, via=condition.via)
+        async with contextlib.aclosing(stream):  # type: ignore[type-var]
+            try:
+                await anext(stream)
+            except ValueError:
+                return  # refused, as everybody would be
+        first_ms.append((time.monotonic_ns() - began_ns) / 1e6)
 
 
 async def receive(pipe: Any, timeout_s: float) -> Any:
@@ -378,7 +405,7 @@ def _delivered(run: Run, seen: Observed, deliveries: dict[str, list[Any]]) -> di
         "duplicates": sum(times.values()) - len(times),
         "missed_notices": seen.received.missed,
         "clients_lost": sum(len(ports) > connections for ports in seen.received.ports.values()),
-        "first_message_ms": statistics.fmean(firsts) if (firsts := seen.received.first_ms.values()) else None,
+        "first_message_ms": statistics.fmean(seen.first_ms) if seen.first_ms else None,
     }
 
 

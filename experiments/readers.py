@@ -28,13 +28,9 @@ RETRY_S = 1.0
 
 @dataclass
 class Received:
-    """What the readers bring home; `messages` are (client, sequence number, received_ns).
-
-    `first_ms` is how long each took from nothing to its first message, which was there already.
-    """
+    """What the readers bring home; `messages` are (client, sequence number, received_ns)."""
 
     messages: list[tuple[int, int, int]] = field(default_factory=list)
-    first_ms: dict[int, float] = field(default_factory=dict)
     missed: int = 0
     ports: dict[int, list[int]] = field(default_factory=dict)
     usage: tuple["Usage", "Usage"] | None = None
@@ -115,7 +111,6 @@ async def _read(run: Run, url: str, after: str, pipe: Connection) -> None:
 
     async def read(number: int, phase_s: float) -> None:
         client.set(number)
-        began_ns = time.monotonic_ns()
         async with contextlib.aclosing(read_over(condition, url, after)) as stream:  # type: ignore[type-var]
             async for news in stream:
                 at_ns = time.monotonic_ns()
@@ -124,7 +119,6 @@ async def _read(run: Run, url: str, after: str, pipe: Connection) -> None:
                     continue
                 received.messages.append((number, news.cursor.seq, at_ns))
                 if number in listening:
-                    received.first_ms[number] = (at_ns - began_ns) / 1e6
                     listening.discard(number)
                     if not listening:
                         ready.set()
@@ -166,7 +160,7 @@ async def _first(*waits: Any) -> None:
 
 
 def note_ports(loop: asyncio.AbstractEventLoop, ports: dict[int, list[int]]) -> contextvars.ContextVar[int]:
-    """Notes the local port of every connection that is made in the context of a client; returns the variable to set.
+    """Notes the local port of every connection that is made in a client's context; returns the variable to set there.
 
     Neither httpx nor websockets tells its port; both ask the loop for their connections, in their caller's context.
     """
@@ -175,7 +169,8 @@ def note_ports(loop: asyncio.AbstractEventLoop, ports: dict[int, list[int]]) -> 
 
     async def noted(*arguments: Any, **options: Any) -> Any:
         transport, protocol = await create_connection(*arguments, **options)
-        ports.setdefault(client.get(), []).append(transport.get_extra_info("sockname")[1])
+        if (number := client.get(None)) is not None:
+            ports.setdefault(number, []).append(transport.get_extra_info("sockname")[1])
         return transport, protocol
 
     loop.create_connection = noted  # type: ignore[method-assign]

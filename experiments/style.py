@@ -67,6 +67,12 @@ def title(way: str, pause_s: float = 0.0) -> str:
     return PALETTE[transport]["title"] + (VIA[via] if via else "") + (f", {pause_s:g} s" if pause_s else "")
 
 
+def row_title(way: str, pause_s: float = 0.0) -> str:
+    """The same where ways are listed below each other: Socket.IO's ways, below itself, need only to be told apart."""
+    _, _, via = way.partition(" ")
+    return f"… {via} only".replace("websocket", "WebSocket") if VIA.get(via) else title(way, pause_s)
+
+
 def figure(conclusion: str) -> Figure:
     """An empty 1920 x 1080 figure whose title is what the data says, in as many lines as it needs."""
     made = Figure()

@@ -10,14 +10,14 @@ import pytest
 
 import app.pages
 from app.pages.modes import MODES
-from tests.serving import PLAIN_TRANSPORTS, Wire, ask, serving
+from tests.serving import TRANSPORTS, Wire, ask, serving
 
 pytestmark = pytest.mark.anyio
 
 FOLDER = Path(app.pages.__file__).parent
 PAGES = ("/", "/race", "/limits", *(f"/modes/{mode.path}" for mode in MODES))
 
-CODE = {name: (FOLDER.parent / "transports" / f"{name}.py").read_text() for name in PLAIN_TRANSPORTS}
+CODE = {name: (FOLDER.parent / "transports" / f"{name}.py").read_text() for name in TRANSPORTS}
 STATIC = {
     str(file.relative_to(FOLDER / "static")): file.read_bytes()
     for file in (FOLDER / "static").rglob("*")
@@ -75,14 +75,14 @@ async def test_the_palette_is_a_style_sheet_with_every_colour() -> None:
     status, headers, sheet = await got("/palette.css")
     assert (status, headers["content-type"]) == (200, "text/css; charset=utf-8")
     palette = json.loads((FOLDER / "palette.json").read_text())
-    assert tuple(palette)[: len(PLAIN_TRANSPORTS)] == PLAIN_TRANSPORTS
+    assert tuple(palette) == TRANSPORTS
     for name, entry in palette.items():
         assert f"--{name}: light-dark({entry['light']}, {entry['dark']});" in sheet
         assert f'[data-transport="{name}"] {{ --transport: var(--{name}); }}' in sheet
     assert sheet.count("{") == sheet.count("}") == 1 + len(palette)
 
 
-@pytest.mark.parametrize("name", PLAIN_TRANSPORTS)
+@pytest.mark.parametrize("name", TRANSPORTS)
 async def test_a_transports_code_is_shown_as_it_is(name: str) -> None:
     status, headers, source = await got(f"/code/{name}.py")
     assert (status, headers["content-type"]) == (200, "text/plain; charset=utf-8")

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, expect
 
 from app.link import Connection, Direction
 from tests.browsing import axe, browsing
-from tests.serving import LIMIT_S, PLAIN_TRANSPORTS, Running, ask, serving
+from tests.serving import LIMIT_S, TRANSPORTS, Running, ask, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -32,8 +32,8 @@ class Tap:
         self._asked: dict[Connection, str] = {}
 
     def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
-        if direction == "up" and (request := re.match(rb"GET /s/hall/\w+/([a-z-]+)", data)):
-            self._asked[connection] = request[1].decode().replace("-", "_")
+        if direction == "up" and (request := re.match(rb"(?:GET|POST) /s/hall/\w+/([a-z.-]+)", data)):
+            self._asked[connection] = re.sub(r"[.-]", "_", request[1].decode())
             self.requests[self._asked[connection]] += 1
         if connection in self._asked:
             self.total_bytes[self._asked[connection]] += len(data)
@@ -105,14 +105,14 @@ async def test_every_lane_gets_every_message_and_says_what_crossed_its_sockets(c
             shown = await lanes(page)
             return all(
                 (shown[transport]["bytes"], shown[transport]["requests"]) == (counted[transport], requests[transport])
-                for transport in PLAIN_TRANSPORTS
+                for transport in TRANSPORTS
             )
 
         await until(agree)
 
         await page.keyboard.press("Space")
         shown = await lanes(page)
-        assert tuple(shown) == PLAIN_TRANSPORTS
+        assert tuple(shown) == TRANSPORTS
         for lane in shown.values():
             assert lane["per_message"] == pytest.approx(lane["bytes"] / len(cursors))
             assert lane["empty"] <= lane["requests"]
@@ -139,9 +139,10 @@ async def test_messages_are_told_in_order_over_every_transport(chromium: Browser
     async with serving() as running, browsing(chromium, running, path="/race?rate=0") as page:
         told = await page.evaluate("""async () => {
             const { join } = await import("/static/session.js");
-            const told = { published: [], short_poll: [], long_poll: [], sse: [], websocket: [] };
+            const told = { published: [] }, transports = ["short_poll", "long_poll", "sse", "websocket", "socket_io"];
+            for (const transport of transports) told[transport] = [];
             const values = { session: "order", rate: 40, delay: 5, interval: 0.1, hold: 5 };
-            await new Promise(done => join({ transports: ["short_poll", "long_poll", "sse", "websocket"], values, on: {
+            await new Promise(done => join({ transports, values, on: {
                 news(what, value) {
                     if (what === "published") told.published.push(value.cursor);
                     if (what === "arrived") told[value.transport].push(value.message.cursor);
@@ -171,10 +172,10 @@ async def test_by_keyboard_it_freezes_steps_and_goes_on(chromium: Browser) -> No
             if state not in states:
                 states.append(state)
             await page.keyboard.press(".")
-            return state == (0, 4)
+            return state == (0, 5)
 
         await until(all_here)
-        assert states == [(0, 0), (4, 0), (3, 1), (2, 2), (1, 3), (0, 4)]
+        assert states == [(0, 0), (5, 0), (4, 1), (3, 2), (2, 3), (1, 4), (0, 5)]
         (cursor,) = (await lanes(page))["sse"]["arrived"]
         cursors = [cursor, *await publish(running, "while it is frozen")]
         await page.keyboard.press("Space")
@@ -234,7 +235,7 @@ async def test_after_a_restart_the_count_begins_anew(chromium: Browser) -> None:
         first = await stack.enter_async_context(contextlib.AsyncExitStack())
         running = await first.enter_async_context(serving())
         page = await stack.enter_async_context(
-            browsing(chromium, running, path=QUIET + "&delay=0", expected=(*LOST, "503"))
+            browsing(chromium, running, path=QUIET + "&delay=0", expected=(*LOST, "503", "400"))
         )
         await receiving(page)
         await arrived(page, await publish(running, "before"))

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page
 
+from app.engine_io import PING_INTERVAL_S
 from experiments.theory import Polling, Push
 from tests.browsing import axe, browsing
-from tests.serving import PLAIN_TRANSPORTS, serving
+from tests.serving import TRANSPORTS, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -20,12 +21,14 @@ async def imported(page: Page, module: str, body: str, argument: Any = None) -> 
 
 async def test_the_pages_have_the_formulas_of_the_report(chromium: Browser) -> None:
     settings = [
-        {"rate_hz": rate_hz, "delay_s": delay_s, "interval_s": interval_s, "hold_s": hold_s}
-        for rate_hz, delay_s, interval_s, hold_s in itertools.product((0.1, 1, 10), (0.01, 0.2), (0.5, 5), (1, 25))
+        {"rate_hz": rate_hz, "delay_s": delay_s, "interval_s": interval_s, "hold_s": hold_s, "polls": polls}
+        for rate_hz, delay_s, interval_s, hold_s, polls in itertools.product(
+            (0.1, 1, 10), (0.01, 0.2), (0.5, 5), (1, 25), (False, True)
+        )
     ]
     within = [0.0, 0.005, 0.01, 0.1, 0.2, 0.3, 1.0, 6.0]
     async with serving() as running, browsing(chromium, running) as page:
-        for transport in PLAIN_TRANSPORTS:
+        for transport in TRANSPORTS:
             computed = await imported(
                 page,
                 "theory",
@@ -41,22 +44,27 @@ async def test_the_pages_have_the_formulas_of_the_report(chromium: Browser) -> N
                 assert shares == pytest.approx([model.share_within(one_s) for one_s in within])
 
 
-def formula(transport: str, rate_hz: float, delay_s: float, interval_s: float, hold_s: float) -> Polling | Push:
+def formula(
+    transport: str, rate_hz: float, delay_s: float, interval_s: float, hold_s: float, polls: bool
+) -> Polling | Push:
     if transport == "short_poll":
         return Polling(rate_hz, 2 * delay_s + interval_s, 0, delay_s)
     if transport == "long_poll":
         return Polling(rate_hz, 2 * delay_s, hold_s, delay_s)
+    if transport == "socket_io" and polls:
+        return Polling(rate_hz, 2 * delay_s, PING_INTERVAL_S, delay_s)
     return Push(delay_s)
 
 
 async def test_every_prediction_has_one_right_answer_among_different_ones(chromium: Browser) -> None:
     async with serving() as running, browsing(chromium, running) as page:
-        for transport in PLAIN_TRANSPORTS:
+        for transport in TRANSPORTS:
             asked = await imported(
                 page,
                 "predict",
                 """const each = [0, 0.01, 0.2, 1].flatMap(delay_s => [0, 0.5, 10].flatMap(rate_hz =>
-                    [0.1, 2, 30].map(interval_s => ({ rate_hz, delay_s, interval_s, hold_s: 25 }))));
+                    [0.1, 2, 30].flatMap(interval_s => [false, true].map(polls =>
+                        ({ rate_hz, delay_s, interval_s, hold_s: 25, polls })))));
                 return each.map(settings => m.prediction(given, settings))""",
                 transport,
             )
@@ -189,7 +197,7 @@ async def test_the_way_from_home(chromium: Browser) -> None:
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)
             await axe(page)
-        assert await page.locator(".card .sketch svg").count() == len(PLAIN_TRANSPORTS)
+        assert await page.locator(".card .sketch svg").count() == len(TRANSPORTS)
         assert running.url in await page.inner_text(".shell")
         links = await page.eval_on_selector_all("main a[href^='/']", "links => links.map(link => link.href)")
         for link in links:

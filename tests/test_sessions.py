@@ -74,7 +74,7 @@ async def test_sessions_do_not_hear_each_other(transport: str) -> None:
 async def test_the_projects_clients_come_back_to_their_session(transport: str) -> None:
     async with serving() as running, watching(running) as feed:
         log = running.sessions.at("a").log
-        await feed.say({"settings": {"publish_hz": 0, "delay_ms": 1}})
+        await feed.set(delay_ms=1)
         await feed.until("settings")
         told = RECEIVE[transport](f"{running.url}/s/a/p", "0")
         async with contextlib.aclosing(told), asyncio.timeout(LIMIT_S):
@@ -133,7 +133,7 @@ async def test_a_delay_is_of_one_session_with_all_its_pages_from_now_on() -> Non
             await wire.until(b"\n\n\r\n")
             assert delays_s(running, wire) == {0.001}  # the link's own, as long as nobody has set another
         for delay_ms in (20, 0):
-            await feed.say({"settings": {"publish_hz": 0, "delay_ms": delay_ms}})
+            await feed.set(delay_ms=delay_ms)
             await feed.until("settings")
             inside.append(await stack.enter_async_context(asking(running, "long_poll", "/s/a/r")))
             outside.append(await stack.enter_async_context(asking(running, "long_poll", "/s/b/r")))
@@ -145,7 +145,7 @@ async def test_a_delay_is_of_one_session_with_all_its_pages_from_now_on() -> Non
 @every_transport
 async def test_a_page_sees_the_delay_that_it_has_set(transport: str) -> None:
     async with serving() as running, watching(running) as feed:
-        await feed.say({"settings": {"publish_hz": 0, "delay_ms": 20}})
+        await feed.set(delay_ms=20)
         await feed.until("settings")
         clock = asyncio.get_running_loop().time
         start = clock()
@@ -155,6 +155,44 @@ async def test_a_page_sees_the_delay_that_it_has_set(transport: str) -> None:
             assert clock() - start >= 0.079  # the handshake, the question and the answer
         await feed.up_to_now()
         assert all(piece["delay_ms"] >= 20 for piece in feed.all("piece"))
+
+
+# Where WebSocket does not get through
+
+
+@pytest.mark.parametrize("upgrades", ["refuse", "cut"])
+async def test_a_session_in_which_no_websocket_gets_through(upgrades: str) -> None:
+    async with serving() as running, watching(running) as feed, Wire.to(running.port) as wire:
+        async with Wire.to(running.port) as before, Wire.to(running.port) as elsewhere:
+            await before.upgrade("/s/a/p/websocket")
+            await elsewhere.upgrade("/s/b/p/websocket")
+            for socket in (before, elsewhere):
+                await socket.until(b"cursor")
+            await feed.set(upgrades=upgrades)
+            await before.rest()  # those that are open are cut
+            running.sessions.at("b").log.publish("elsewhere it goes on")
+            await elsewhere.until(b"elsewhere it goes on")
+        await wire.ask("/s/a/q/short-poll")  # only WebSocket is concerned
+        assert (await wire.answer())[0] == 200
+        await wire.upgrade("/s/a/p/websocket")
+        answer = await wire.rest()
+        assert answer.startswith(b"HTTP/1.1 400 ") if upgrades == "refuse" else answer == b""
+        await feed.up_to_now()  # the feed is a WebSocket, and of no session
+        async with Wire.to(running.port) as again:
+            await feed.set()
+            await feed.until("settings")
+            await again.upgrade("/s/a/p/websocket")
+            await again.until(b"cursor")
+
+
+async def test_a_connection_that_leaves_such_a_session_is_as_it_was() -> None:
+    async with serving() as running, watching(running) as feed, Wire.to(running.port) as wire:
+        await feed.set(upgrades="refuse")
+        await feed.until("settings")
+        await wire.ask("/s/a/p/short-poll")
+        await wire.answer()
+        await wire.upgrade("/s/b/p/websocket")
+        await wire.until(b"cursor")
 
 
 # How they begin and end
@@ -250,7 +288,7 @@ async def test_a_connection_outlives_its_session_and_is_the_next_ones(monkeypatc
     monkeypatch.setattr(sessions, "UNWATCHED_S", 0.01)
     async with serving() as running, Wire.to(running.port) as wire:
         async with watching(running) as feed:
-            await feed.say({"settings": {"publish_hz": 0, "delay_ms": 5}})
+            await feed.set(delay_ms=5)
             await feed.until("settings")
             session = running.sessions.at("a")
             await wire.ask("/s/a/p/short-poll")

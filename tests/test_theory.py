@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from experiments.theory import Polling, Push, crossover_hz, sse_event_bytes, websocket_frame_bytes
+from experiments.theory import Polling, Push, crossover_hz, socket_io_bytes, sse_event_bytes, websocket_frame_bytes
 from tests.serving import Wire, serving
 
 DOWN_S = 0.025
@@ -26,6 +26,51 @@ SETTINGS = {
     "mixed, mostly not": Polling(10.0, gap_s=0.1, hold_s=0.05, down_s=DOWN_S),
 }
 every_setting = pytest.mark.parametrize("name", SETTINGS)
+
+
+@dataclass
+class Heard:
+    """What came of many cycles with heartbeats."""
+
+    delay_s: float
+    requests_hz: float
+    empty_share: float
+
+
+@cache
+def simulate_heartbeats(model: Polling) -> Heard:
+    """As below, with a heartbeat that comes so often, answers like a message, and is answered by a request."""
+    rng = np.random.default_rng(2016)
+    arrivals = np.cumsum(rng.exponential(1 / model.rate_hz, 100_000)).tolist()
+    asked_s, beat_s, length_s = 0.0, 1 / model.heartbeat_hz, arrivals[-1]
+    delays_s, requests, empty, received = 0.0, 0, 0, 0
+    while received < len(arrivals):
+        answer_s = max(asked_s, min(arrivals[received], beat_s))
+        requests, before = requests + 1, received
+        while received < len(arrivals) and arrivals[received] <= answer_s:
+            delays_s += answer_s - arrivals[received] + model.down_s
+            received += 1
+        empty += received == before
+        if beat_s <= answer_s:  # the next one comes that long after this one was answered
+            requests, empty, beat_s = requests + 1, empty + 1, answer_s + 1 / model.heartbeat_hz
+        asked_s = answer_s + model.gap_s
+    return Heard(delays_s / received, requests / length_s, empty / requests)
+
+
+@pytest.mark.parametrize("rate_hz", [0.1, 1.0, 20.0])
+def test_heartbeats_are_messages_to_the_questions(rate_hz: float) -> None:
+    model = Polling(rate_hz, gap_s=0.051, hold_s=math.inf, down_s=DOWN_S, heartbeat_hz=1 / 25)
+    heard = simulate_heartbeats(model)
+    assert model.mean_delay_s == pytest.approx(heard.delay_s, rel=0.01)
+    assert model.requests_hz == pytest.approx(heard.requests_hz, rel=0.02)
+    assert model.empty_share == pytest.approx(heard.empty_share, rel=0.05, abs=0.002)
+    assert model.bytes_per_message(180, 350) == pytest.approx(180 + 350 * heard.requests_hz / rate_hz, rel=0.02)
+
+
+def test_in_silence_there_are_heartbeats_and_their_echoes() -> None:
+    model = Polling(0.0, gap_s=0.05, hold_s=math.inf, down_s=DOWN_S, heartbeat_hz=1 / 25)
+    assert model.requests_hz == pytest.approx(2 / 25, rel=0.01)
+    assert model.empty_share == pytest.approx(1, rel=0.01)
 
 
 @dataclass
@@ -168,6 +213,18 @@ async def test_the_server_frames_a_websocket_message_with_that_many_bytes() -> N
     for at in (126, 65_536):
         assert any(size < at for size in sizes) and any(at <= size < at + 64 for size in sizes)
     assert [websocket_frame_bytes(size) for size in (0, 125, 126, 65_535, 65_536)] == [2, 2, 4, 4, 10]
+
+
+@pytest.mark.anyio
+async def test_the_server_puts_that_many_bytes_around_a_message_of_socket_io() -> None:
+    async with serving() as running, Wire.to(running.port) as wire:
+        await wire.read("socket_io")
+        await wire.until(b'["cursor",')
+        await wire.until(b"}]")
+        for length in lengths(126 - len('42["message",]'), 65_536):
+            payload = running.log.publish(text_of(length)).json.encode()
+            received = await wire.exactly(socket_io_bytes(len(payload)) + len(payload))
+            assert received.endswith(payload + b"]")
 
 
 @pytest.mark.anyio

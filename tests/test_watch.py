@@ -69,7 +69,7 @@ async def test_the_pieces_are_just_what_the_pages_own_sockets_sent_and_received(
     http: Any, ws: Any, delay_ms: float
 ) -> None:
     async with serving(http=http, ws=ws) as running, watching(running) as feed:
-        await feed.say({"settings": {"publish_hz": 0, "delay_ms": delay_ms}})
+        await feed.set(delay_ms=delay_ms)
         await feed.until("settings")
         start_ms = time.monotonic_ns() / 1e6
         wires = {}
@@ -113,7 +113,7 @@ async def test_a_connection_is_whose_it_is_asked_by_request_for_request() -> Non
         Wire.to(running.port) as wire,
     ):
         for feed, delay_ms in ((a_p, 1), (b_p, 2)):
-            await feed.say({"settings": {"publish_hz": 0, "delay_ms": delay_ms}})
+            await feed.set(delay_ms=delay_ms)
             await feed.until("settings")
         delays_s = {"a p": 0.001, "a q": 0.001, "b p": 0.002, "outside": 0}
         sent, received = dict.fromkeys(bases, b""), dict.fromkeys(bases, b"")
@@ -160,11 +160,14 @@ async def test_hello_comes_first_with_what_was_set() -> None:
     async with serving() as running, watching(running) as feed:
         session = running.sessions.at("a")
         assert feed.told == [{"hello": {"newest": str(session.log.newest), "settings": None}}]
-        await feed.say({"settings": {"publish_hz": 0.5, "delay_ms": 12.5}})
-        assert await feed.until("settings") == {"publish_hz": 0.5, "delay_ms": 12.5}
+        await feed.set(publish_hz=0.5, delay_ms=12.5)
+        assert await feed.until("settings") == {"publish_hz": 0.5, "delay_ms": 12.5, "upgrades": "pass"}
         async with watching(running, "a", "q") as later, watching(running, "b", "q") as elsewhere:
             assert later.all("hello") == [
-                {"newest": str(session.log.newest), "settings": {"publish_hz": 0.5, "delay_ms": 12.5}}
+                {
+                    "newest": str(session.log.newest),
+                    "settings": {"publish_hz": 0.5, "delay_ms": 12.5, "upgrades": "pass"},
+                }
             ]
             assert elsewhere.all("hello")[0]["settings"] is None
             assert not elsewhere.all("hello")[0]["newest"].startswith(session.log.epoch)
@@ -196,9 +199,9 @@ async def test_every_page_is_told_what_is_published_and_set_by_whomever() -> Non
         await other.say({"publish": "長輪詢 \u2028"})
         await other.until("published")
         await ask(running.port, "/s/a/q/messages", body=b'{"text": "by request"}', method="POST")
-        await other.say({"settings": {"publish_hz": 0, "delay_ms": 1}})
+        await other.set(delay_ms=1)
         await other.until("settings")
-        await feed.say({"settings": {"publish_hz": 0, "delay_ms": 2}})
+        await feed.set(delay_ms=2)
         await feed.until("settings")
         for one in (feed, other):
             await one.up_to_now()
@@ -206,7 +209,7 @@ async def test_every_page_is_told_what_is_published_and_set_by_whomever() -> Non
             kept = log.after(log.oldest).messages
             assert published == [(message.cursor, message.published_ms) for message in kept]
             assert [message.text for message in kept] == ["長輪詢 \u2028", "by request"]
-            assert one.all("settings") == [{"publish_hz": 0, "delay_ms": 1}, {"publish_hz": 0, "delay_ms": 2}]
+            assert [settings["delay_ms"] for settings in one.all("settings")] == [1, 2]
 
 
 async def test_who_joins_at_the_end_of_a_long_log_is_not_told_of_it() -> None:
@@ -237,13 +240,13 @@ async def test_the_servers_clock_is_told_with_the_question(page_ms: float) -> No
 async def test_a_session_publishes_at_its_rate_until_told_otherwise() -> None:
     async with serving() as running, watching(running) as feed, watching(running, "b") as elsewhere:
         for hz in (50, 40):
-            await feed.say({"settings": {"publish_hz": hz, "delay_ms": 0}})
+            await feed.set(publish_hz=hz)
             for _ in range(2):
                 assert (await feed.until("published"))["cursor"].startswith(
                     feed.all("hello")[0]["newest"].split("-")[0]
                 )
         publisher = running.sessions.at("a")._publisher
-        await feed.say({"settings": {"publish_hz": 0, "delay_ms": 0}})
+        await feed.set()
         await feed.until("settings")
         await eventually(lambda: publisher and publisher.cancelled())
         assert not (await elsewhere.up_to_now()).all("published")
@@ -313,7 +316,7 @@ async def test_who_asks_for_what_is_no_page_is_told_what_is(
 
 
 COMMANDS = 'say {"clock": ms}, {"settings": {...}}, {"publish": "..."} or {"cut": true}'
-AN_OBJECT = "settings are an object with publish_hz and delay_ms"
+AN_OBJECT = "settings are an object with publish_hz, delay_ms and upgrades"
 
 
 def deep(levels: int) -> str:
@@ -335,9 +338,12 @@ def deep(levels: int) -> str:
         (json.dumps({"publish": "a" * (TEXT_MAX_BYTES + 1)}), f"1 to {TEXT_MAX_BYTES} are accepted"),
         (r'{"publish": "\udc00"}', "the text is not valid Unicode"),
         *((f'{{"settings": {value}}}', AN_OBJECT) for value in ("null", "7", "[]", "{}", '{"publish_hz": 1}')),
-        ('{"settings": {"publish_hz": 1, "delay_ms": 1, "more": 1}}', AN_OBJECT),
+        ('{"settings": {"publish_hz": 1, "delay_ms": 1, "upgrades": "pass", "more": 1}}', AN_OBJECT),
         *(
-            (f'{{"settings": {{"publish_hz": {value}, "delay_ms": 0}}}}', "give a number from 0 to 50")
+            (
+                f'{{"settings": {{"publish_hz": {value}, "delay_ms": 0, "upgrades": "pass"}}}}',
+                "give a number from 0 to 50",
+            )
             for value in (
                 "-0.1",
                 "50.1",
@@ -353,8 +359,18 @@ def deep(levels: int) -> str:
             )
         ),
         *(
-            (f'{{"settings": {{"publish_hz": 0, "delay_ms": {value}}}}}', "give a number from 0 to 2000")
+            (
+                f'{{"settings": {{"publish_hz": 0, "delay_ms": {value}, "upgrades": "pass"}}}}',
+                "give a number from 0 to 2000",
+            )
             for value in ("-1", "2000.5", "NaN", "Infinity", "false", "null", '"1"')
+        ),
+        *(
+            (
+                f'{{"settings": {{"publish_hz": 0, "delay_ms": 0, "upgrades": {value}}}}}',
+                "give one of pass, refuse, cut",
+            )
+            for value in ("null", "true", "[]", "{}", '""', '"Pass"')
         ),
     ],
     ids=lambda value: repr(value[:40]),
@@ -377,7 +393,8 @@ async def test_a_page_that_says_what_is_not_understood_is_told_what_is_and_its_s
 
 
 @pytest.mark.parametrize(
-    "said", ['{"clock": %s}', '{"settings": {"publish_hz": 0, "delay_ms": %s}}', '{"publish": %s}', "%s"]
+    "said",
+    ['{"clock": %s}', '{"settings": {"publish_hz": 0, "delay_ms": %s, "upgrades": "pass"}}', '{"publish": %s}', "%s"],
 )
 async def test_however_deep_it_is_nested_it_is_bad_input_and_no_failure(
     said: str, caplog: pytest.LogCaptureFixture
@@ -397,7 +414,10 @@ async def test_a_page_that_leaves_in_the_middle_of_everything_is_no_error(caplog
             async with Wire.to(running.port) as wire:
                 await wire.upgrade("/watch?session=a&page=p")
                 await wire.until(b"}}")
-                await wire.send(frame(b'{"settings": {"publish_hz": 50, "delay_ms": 0}}') * 20 + frame(b"nonsense"))
+                await wire.send(
+                    frame(b'{"settings": {"publish_hz": 50, "delay_ms": 0, "upgrades": "pass"}}') * 20
+                    + frame(b"nonsense")
+                )
                 wire.reset()
         await eventually(lambda: not running.link.connections and not running.server.server_state.tasks)
         assert not running.sessions.at("a").watchers
@@ -499,7 +519,7 @@ async def test_the_end_is_clean_while_sessions_are_watched_and_read(
     http: Any, ws: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving(http=http, ws=ws) as running, watching(running) as feed, watching(running, "b") as slow:
-        await slow.say({"settings": {"publish_hz": 50, "delay_ms": 2}})
+        await slow.set(publish_hz=50, delay_ms=2)
         await slow.until("settings")
         wires = [Wire.to(running.port) for _ in range(4)]
         polling, idle, streaming, socket = [await wire.__aenter__() for wire in wires]

@@ -29,7 +29,11 @@ from tests.witness import Witness
 
 pytestmark = pytest.mark.anyio
 
-SOURCE = (FOLDER / "static" / "wire.js").read_text() + Path(__file__).with_name("dissecting.js").read_text()
+MODULES = (
+    *(FOLDER / "static" / name for name in ("json.js", "packets.js", "wire.js")),
+    Path(__file__).with_name("dissecting.js"),
+)
+SOURCE = re.sub(r"^import .*", "", "\n".join(module.read_text() for module in MODULES), flags=re.MULTILINE)
 
 Piece = tuple[str, bytes]
 """A direction and bytes; or `resync`, which says that pieces were lost."""
@@ -39,10 +43,10 @@ TEXTS = ("short", "a" * 120, "長輪詢" * 60, '"}],{\\', "\x00" * 11_000)
 
 CATEGORIES = {
     **dict.fromkeys(("request_line", "request_header", "head_end", "status_line", "response_header"), "head"),
-    **dict.fromkeys(("body", "sse_field", "frame_payload", "request_body"), "around"),
+    **dict.fromkeys(("body", "sse_field", "frame_payload", "request_body", "publication"), "around"),
     **dict.fromkeys(("frame_header", "mask"), "frame"),
     **dict.fromkeys(("request_head", "response_head"), "head"),
-    **dict.fromkeys(("poll_body", "control", "publication"), "around"),
+    **dict.fromkeys(("poll_body", "control"), "around"),
     "message": "payload",
 }
 """What wire.js and the ledger call the same bytes, where they do not use the same word."""
@@ -128,11 +132,12 @@ class Talk:
     published: list[str]
 
     def undecided(self) -> set[int]:
-        """Where a cut leaves open what a WebSocket's text is: `{"` begins a message, and what was missed."""
-        frames = any(b"101 Switching" in data for _, data in self.pieces)
+        """Where a cut leaves open what a text is: `{"` begins a message; in a frame, what was missed; a refusal."""
         data = b"".join(data for _, data in self.pieces)
-        missed = [match.start() for match in re.finditer(rb'\{"missed"', data) if frames]
-        return {place + more for place in missed for more in (1, 2)}
+        frames = b"101 Switching" in data
+        others = [match.start() for match in re.finditer(rb'\{"missed"', data) if frames]
+        others += [match.start(1) for match in re.finditer(rb'43\d+\[(\{"error")', data)]
+        return {place + more for place in others for more in (1, 2)}
 
 
 async def by_client(running: Running, transport: str, profile: str) -> None:
@@ -239,6 +244,34 @@ async def by_strangers(running: Running) -> None:
         await socket.rest()
 
 
+SOCKET_IO = """async via => {
+    const { CLIENTS } = await import("/static/clients/index.js");
+    let waiting = {};
+    const arrived = text => new Promise(done => { waiting[text] = done; });
+    const receive = (after, lost) => CLIENTS.socket_io.receive("", { via, after }, {
+        connected() {}, missed() {}, lost, message: ({ text }) => waiting[text]?.(),
+    });
+    const there = arrived("last of those that were there"), client = receive("0", () => {});
+    await there;
+    await client.publish({ text: "posted, or in a frame" });
+    await client.publish({ text: "" }).catch(() => {});
+    const all = ["長輪詢", "}]{[", '"'].flatMap(text => [arrived(text), client.publish({ text })]);
+    await Promise.all(all);
+    client.stop();
+    let refused;
+    await new Promise(lost => { refused = receive("0thers, which is no cursor", lost); });
+    refused.stop();
+}"""
+
+
+async def by_socket_io(running: Running, chromium: Browser, via: str) -> None:
+    """The official client in a browser: what was there, publications with their acknowledgement, and refusals."""
+    for text in (*TEXTS, "last of those that were there"):
+        running.log.publish(text)
+    async with browsing(chromium, running, expected=["400", "closed before the connection is established"]) as page:
+        await page.evaluate(SOCKET_IO, via)
+
+
 @pytest.fixture(scope="module")
 async def talks(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Talk]:
     """Connections of every kind, by what is said on them."""
@@ -253,6 +286,10 @@ async def talks(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> 
         "pipeline": by_pipeline,
         "frames": by_frames,
         "strangers": by_strangers,
+        **{
+            f"socket_io {via}": partial(by_socket_io, chromium=chromium, via=via)
+            for via in ("upgrade", "websocket", "polling")
+        },
     }
     found = {}
     with pytest.MonkeyPatch.context() as patch:
@@ -270,9 +307,14 @@ async def talks(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> 
     return found
 
 
+COMPARED = ("library", "raw", "chromium", "refusals", "pipeline", "frames", "strangers")
+"""The talks that are held against the ledger."""
+
+
 async def test_every_byte_is_what_the_ledger_says(page: Page, talks: dict[str, Talk]) -> None:
-    found = await dissect(page, *(talk.pieces for talk in talks.values()))
-    for (name, talk), pieces in zip(talks.items(), found, strict=True):
+    compared = {name: talk for name, talk in talks.items() if name.split()[0] in COMPARED}
+    found = await dissect(page, *(talk.pieces for talk in compared.values()))
+    for (name, talk), pieces in zip(compared.items(), found, strict=True):
         exchanges = explain(talk.connection)
         sizes: Counter[str] = Counter()
         for exchange in exchanges:
@@ -287,6 +329,25 @@ async def test_every_byte_is_what_the_ledger_says(page: Page, talks: dict[str, T
         assert messages(pieces) == cursors, name
         if name.split()[1] in PLAIN_TRANSPORTS:
             assert cursors == talk.published, name
+
+
+@pytest.mark.parametrize("via", ["upgrade", "websocket", "polling"])
+async def test_all_of_socket_io_is_understood(page: Page, talks: dict[str, Talk], via: str) -> None:
+    of_it = {name: talk for name, talk in talks.items() if name.startswith(f"socket_io {via}")}
+    found = await dissect(page, *(talk.pieces for talk in of_it.values()))
+    told = [fact for pieces in found for fact in facts(pieces)]
+    assert "unknown" not in {fact["type"] for fact in told}
+    assert "unknown" not in {part["kind"] for pieces in found for piece in pieces for part in piece["parts"]}
+    for fact, times in (("handshake", 2), ("connect", 2 + 1), ("refused", 1), ("publish", 5), ("acknowledged", 5)):
+        assert [one["type"] for one in told].count(fact) == times, fact
+    assert sum("error" in one for one in told) == 1
+    # Each message once, over whatever connection; its bytes are those of the log.
+    (published, *_) = [talk.published for talk in of_it.values()]
+    assert sorted(cursor for pieces in found for cursor in messages(pieces)) == sorted(published)
+    spelt = [part for talk, pieces in zip(of_it.values(), found, strict=True) for part in spelled(talk.pieces, pieces)]
+    assert sorted(json.loads(text)["text"] for kind, text in spelt if kind == "publication") == sorted(
+        ["posted, or in a frame", "", "長輪詢", "}]{[", '"']
+    )
 
 
 def messages(found: Sequence[dict[str, Any]]) -> list[str]:
@@ -478,6 +539,89 @@ async def test_frames(page: Page) -> None:
     ]
     bye = [*UPGRADE, pieces[6]]
     assert await differing(page, bye, [list(range(1, ends(bye)[-1]))]) == []
+
+
+SESSION = '0{"sid":"a","upgrades":["websocket"]}'
+
+
+def polled(*packets: str) -> tuple[Piece, Piece]:
+    body = "\x1e".join(packets)
+    return asked("/s/a/b/socket.io/?EIO=4"), answered("200 OK", f"content-length: {len(body.encode())}", body=body)
+
+
+def packets(pieces: Sequence[Piece], found: Sequence[dict[str, Any]]) -> list[list[tuple[str, str]]]:
+    """Of each piece, what belongs to a packet."""
+    kinds = ("engine_io", "socket_io", "message", "publication")
+    return [
+        [part for part in spelled([piece], [one]) if part[0] in kinds] for piece, one in zip(pieces, found, strict=True)
+    ]
+
+
+async def test_packets_in_polls(page: Page) -> None:
+    connect = '40{"after":"e-0"}'
+    posted = asked("/socket.io/?sid=a", f"content-length: {len(connect)}", method="POST", body=connect)
+    missed = '42["missed",{"reason":"expired","cursor":"e-0"}]'
+    pieces = [
+        *polled(SESSION),
+        *(posted, answered("200 OK", "content-length: 2", body="OK")),
+        *polled('40{"sid":"b"}', '42["cursor",{"cursor":"e-0"}]', missed, f'42["message",{ONE}]'),
+        *polled("2", "6"),
+        *polled('44{"message":"no"}', "41", "1"),
+    ]
+    (found,) = await dissect(page, pieces)
+    assert [body for body in packets(pieces, found) if body] == [
+        [("engine_io", "0"), ("engine_io", SESSION[1:])],
+        [("engine_io", "4"), ("socket_io", connect[1:])],
+        [
+            *[("engine_io", "4"), ("socket_io", '0{"sid":"b"}'), ("engine_io", "\x1e")],
+            *[("engine_io", "4"), ("socket_io", '2["cursor",'), ("socket_io", '{"cursor":"e-0"}'), ("socket_io", "]")],
+            *[("engine_io", "\x1e"), ("engine_io", "4"), ("socket_io", '2["missed",')],
+            *[("socket_io", '{"reason":"expired","cursor":"e-0"}'), ("socket_io", "]"), ("engine_io", "\x1e")],
+            *[("engine_io", "4"), ("socket_io", '2["message",'), ("message", ONE), ("socket_io", "]")],
+        ],
+        [("engine_io", "2"), ("engine_io", "\x1e"), ("engine_io", "6")],
+        [
+            *[("engine_io", "4"), ("socket_io", '4{"message":"no"}'), ("engine_io", "\x1e")],
+            *[("engine_io", "4"), ("socket_io", "1"), ("engine_io", "\x1e"), ("engine_io", "1")],
+        ],
+    ]
+    told = [fact for fact in facts(found) if fact["type"] not in ("request", "answer")]
+    assert told == [
+        *[{"type": "handshake", "upgrades": ["websocket"]}, end(1)],
+        *[{"type": "connect", "after": "e-0"}, end(2)],
+        *[{"type": "connect", "after": None}, {"type": "position", "cursor": "e-0"}],
+        *[{"type": "missed", "reason": "expired", "cursor": "e-0"}, {**end(3, "e-1", "e-1"), "missed": True}],
+        *[{"type": "ping"}, {"type": "noop"}, {**end(4), "empty": True}],
+        *[{"type": "refused", "why": "no"}, {"type": "goodbye"}, {"type": "goodbye"}, end(5)],
+    ]
+    assert await differing(page, pieces, [list(range(1, ends(pieces)[-1]))]) == []
+
+
+async def test_packets_in_frames(page: Page) -> None:
+    upgraded: list[Piece] = [asked("/socket.io/?transport=websocket"), answered("101 Switching Protocols")]
+    exchange = [
+        *[("up", "2probe"), ("down", "3probe"), ("up", "5"), ("down", "2"), ("up", "3")],
+        *[("down", f'42["message",{ONE}]'), ("up", '420["publish",{"text":"長"}]')],
+        *[("down", f"430[{TWO}]"), ("down", '431[{"error":"no"}]'), ("up", "41")],
+    ]
+    said = [(way, frame(1, text.encode(), MASK if way == "up" else b"")) for way, text in exchange]
+    (found,) = await dissect(page, [*upgraded, *said])
+    assert packets(said, found[2:]) == [
+        *[[("engine_io", "2"), ("engine_io", "probe")], [("engine_io", "3"), ("engine_io", "probe")]],
+        *[[("engine_io", digit)] for digit in "523"],
+        [("engine_io", "4"), ("socket_io", '2["message",'), ("message", ONE), ("socket_io", "]")],
+        [("engine_io", "4"), ("socket_io", '20["publish",'), ("publication", '{"text":"長"}'), ("socket_io", "]")],
+        [("engine_io", "4"), ("socket_io", "30["), ("message", TWO), ("socket_io", "]")],
+        [("engine_io", "4"), ("socket_io", "31["), ("socket_io", '{"error":"no"}'), ("socket_io", "]")],
+        [("engine_io", "4"), ("socket_io", "1")],
+    ]
+    assert facts(found[2:]) == [
+        *({"type": name} for name in ("probe", "probe", "switch", "ping", "pong")),
+        {"type": "message", "cursor": "e-1"},
+        *({"type": "publish"}, {"type": "acknowledged"}, {"type": "acknowledged", "error": "no"}, {"type": "goodbye"}),
+    ]
+    (strange,) = await dissect(page, [*upgraded, ("down", frame(1, b"9")), ("down", frame(1, b"6"))])
+    assert types(strange)[3:] == ["unknown", "unknown"]
 
 
 async def test_a_message_in_fragments_with_a_ping_between(page: Page) -> None:

@@ -36,6 +36,7 @@ LIBRARIES = {
         Library("@preact/signals", "^2.11", ("LICENSE", "dist/signals.module.js")),
         Library("@preact/signals-core", "^1.14", ("LICENSE", "dist/signals-core.module.js")),
         Library("htm", "^3.1", ("LICENSE", "dist/htm.module.js", "preact/index.module.js")),
+        Library("socket.io-client", "^4.8", ("LICENSE", "dist/socket.io.esm.min.js")),
         Library(
             "@highlightjs/cdn-assets",
             "^11.12",

@@ -24,6 +24,10 @@ class Feed:
     async def say(self, what: object) -> None:
         await self.socket.send(json.dumps(what))
 
+    async def set(self, **settings: Any) -> None:
+        """Say that the session is to be like this, and otherwise as it is at first."""
+        await self.say({"settings": {"publish_hz": 0, "delay_ms": 0, "upgrades": "pass", **settings}})
+
     async def until(self, kind: str) -> Any:
         """Read on to the next thing of that kind."""
         async with asyncio.timeout(LIMIT_S):

@@ -62,7 +62,18 @@ MODES = (
         ),
         "Both sides have much to say: chat, games, editing together.",
     ),
+    Mode(
+        "socket_io",
+        "A library that polls first, moves to WebSocket if that gets through, and comes back by itself.",
+        (
+            "Plain requests first: a session is begun (handshake), and the browser polls, as in long polling.",
+            "Beside them a WebSocket is tried: the probe. It gets through, so everything moves there (upgrade).",
+            "From here on it is a WebSocket: a message leaves at once, in a frame, with 14 bytes more around it.",
+            "Choose “refused” or “cut off” for WebSocket: it falls back to polling, and no message is lost.",
+            "Cut the connection: the library brings it back, and our script says where it was: nothing is missed.",
+        ),
+        "It has to get through every network, events have names and answers, and both sides can have the library.",
+    ),
 )
 
-# In teaching order; a transport may be served before it has its page.
-assert [mode.name for mode in MODES] == [name for name in TRANSPORTS if name in {mode.name for mode in MODES}]
+assert [mode.name for mode in MODES] == list(TRANSPORTS)  # in teaching order

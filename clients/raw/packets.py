@@ -39,6 +39,7 @@ async def packets(connect: Connect, cursor: str | None, via: str) -> AsyncIterat
         finally:
             if probing:
                 probing.cancel()
+                await asyncio.gather(probing, return_exceptions=True)
         socket, say = probing.result(), "5"  # type: ignore[assignment]
     async for text in framed(socket, say):
         if news := understood(text):

@@ -1,12 +1,12 @@
 """What does an open connection cost the server's memory?
 
 Two hundred readers are compared with five, on fresh servers: the difference in the server's resident memory, divided
-by the 195 readers more, is what one of them costs. It is looked at when all are connected and have received one
-message, before the window begins, so that what the measurement itself keeps of the traffic is not in it.
+by the 195 readers more, is what one of them costs. It is looked at when all are connected and have received a message
+or two, before a minute of silence, so that what the measurement itself keeps of the traffic is next to nothing.
 
-All readers are quiet ones: one message per second, nothing compressed. A short poller's connection is kept open
-between its questions, as a browser does. Python's objects are large, and the memory of other servers is another; the
-ratios within one server are what can be compared.
+Nothing is compressed. A short poller asks every second, and keeps its connection open in between, as a browser does;
+so stay those open, idle, that Socket.IO has polled over before it went over to WebSocket. Python's objects are large,
+and the memory of other servers is another; the ratios within one server are what can be compared.
 
 What a reader costs in CPU is in the chart about rates, and in bytes in the one about overhead.
 """
@@ -22,7 +22,9 @@ from experiments.tables import Table
 
 TITLE = "Connections"
 FEW, MANY = 5, 200
-CONDITIONS = [condition for clients in (FEW, MANY) for condition in every_way(client="raw", clients=clients)]
+CONDITIONS = [
+    condition for clients in (FEW, MANY) for condition in every_way(rate_hz=0.0, client="raw", clients=clients)
+]
 
 
 def memory_kb(summary: pd.DataFrame) -> "pd.Series[float]":
@@ -42,7 +44,7 @@ def figure(table: Table) -> Figure:
         axes.barh(-place, each[way], 0.62, color=style.colour(way), **error)
         at = each[way] + (0.0 if half != half else half) + 0.015 * each.max()
         axes.text(at, -place, f"{each[way]:.0f}{style.NARROW}kB", va="center", weight="bold", color=style.colour(way))
-    axes.set_yticks([-place for place in range(len(WAYS))], [style.title(way) for way in WAYS])
+    axes.set_yticks([-place for place in range(len(WAYS))], [style.row_title(way) for way in WAYS])
     for label, way in zip(axes.get_yticklabels(), WAYS, strict=True):
         label.set_color(style.colour(way))
         label.set_fontweight("bold")

@@ -3,16 +3,17 @@
 Some networks have something in the middle that does not know the request to upgrade: a proxy answers it with an
 error, a firewall cuts the connection. Here the emulated network does so, and everything else passes.
 
-A WebSocket client then never hears anything. It can only try again, here after a second, as most scripts do. Socket.IO
-has begun by polling, before it knows, so it has lost nothing: it notices that the upgrade has failed, and goes on
-polling. It pays with a request per answer, as long polling does, and so with its bytes.
+A WebSocket client then never hears anything. It can only try again, as most scripts do: here a second after a refusal,
+and after a cut within up to five seconds. Socket.IO has begun by polling, before it knows, so it has lost nothing: it
+notices that the upgrade has failed, and goes on polling. It pays with a request per answer, as long polling does, and
+so with its bytes.
 
 The upgrade is not free where it succeeds, either: from the moment when the client asks until the change is through,
 the server answers no polls, and a message that is there waits.
 
-*First message* is the time from nothing, no connection yet, to a message that was there already. Then one message
-per second at random times. Raw clients, which do what the official ones do, an emulated delay of 25 ms each way; a
-new connection takes another round trip for its handshake.
+*First message* is the time from nothing, no connection yet, to a message that was there already, of readers who come
+one by one. The others receive one message per second at random times. Raw clients, which do what the official ones
+do, an emulated delay of 25 ms each way; a new connection takes another round trip for its handshake.
 """
 
 import pandas as pd
@@ -24,7 +25,9 @@ from experiments.design import Condition
 from experiments.tables import Table
 
 TITLE = "Fallback"
-NETWORKS = {"pass": "WebSocket gets through", "refuse": "upgrade answered 400", "cut": "upgrade cut"}
+NETWORKS = {"pass": "gets through", "refuse": "answered 400", "cut": "cut"}
+"""What becomes of the request to upgrade."""
+
 CONDITIONS = [
     condition
     for upgrades in NETWORKS
@@ -37,7 +40,7 @@ ROWS = [("websocket", upgrades) for upgrades in NETWORKS] + [("socket_io upgrade
 PANELS = {
     "first_message_ms": "first message after",
     "delay_mean_ms": "from then on, mean delay",
-    "bytes_per_minute": "bytes per reader and minute",
+    "bytes_per_minute": "bytes per minute",
 }
 
 
@@ -45,12 +48,12 @@ def figure(table: Table) -> Figure:
     """For each network, how long the first message takes, and what delay and bytes are from then on."""
     made = style.figure(conclusion(table.summary))
     for column, (name, words) in enumerate(PANELS.items()):
-        axes = made.add_axes((0.27 + 0.245 * column, 0.13, 0.165, 0.65))
+        axes = made.add_axes((0.285 + 0.245 * column, 0.13, 0.165, 0.65))
         axes.set_title(words, pad=14)
         bars(axes, table.summary, name, named=not column)
     style.footnote(
         made,
-        "1 message/s, 25 ms emulated delay each way, above TCP. Without WebSocket its client tries again after 1 s.",
+        "1 message/s, 25 ms emulated delay each way. Refused, WebSocket tries again after 1 s; cut, within 5 s.",
     )
     return made
 
@@ -84,8 +87,16 @@ def bars(axes: Axes, summary: pd.DataFrame, name: str, named: bool) -> None:
     axes.spines["bottom"].set_visible(False)
     axes.set_yticks(
         [-place - 0.5 * (way != "websocket") for place, (way, _) in enumerate(ROWS)],
-        [f"{style.title(way)}\n{NETWORKS[upgrades]}" if named else "" for way, upgrades in ROWS],
+        [NETWORKS[upgrades] if named else "" for _, upgrades in ROWS],
     )
     for label, (way, _) in zip(axes.get_yticklabels(), ROWS, strict=True):
         label.set_color(style.colour(way))
+        if named:
+            label.set_fontsize(style.TEXT)
     axes.tick_params(axis="y", length=0)
+    for middle, way in ((1.0, "websocket"), (4.5, "socket_io upgrade")):
+        if named:
+            axes.text(
+                -1.55, -middle, f"{style.title(way)}:\nthe upgrade ...", transform=axes.get_yaxis_transform(),
+                weight="bold", color=style.colour(way), va="center",
+            )  # fmt: skip

@@ -42,6 +42,9 @@ CONDITIONS = [
         Condition("socket_io", via="polling", rate_hz=RATE_HZ, one_way_delay_ms=delay_ms, clients=1),
     )
 ]
+HIDDEN = "socket_io websocket"
+"""Its curve would lie upon that of Socket.IO's usual way, which is over WebSocket by then; its parts are shown."""
+
 PARTS = {"way_in_ms": ("in", "|"), "to_wire_ms": ("to the wire", "o"), "from_wire_ms": ("from the wire", ">")}
 
 
@@ -83,7 +86,7 @@ def distribution(axes: Axes, rows: pd.DataFrame, table: Table, inset: bool) -> N
     axes.set_yticks([0, 0.5, 1])
     names(axes, rows, beside=inset)
     if inset:
-        small = axes.inset_axes((0.36, 0.16, 0.2, 0.34))
+        small = axes.inset_axes((0.36, 0.1, 0.2, 0.24))
         draw(small, rows[rows.transport != "short_poll"], table, np.linspace(0, 8, 300))
         small.set(xlim=(0, 8), ylim=(0, 1.03), yticks=[])
         small.set_xticks([0, 4, 8], ["0", "4", "8"])
@@ -93,8 +96,8 @@ def distribution(axes: Axes, rows: pd.DataFrame, table: Table, inset: bool) -> N
 def draw(
     axes: Axes, rows: pd.DataFrame, table: Table, times_ms: "np.ndarray[tuple[int], np.dtype[np.float64]]"
 ) -> None:
-    """Every condition's distribution function, stepped, and its formula, dotted."""
-    for row in rows.itertuples():
+    """Each condition's distribution function, stepped, and its formula, dotted."""
+    for row in rows[rows.way != HIDDEN].itertuples():
         its = table.runs[same(table.runs, row)].run
         d = table.deliveries[table.deliveries.run.isin(its)]
         delays = np.sort((d.received_ms - d.due_ms).dropna().to_numpy())
@@ -119,15 +122,15 @@ def draw(
 
 def names(axes: Axes, rows: pd.DataFrame, beside: bool) -> None:
     """The names of what is held or pushed, in a column beside the curves; these are too close to name each alone."""
-    pushed = rows[rows.transport != "short_poll"].sort_values("delay_mean_ms")
-    x = pushed.delay_mean_ms.max() * 3.2 if beside else pushed.delay_mean_ms.min() * 0.55
+    pushed = rows[~rows.way.isin(("short_poll", HIDDEN))].sort_values("delay_mean_ms")
+    x = pushed.delay_mean_ms.max() * 2.4 if beside else pushed.delay_mean_ms.min() * 0.55
     for place, row in enumerate(pushed.itertuples()):
-        y = 0.94 - 0.13 * place
+        y = 0.94 - 0.11 * place
         shade = style.colour(row.way)
         axes.plot(x, y, style.marker(row.way), color=shade)
         axes.annotate(
             style.title(row.way), (x, y), xytext=(14 if beside else -14, 0), textcoords="offset points",
-            ha="left" if beside else "right", va="center", color=shade, fontsize=style.TEXT, weight="bold",
+            ha="left" if beside else "right", va="center", color=shade, fontsize=style.SMALL, weight="bold",
         )  # fmt: skip
 
 
@@ -140,7 +143,7 @@ def parts(axes: Axes, rows: pd.DataFrame) -> None:
                 max(getattr(row, name), 0.1), y, shape, color=style.colour(row.way), markersize=17,
                 markeredgewidth=4 if shape == "|" else 1,
             )  # fmt: skip
-    names = [style.title(row.way, row.pause_s) for row in rows.iloc[::-1].itertuples()]
+    names = [style.row_title(row.way, row.pause_s) for row in rows.iloc[::-1].itertuples()]
     axes.set_yticks(range(len(rows)), names)
     axes.set_xlabel("mean time spent on each part of the way", fontsize=style.SMALL)
     for tick, row in zip(axes.get_yticklabels(), rows.iloc[::-1].itertuples(), strict=True):

@@ -135,7 +135,7 @@ def position(row: dict[str, object]) -> float:
 
 
 def ticks(axes: Axes, named: bool) -> None:
-    axes.set_yticks([-i for i in range(len(WAYS))], [style.title(way) if named else "" for way in WAYS])
+    axes.set_yticks([-i for i in range(len(WAYS))], [style.row_title(way) if named else "" for way in WAYS])
     for label, way in zip(axes.get_yticklabels(), WAYS, strict=True):
         label.set_color(style.colour(way))
         label.set_fontweight("bold")

@@ -1,4 +1,4 @@
-// The controls that the pages share: sliders with steps that people think in, and buttons with their keys.
+// The controls that the pages share: sliders with steps that people think in, choices, and buttons with their keys.
 import { html } from "htm/preact";
 
 /** A slider over `stops`; its value may lie between them. `unit` is a text, or a function of the value. */
@@ -10,6 +10,18 @@ export function Slider({ name, label, tip, value, stops, unit, onChange }) {
       <label for=${name}>${label} <output for=${name}>${said}</output></label>
       <input type="range" id=${name} min="0" max=${all.length - 1} step="1" value=${all.indexOf(value)} aria-valuetext=${said} aria-describedby=${`${name}-tip`}
         onInput=${event => onChange(all[event.target.value])} />
+      <span class="tip" role="tooltip" id=${`${name}-tip`}>${tip}</span>
+    </div>`;
+}
+
+/** A choice among a few `options`, [value, text] each. */
+export function Select({ name, label, tip, value, options, onChange }) {
+  return html`
+    <div class="control tipped">
+      <label for=${name}>${label}</label>
+      <select id=${name} value=${value} aria-describedby=${`${name}-tip`} onChange=${event => onChange(event.target.value)}>
+        ${options.map(([option, text]) => html`<option value=${option}>${text}</option>`)}
+      </select>
       <span class="tip" role="tooltip" id=${`${name}-tip`}>${tip}</span>
     </div>`;
 }

@@ -22,10 +22,11 @@ const ARROWS_READABLE = 24;
 const SENTENCES = 3;
 const FEED_BEHIND_MS = 40; // what the feed tells of a message's way is given time to be here before its arrival
 const transport = document.body.dataset.transport;
+const NEEDS_UPGRADE = transport === "websocket" || transport === "socket_io";
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 const KNOWN = {
-  ...known({ ...(transport === "short_poll" && { interval: 2 }), ...(transport === "long_poll" && { hold: 25 }), rate: 0.5, delay: 200 }),
+  ...known({ ...(transport === "short_poll" && { interval: 2 }), ...(transport === "long_poll" && { hold: 25 }), ...(transport === "socket_io" && { via: "upgrade" }), ...(NEEDS_UPGRADE && { upgrades: "pass" }), rate: 0.5, delay: 200 }),
   seconds: { otherwise: 0, range: [0, 120] }, // 0: as many as can be read
   session: SESSION,
   stopped: { ...STOPPED, otherwise: calm ? "1" : "0" },
@@ -78,7 +79,8 @@ function set(name, value) {
 
 /** How much time the picture spans: as asked for, or up to 10 s, less if more would happen in it than can be read. */
 function span_s() {
-  const arrows_hz = transport === "short_poll" ? 2 / (values.interval + 2e-3 * values.delay) : (transport === "long_poll" ? 2 : 1) * values.rate;
+  const asks = transport === "long_poll" || (transport === "socket_io" && inTheory(values).polls);
+  const arrows_hz = transport === "short_poll" ? 2 / (values.interval + 2e-3 * values.delay) : (asks ? 2 : 1) * values.rate;
   const readable = [10, 5, 2].find(seconds => seconds * arrows_hz <= ARROWS_READABLE) ?? 1;
   return values.seconds || Math.max(readable, SPANS_S.find(seconds => seconds >= 4e-3 * values.delay)); // and some whole arrows
 }
@@ -134,9 +136,16 @@ function Notices() {
     <div class="status" role="status">
       ${problems.map(problem => html`<p class="notice">${problem}</p>`)}
       ${lost ? html`<p class="notice">The server can't be reached. ${server.value.why} This page tries again every second.</p>`
+        : NEEDS_UPGRADE && values.upgrades !== "pass" ? html`<${Blocked} />`
         : off && model.since_ms > 0 ? html`<p class="notice">Not receiving: ${client.value.why || "connecting"}. It tries again by itself.</p>`
-        : values.session && html`<p>Shared as “${session}”: its messages, their rate and the delay are everybody's.</p>`}
+        : values.session && html`<p>Shared as “${session}”: its messages, their rate and the network are everybody's.</p>`}
     </div>`;
+}
+
+/** What it means for this page that WebSocket does not get through. */
+function Blocked() {
+  if (transport === "websocket" || values.via === "websocket") return html`<p class="notice">Nothing can arrive: no WebSocket gets through this network. The page tries again and again, in vain.</p>`;
+  return html`<p>No WebSocket gets through this network: Socket.IO ${values.via === "upgrade" ? "stays with polling" : "polls anyway"}, and no message is lost.</p>`;
 }
 
 function Controls() {
@@ -145,6 +154,8 @@ function Controls() {
     <section class="controls" aria-label="Controls">
       ${transport === "short_poll" && html`<${Choice} ...${of("interval")} label="Pause" />`}
       ${transport === "long_poll" && html`<${Choice} ...${of("hold")} label="Hold up to" />`}
+      ${transport === "socket_io" && html`<${Choice} ...${of("via")} label="Socket.IO" />`}
+      ${NEEDS_UPGRADE && html`<${Choice} ...${of("upgrades")} label="WebSocket" />`}
       <${Choice} ...${of("rate")} label="Messages" />
       <${Choice} ...${of("delay")} label="Each way" />
       <div class="actions">

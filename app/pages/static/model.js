@@ -118,8 +118,11 @@ export class Model {
   }
 
   closed(connection, at_ms) {
+    // Another one that carries on makes up for it: Socket.IO's polling is over once its WebSocket is there.
+    const isLoss = !this.holds.some(hold => hold.connection !== connection && hold.to_ms === null);
     for (const hold of this.holds) if (hold.connection === connection) hold.to_ms ??= at_ms;
     for (const arrow of this.arrows) if (arrow.connection === connection && arrow.direction === "down" && arrow.arrives_ms > at_ms) this.#lost(arrow, at_ms);
+    if (!isLoss) return;
     this.counts.ended += at_ms >= this.since_ms;
     this.mark(at_ms, "the connection ends");
   }
@@ -156,8 +159,9 @@ export function describe({ direction, pieces }) {
   const has = type => facts.find(fact => fact.type === type);
   const cursors = facts.flatMap(fact => (fact.type === "message" ? [fact.cursor] : fact.type === "answer_end" ? fact.messages : []));
   const request = has("request"), answer = has("answer"), end = has("answer_end"), missed = has("missed") || end?.missed;
-  if (request) return { label: asked(request), tone: "ask" };
-  if (direction === "up") return { label: has("close") ? "close" : has("pong") ? "pong" : has("publish") ? "a message from the browser" : "bytes", tone: "other" };
+  const named = Object.keys(PACKETS[direction]).find(has);
+  if (request) return { label: [asked(request), named && PACKETS.up[named]].filter(Boolean).join(" · "), tone: "ask" };
+  if (direction === "up") return { label: PACKETS.up[named] ?? "bytes", tone: "other" };
   const status = answer ? `${answer.status}` : "";
   const news = cursors.length ? messages(cursors) : "";
   const said = [status, missed && "some were missed", news].filter(Boolean).join(" · ");
@@ -165,13 +169,27 @@ export function describe({ direction, pieces }) {
   if (end?.empty) return { label: `${status || "answer"} · nothing new`, tone: "empty" };
   if (has("upgrade")) return { label: "101 · from here on, frames", tone: "other" };
   if (has("position")) return { label: `${status ? `${status} · ` : ""}you are at …-${sequence(has("position").cursor)}`, tone: "other" };
-  for (const what of ["heartbeat", "ping", "pong", "close"]) if (has(what)) return { label: what, tone: "empty" };
+  if (named) return { label: [status, PACKETS.down[named]].filter(Boolean).join(" · "), tone: QUIET.has(named) ? "empty" : "other" };
   return { label: status || "more bytes", tone: "other" };
 }
+
+/** What a packet, or a frame, is called; the first that is there names the arrow. */
+const PACKETS = {
+  up: { close: "close", goodbye: "goodbye", probe: "2probe: does it get through?", switch: "5: upgrade, from here on frames", connect: "connect", publish: "a message from the browser", pong: "pong" },
+  down: { handshake: "a session", probe: "3probe: it does", connect: "connected", refused: "refused", acknowledged: "acknowledged", noop: "noop", heartbeat: "heartbeat", ping: "ping", pong: "pong", close: "close", goodbye: "goodbye" },
+};
+const QUIET = new Set(["noop", "heartbeat", "ping", "pong", "close"]);
 
 /** `GET /long-poll?after=…4&hold=25`: the session's part of the path and the epoch in the cursor are left out. */
 function asked({ method, target, lastEventId }) {
   const [path, query] = target.replace(/^\/s\/[^/]+\/[^/]+/, "").split("?");
+  if (path === "/socket.io/") return method === "GET" ? `GET ${path} · ${visit(query)}` : `${method} ${path}`;
   if (lastEventId) return `${method} ${path} · Last-Event-ID: …${sequence(lastEventId)}`;
   return `${method} ${path}${query ? `?${query.replace(/[0-9a-z]+-(?=\d)/, "…")}` : ""}`;
+}
+
+/** What a GET to Socket.IO is for: "handshake", "poll" or "upgrade". */
+export function visit(query) {
+  const asked = new URLSearchParams(query);
+  return asked.get("transport") === "websocket" ? "upgrade" : asked.has("sid") ? "poll" : "handshake";
 }

@@ -1,4 +1,5 @@
 // What just happened, in one sentence, for somebody who sees this for the first time.
+import { visit } from "./model.js";
 import { bytesIn } from "./wire_view.js";
 import { capital, duration, messages, sequence, size } from "./words.js";
 
@@ -15,11 +16,14 @@ export function narrate(transport, what, value, model, secret = false) {
   return "";
 }
 
-function piece(transport, { facts }, model) {
+function piece(transport, { direction, facts }, model) {
   const has = type => facts.find(fact => fact.type === type);
   const request = has("request"), end = has("answer_end"), answer = has("answer");
-  if (request) return asks(transport, request);
   if (end?.messages.length) return brings(transport, end.messages, model);
+  if (answer?.status === 400) return "Refused: WebSocket does not get through.";
+  const packet = transport === "socket_io" && Object.keys(PACKETS[direction]).find(has);
+  if (packet) return PACKETS[direction][packet];
+  if (request) return asks(transport, request);
   if (end?.empty) {
     const nothing = `nothing new, in ${size(bytesIn(model.arrows.at(-1)))}`;
     return transport === "short_poll" ? `The server answers at once: ${nothing}.` : `The server gives the question back: ${nothing}.`;
@@ -35,6 +39,25 @@ function piece(transport, { facts }, model) {
   return "";
 }
 
+/** What Socket.IO's packets do before the first message, and beside them. */
+const PACKETS = {
+  up: {
+    connect: "The browser says, by a request of its own, where it was.",
+    probe: "The probe: does WebSocket get through?",
+    switch: "Upgrade: from here on, all goes in frames over the WebSocket.",
+    pong: "The browser answers the heartbeat.",
+    goodbye: "The browser says goodbye.",
+  },
+  down: {
+    handshake: "The server begins a session, and says that it could be a WebSocket.",
+    probe: "It does get through: the probe is answered.",
+    position: "It is connected: the server says where the browser stands.",
+    noop: "The held question is given back, with nothing in it: the polling is over.",
+    refused: "The server refuses, and says why.",
+    ping: "A heartbeat: is the browser still there?",
+  },
+};
+
 function asks(transport, { target, lastEventId }) {
   const after = new URLSearchParams(target.split("?")[1]).get("after");
   const last = after && sequence(after);
@@ -43,15 +66,22 @@ function asks(transport, { target, lastEventId }) {
   if (transport === "long_poll") return `The browser asks: ${news} If not, it will wait.`;
   if (transport === "sse" && lastEventId) return `The browser comes back by itself, and says that it has seen message ${sequence(lastEventId)}.`;
   if (transport === "sse") return "The browser asks for the stream, this once.";
+  if (transport === "socket_io") return VISITS[visit(target.split("?")[1])] ?? "";
   return "The browser asks to change the protocol of this connection to WebSocket.";
 }
+
+const VISITS = {
+  handshake: "The browser asks Socket.IO for a session, with a plain request.",
+  poll: "It polls: is there anything? If not, the server holds the question.",
+  upgrade: "It asks for a WebSocket: this would be the better way.",
+};
 
 function brings(transport, cursors, model) {
   const numbers = messages(cursors);
   const known = cursors.map(cursor => model.messages.get(cursor)).filter(Boolean);
   const waited_ms = Math.max(0, ...known.map(({ published_ms, sent_ms }) => sent_ms - published_ms));
   if (waited_ms > AT_ONCE_MS) return `The answer brings ${numbers}, which waited ${cursors.length > 1 ? "up to " : ""}${duration(waited_ms)} for a question.`;
-  return transport === "long_poll" ? `The held question is answered at once, with ${numbers}.` : `The answer brings ${numbers}.`;
+  return transport === "long_poll" || transport === "socket_io" ? `The held question is answered at once, with ${numbers}.` : `The answer brings ${numbers}.`;
 }
 
 function published(transport, { cursor }, model) {

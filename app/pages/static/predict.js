@@ -4,10 +4,12 @@ import { expected } from "./theory.js";
 import { capital, round } from "./words.js";
 
 /** What is asked of a transport with its settings: { question, options_s, answer_s, because }. */
-export function prediction(transport, { rate_hz, delay_s, interval_s, hold_s }) {
-  const { mean_s, most_s, waitingShare } = expected(transport, { rate_hz, delay_s, interval_s, hold_s });
+export function prediction(transport, settings) {
+  const { delay_s, interval_s, hold_s, polls } = settings;
+  const { mean_s, most_s, waitingShare } = expected(transport, settings);
   const way = said(delay_s);
   const each = `Each way takes ${way}.`;
+  const held = `A held question is answered at once, so a message takes the way down, ${way}. ${capital(share(waitingShare))} of them are published while no question is there, and wait for the next: at worst until ${said(most_s)} have passed.`;
   const texts = {
     short_poll: {
       question: `After each answer the browser pauses for ${said(interval_s)}. ${each} How long does a message take, on average, from when it is published until the browser has it?`,
@@ -17,7 +19,7 @@ export function prediction(transport, { rate_hz, delay_s, interval_s, hold_s }) 
     long_poll: {
       question: `The server holds each question for up to ${said(hold_s)}. ${each} How long does a message take, on average?`,
       others_s: [hold_s / 2, hold_s, 6 * delay_s, delay_s + 1],
-      because: `A held question is answered at once, so a message takes the way down, ${way}. ${capital(share(waitingShare))} of them are published while no question is there, and wait for the next: at worst until ${said(most_s)} have passed.`,
+      because: held,
     },
     sse: {
       question: `The answer is never over. ${each} How long does a message take, on average?`,
@@ -29,6 +31,15 @@ export function prediction(transport, { rate_hz, delay_s, interval_s, hold_s }) 
       others_s: [2 * delay_s, 3 * delay_s, delay_s + 1],
       because: `It takes the way down, ${way}, and nothing else. SSE is just as fast: WebSocket's difference is the way up.`,
     },
+  };
+  texts.socket_io = polls ? {
+    question: `Socket.IO polls: the server holds each question until there is news. ${each} How long does a message take, on average?`,
+    others_s: [2 * delay_s, 3 * delay_s, delay_s + 1],
+    because: `It is long polling. ${held} Around each message are 14 bytes of Socket.IO, beside those of a request and its answer.`,
+  } : {
+    question: `Socket.IO has found that WebSocket gets through, and uses it. ${each} How long does a message take, on average?`,
+    others_s: [2 * delay_s, 3 * delay_s, delay_s + 1],
+    because: `It is a WebSocket: the way down, ${way}, and nothing else. Around each message are 14 bytes of Socket.IO, and the frame's own 2 to 4.`,
   };
   const { question, others_s, because } = texts[transport];
   const options_s = [mean_s];

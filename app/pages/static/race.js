@@ -160,7 +160,7 @@ function SessionName() {
       <label for="session">Shared session</label>
       <input type="text" id="session" defaultValue=${values.session} onChange=${join} placeholder="only this page" maxlength="24" pattern="[a-z0-9][a-z0-9\\-]*" title="a to z, 0 to 9 and -"
         autocomplete="off" autocapitalize="none" spellcheck=${false} aria-describedby="session-tip" />
-      <span class="tip" role="tooltip" id="session-tip">Pages with the same name here see the same messages: then the rate and the delay are everybody's.</span>
+      <span class="tip" role="tooltip" id="session-tip">Pages with the same name here see the same messages: then the rate and the network are everybody's.</span>
     </div>`;
 }
 

@@ -10,9 +10,15 @@ import { Sockets } from "./sockets.js";
 import { sequence, size } from "./words.js";
 
 /** What `set` changes; the counters begin anew with each. */
-export const SETTINGS = ["rate", "delay", "interval", "hold"];
+export const SETTINGS = ["rate", "delay", "upgrades", "interval", "hold", "via"];
 
-const RESTARTS = { interval: ["short_poll"], hold: ["long_poll"] }; // settings that are the client's, not the session's
+const OF_THE_SESSION = ["rate", "delay", "upgrades"];
+const RESTARTS = { interval: "short_poll", hold: "long_poll", via: "socket_io" }; // settings that are a client's
+const NETWORK = {
+  pass: "WebSocket gets through",
+  refuse: "WebSocket is refused",
+  cut: "WebSocket is cut off",
+};
 const MISSED = {
   restarted: "a new log has begun: what was in the old one is gone",
   expired: "some messages were missed: they are no longer kept",
@@ -20,8 +26,8 @@ const MISSED = {
 };
 
 /**
- * Join the session `values.session`, or one of our own. `values` has rate, delay, interval and hold; rate and delay are
- * the session's, and change here when somebody else changes them. An arrival waits for `behind_ms`, so that what the
+ * Join the session `values.session`, or one of our own. `values` has SETTINGS, those that the page lets one set; rate,
+ * delay and upgrades are the session's, and change here when somebody else changes them. An arrival waits for `behind_ms`, so that what the
  * feed tells of the message's way is here before it. The page is told:
  *
  *   on.news(what, value, model, fresh)  news has passed the gate and `model` has learnt it (null: it is nobody's, or
@@ -32,6 +38,7 @@ const MISSED = {
  *   on.settings()  somebody else has changed `values`;   on.recount()  the counters begin anew;   on.change()  anything else
  */
 export function join({ transports, values, on, behind_ms = 0 }) {
+  values.upgrades ??= "pass";
   const page = randomName();
   const session = values.session || page;
   const models = Object.fromEntries(transports.map(transport => [transport, new Model()]));
@@ -124,7 +131,7 @@ export function join({ transports, values, on, behind_ms = 0 }) {
     stops[transport]?.();
     let over = false;
     const unlessOver = action => value => { if (!over) action(value); };
-    const stop = CLIENTS[transport].receive(`/s/${session}/${page}`, { after: after[transport], interval_s: values.interval, hold_s: values.hold }, {
+    const { stop } = CLIENTS[transport].receive(`/s/${session}/${page}`, { after: after[transport], interval_s: values.interval, hold_s: values.hold, via: values.via }, {
       connected: unlessOver(() => { clients[transport].value = { there: true, why: "" }; }),
       lost: unlessOver(problem => { clients[transport].value = { there: false, why: problem.message }; }),
       missed: unlessOver(({ reason, cursor }) => {
@@ -151,13 +158,21 @@ export function join({ transports, values, on, behind_ms = 0 }) {
     on.recount();
   }
 
-  function saySettings() { echoes++; feed.say({ settings: { publish_hz: values.rate, delay_ms: values.delay } }); }
+  function saySettings() { echoes++; feed.say({ settings: { publish_hz: values.rate, delay_ms: values.delay, upgrades: values.upgrades } }); }
 
-  function adopt({ publish_hz, delay_ms }) {
-    if (publish_hz === values.rate && delay_ms === values.delay) return;
-    Object.assign(values, { rate: publish_hz, delay: delay_ms });
+  function adopt({ publish_hz, delay_ms, upgrades }) {
+    if (publish_hz === values.rate && delay_ms === values.delay && upgrades === values.upgrades) return;
+    const before = values.upgrades;
+    Object.assign(values, { rate: publish_hz, delay: delay_ms, upgrades });
+    if (upgrades !== before) noteNetwork();
     on.settings();
     recount();
+  }
+
+  /** WebSocket gets through, or no longer: Socket.IO finds that out by itself, but tries again only when it connects. */
+  function noteNetwork() {
+    mark(NETWORK[values.upgrades]);
+    if (values.upgrades === "pass" && stops.socket_io) start("socket_io");
   }
 
   return {
@@ -166,8 +181,9 @@ export function join({ transports, values, on, behind_ms = 0 }) {
     /** Change a setting. */
     set(name, value) {
       values[name] = value;
-      if (name === "rate" || name === "delay") saySettings();
-      for (const transport of RESTARTS[name] ?? []) if (stops[transport]) start(transport);
+      if (OF_THE_SESSION.includes(name)) saySettings();
+      if (name === "upgrades") noteNetwork();
+      if (stops[RESTARTS[name]]) start(RESTARTS[name]);
       recount();
     },
     publish() { feed.say({ publish: `published by hand at ${new Date().toLocaleTimeString("en-GB")}` }); },

@@ -6,8 +6,8 @@ const decoder = new TextDecoder();
 /** Base64 as the feed has it, as bytes. */
 const bytesOf = base64 => Uint8Array.from(atob(base64), character => character.charCodeAt(0));
 
-/** `short_poll` for /s/SESSION/PAGE/short-poll?after=...; the last part of any path. */
-const transportOf = target => target.split("?")[0].split("/").at(-1).replaceAll("-", "_");
+/** `short_poll` for /s/SESSION/PAGE/short-poll?after=...; the last part of any path, with a slash behind it or not. */
+const transportOf = target => target.split("?")[0].replace(/\/$/, "").split("/").at(-1).replace(/[-.]/g, "_");
 
 export class Sockets {
   #sockets = new Map();

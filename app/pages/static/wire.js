@@ -8,9 +8,8 @@
  *
  * Nothing here touches the page, a clock or the network. `experiments/ledger.py` reads the same bytes in Python.
  */
-
-/** How much of one unfinished line or message is remembered. */
-const KEEP_MAX_BYTES = 1_048_576;
+import { Kept, Nesting, parse } from "./json.js";
+import { MESSAGE, Packets } from "./packets.js";
 
 const noNews = () => ({ messages: [], missed: false, empty: false, cursor: null });
 
@@ -28,6 +27,8 @@ const STATUS_LINE = /^HTTP\/1\.[01] (\d{3})( .*)?\r\n/;
  *   answer_end {number, messages, missed, empty, cursor}: `messages` are cursors, `empty` is a poll's without news;
  *   position {cursor}, message {cursor}, missed {reason, cursor}: what a stream, or a poll, says;
  *   heartbeat, ping, pong, publish, unknown; close {code, reason}: code 1005 if none was given.
+ *   Of Socket.IO's packets: handshake {upgrades}, connect {after}, refused {why}, probe, switch, noop, goodbye,
+ *   acknowledged {error}.
  */
 
 /** One connection, from its first byte on. */
@@ -35,7 +36,7 @@ export class Connection {
   constructor() {
     this.requests = 0;
     this.asked = []; // requests that wait for their answer
-    this.upgraded = false;
+    this.upgraded = null; // the request that was, once one is
     this.up = new Reader();
     this.down = new Reader();
     this.up.start(requests(this.up, this));
@@ -50,7 +51,7 @@ export class Connection {
    */
   read(direction, bytes) {
     if (direction === "up" && this.up.lost && REQUEST_LINE.test(decode(bytes.subarray(0, 8192)))) {
-      this.upgraded = false;
+      this.upgraded = null;
       this.up.start(requests(this.up, this));
     }
     return this[direction].read(bytes);
@@ -164,32 +165,22 @@ class Reader {
   }
 }
 
-/** Text that comes in several pieces; a character may be cut in two. */
-class Kept {
-  text = "";
-  size = 0;
-  #decoder = new TextDecoder();
-
-  add(bytes) {
-    const room = Math.max(KEEP_MAX_BYTES - this.size, 0);
-    this.text += this.#decoder.decode(bytes.subarray(0, room), { stream: true });
-    this.size += bytes.length;
-  }
-}
-
 // HTTP (RFC 9112)
 
 function* requests(reader, connection) {
   for (;;) {
     yield* reader.need();
-    if (connection.upgraded) yield* frames(reader, "up");
+    if (connection.upgraded) yield* frames(reader, "up", isSocketIO(connection.upgraded));
     const [, method, target] = yield* firstLine(reader, "request_line", REQUEST_LINE, () => REQUEST_NOTE);
     const headers = yield* head(reader, "request_header");
     const request = { number: ++connection.requests, method, target };
     connection.ask(request);
     reader.facts.push({ type: "request", ...request });
     beginBody(reader, headers, 0);
-    yield* reader.rest("request_body", "what the browser sends with its request");
+    if (isSocketIO(request)) {
+      const said = yield* packets(reader);
+      reader.facts.push(...said);
+    } else yield* reader.rest("request_body", "what the browser sends with its request");
     reader.left = Infinity;
   }
 }
@@ -198,21 +189,23 @@ function* answers(reader, connection) {
   for (;;) {
     const status = Number((yield* firstLine(reader, "status_line", STATUS_LINE, statusNote))[1]);
     const headers = yield* head(reader, "response_header");
-    const { number, method, target } = connection.asked[0] ?? { number: 0, method: "", target: "" };
+    const request = connection.asked[0] ?? { number: 0, method: "", target: "" };
+    const { number, method, target } = request;
     const contentType = headers["content-type"] ?? "";
     reader.facts.push({ type: "answer", number, status, contentType });
     if (status < 200 && status !== 101) continue; // 100 Continue: the answer itself is still to come
     connection.asked.shift();
     if (status === 101) {
       reader.facts.push({ type: "upgrade", number });
-      connection.upgraded = true;
-      yield* frames(reader, "down");
+      connection.upgraded = request;
+      yield* frames(reader, "down", isSocketIO(request));
     }
     if (method === "HEAD" || status === 204 || status === 304) reader.left = 0;
     else beginBody(reader, headers, Infinity); // without a length, it ends with the connection
     let end = noNews();
     if (contentType.startsWith("text/event-stream")) yield* events(reader);
     else if (status === 200 && /^[^?]*\/(short|long)-poll(\?|$)/.test(target)) end = yield* batch(reader);
+    else if (status === 200 && method === "GET" && isSocketIO(request)) end = yield* polledPackets(reader);
     else yield* reader.rest("body", "the body of the answer");
     reader.facts.push({ type: "answer_end", number, ...end });
     reader.left = Infinity;
@@ -250,20 +243,10 @@ function beginBody(reader, headers, otherwise) {
 
 /** A poll's answer, {"messages":[{...},{...}],"cursor":"..."}: its messages are the objects in a list. */
 function* batch(reader) {
-  const body = new Kept();
-  let depth = 0, quoted = false, escaped = false;
-  const isMessage = (byte) => {
-    const before = depth, character = String.fromCharCode(byte);
-    if (escaped) escaped = false;
-    else if (character === "\\") escaped = true;
-    else if (character === '"') quoted = !quoted;
-    else if (!quoted && "{[".includes(character)) depth++;
-    else if (!quoted && "}]".includes(character)) depth--;
-    return Math.max(before, depth) > 2;
-  };
+  const body = new Kept(), nesting = new Nesting();
   for (let here; (here = yield* reader.more()); ) {
     body.add(here);
-    const inMessages = Array.from(here, isMessage);
+    const inMessages = Array.from(here, (byte) => nesting.depth(byte) > 2);
     for (let start = 0, end; start < here.length; start = end) {
       end = inMessages.indexOf(!inMessages[start], start);
       if (end < 0) end = here.length;
@@ -278,6 +261,29 @@ function* batch(reader) {
   if (missed) reader.facts.push({ type: "missed", reason: missed.reason, cursor: missed.cursor });
   const cursors = messages.map((message) => message?.cursor);
   return { messages: cursors, missed: Boolean(missed), empty: !cursors.length && !missed, cursor };
+}
+
+// Socket.IO (packets.js)
+
+const isSocketIO = ({ target }) => /^[^?]*\/socket\.io\/(\?|$)/.test(target);
+
+/** A body of packets. Returns their facts. */
+function* packets(reader) {
+  const packets = new Packets();
+  for (let here; (here = yield* reader.more()); ) {
+    for (const { size, kind, note } of packets.read(here)) reader.name(size, kind, note);
+  }
+  return packets.end();
+}
+
+/** A poll's answer in packets. */
+function* polledPackets(reader) {
+  const facts = yield* packets(reader);
+  const cursors = facts.filter(({ type }) => type === "message").map(({ cursor }) => cursor);
+  const others = facts.filter(({ type }) => type !== "message");
+  reader.facts.push(...others);
+  const has = (...types) => others.some(({ type }) => types.includes(type));
+  return { messages: cursors, missed: has("missed"), empty: !cursors.length && others.every(({ type }) => type === "noop" || type === "ping"), cursor: cursors.at(-1) ?? null };
 }
 
 // Server-sent events (WHATWG HTML, section 9.2)
@@ -319,17 +325,25 @@ function news(text) {
 
 const OPCODES = { 0: "more of the message", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong" };
 
-function* frames(reader, direction) {
+function* frames(reader, direction, isSocketIO) {
   let whole; // a message may come in several frames, with pings and pongs between them
   for (let texts = 0; ; ) {
     const frame = yield* frameHeader(reader);
     if (frame.opcode === 1 || frame.opcode === 2) whole = { opcode: frame.opcode, said: new Kept() };
     if (frame.opcode === 1) texts++;
-    const { opcode, said } = frame.opcode > 7 ? { opcode: frame.opcode, said: new Kept() } : whole; // throws if unbegun
+    if (frame.opcode === 1 && isSocketIO) whole.packets = new Packets();
+    const { opcode, said, packets } = frame.opcode > 7 ? { opcode: frame.opcode, said: new Kept() } : whole; // throws if unbegun
     const code = opcode === 8 && frame.length > 1 ? yield* closeCode(reader, frame) : 1005;
     reader.left = frame.length - frame.unmasked;
     for (let here; (here = yield* reader.more()); ) {
       const plain = here.map((byte) => byte ^ frame.mask[frame.unmasked++ % 4]);
+      if (packets) {
+        let start = 0;
+        for (const { size, kind, note } of packets.read(plain)) {
+          reader.name(size, kind, note, frame.masked && { text: decode(plain.subarray(start, (start += size))) });
+        }
+        continue;
+      }
       said.add(plain);
       // The server's first text says where the reader stands; each later one is a message, or says what was missed.
       const isMessage = direction === "down" && opcode === 1 && texts > 1 && !said.text.startsWith('{"m');
@@ -337,7 +351,8 @@ function* frames(reader, direction) {
       reader.name(here.length, ...name, frame.masked && { text: decode(plain) });
     }
     if (!frame.fin) continue;
-    if (opcode === 8) reader.facts.push({ type: "close", code, reason: said.text });
+    if (packets) reader.facts.push(...packets.end());
+    else if (opcode === 8) reader.facts.push({ type: "close", code, reason: said.text });
     else if (opcode > 8) reader.facts.push({ type: OPCODES[opcode] });
     else if (opcode === 1 && direction === "down") reader.facts.push(news(said.text));
     else reader.facts.push({ type: typeof parse(said.text).text === "string" ? "publish" : "unknown" });
@@ -375,7 +390,6 @@ function* closeCode(reader, frame) {
 
 // What is said of the bytes
 
-const MESSAGE = ["message", "a message, as JSON: the same in every transport"];
 const AROUND_MESSAGES = ["body", "around the messages: their list, and the cursor to ask with next time"];
 const REQUEST_NOTE = "what is asked: method, target, HTTP version";
 const MASK_NOTE = "the mask: each byte of the payload is XORed with one of these, in turn (RFC 6455, section 5.3)";
@@ -453,14 +467,5 @@ const payloadNote = (direction, opcode, texts) => {
   return texts > 1 ? "messages were missed" : "the cursor: where this reader stands";
 };
 const CLOSE_CODES = { 1000: "done", 1001: "going away", 1003: "only text is understood", 1008: "this is refused" };
-
-/** JSON as an object; an empty one if it is no JSON. */
-function parse(text) {
-  try {
-    return Object(JSON.parse(text));
-  } catch {
-    return {};
-  }
-}
 
 const decode = (bytes) => new TextDecoder().decode(bytes);

@@ -1,7 +1,9 @@
-// Every transport's client, in teaching order: receive(url, options, tell) -> stop.
+// Every transport's client, in teaching order. Each is receive(url, options, tell) -> { stop, publish }: publish({ text, name })
+// is a promise of the published message (WebSocket: of nothing more than that it is sent), and rejects with the server's words.
 import * as short_poll from "./short_poll.js";
 import * as long_poll from "./long_poll.js";
 import * as sse from "./sse.js";
 import * as websocket from "./websocket.js";
+import * as socket_io from "./socket_io.js";
 
-export const CLIENTS = { short_poll, long_poll, sse, websocket };
+export const CLIENTS = { short_poll, long_poll, sse, websocket, socket_io };

@@ -1,7 +1,9 @@
 // Long polling: ask, wait for the answer however long it takes, take it, ask again at once.
+import { post } from "./post.js";
+
 const RETRY_MS = 1000;
 
-/** Receive messages from url/long-poll; each question is held up to `hold_s`. Returns a function that stops it. */
+/** Receive messages from url/long-poll; each question is held up to `hold_s`. */
 export function receive(url, { after, hold_s }, tell) {
   const stopping = new AbortController();
   async function ask() {
@@ -20,5 +22,8 @@ export function receive(url, { after, hold_s }, tell) {
     if (!stopping.signal.aborted) pause = setTimeout(again, pause_ms);
   }
   let pause = setTimeout(again);
-  return () => { stopping.abort(); clearTimeout(pause); };
+  return {
+    stop() { stopping.abort(); clearTimeout(pause); },
+    publish: publication => post(url, publication),
+  };
 }

@@ -1,6 +1,7 @@
 // Short polling: ask what is new, take it, pause, ask again.
+import { post } from "./post.js";
 
-/** Receive messages from url/short-poll, one question every `interval_s`. Returns a function that stops it. */
+/** Receive messages from url/short-poll, one question every `interval_s`. */
 export function receive(url, { after, interval_s }, tell) {
   const stopping = new AbortController();
   async function ask() {
@@ -18,5 +19,8 @@ export function receive(url, { after, interval_s }, tell) {
     if (!stopping.signal.aborted) pause = setTimeout(again, interval_s * 1000);
   }
   let pause = setTimeout(again);
-  return () => { stopping.abort(); clearTimeout(pause); };
+  return {
+    stop() { stopping.abort(); clearTimeout(pause); },
+    publish: publication => post(url, publication),
+  };
 }

@@ -1,7 +1,9 @@
 // Server-sent events: the browser has it built in, and comes back by itself after a lost connection.
+import { post } from "./post.js";
+
 const RETRY_MS = 1000;
 
-/** Receive messages from url/sse. Returns a function that stops it. */
+/** Receive messages from url/sse. */
 export function receive(url, { after }, tell) {
   let stream, retry;
   function connect() {
@@ -16,5 +18,8 @@ export function receive(url, { after }, tell) {
     };
   }
   connect();
-  return () => { stream.close(); clearTimeout(retry); };
+  return {
+    stop() { stream.close(); clearTimeout(retry); },
+    publish: publication => post(url, publication),
+  };
 }

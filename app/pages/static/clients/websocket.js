@@ -1,7 +1,7 @@
 // WebSocket: messages just come. Coming back after a lost connection is up to us: say where we were.
 const RETRY_MS = 1000;
 
-/** Receive messages from url/websocket. Returns a function that stops it. */
+/** Receive messages from url/websocket. */
 export function receive(url, { after }, tell) {
   let socket, retry;
   function connect() {
@@ -13,16 +13,23 @@ export function receive(url, { after }, tell) {
       if (missed) tell.missed(missed);
       if ("text" in news) tell.message(news);
     };
-    socket.onclose = ({ code }) => {
-      tell.lost(new Error(`the connection is closed, code ${code}`));
+    socket.onclose = ({ code, reason }) => {
+      tell.lost(new Error(`the connection is closed, code ${code} ${reason}`.trim()));
       retry = setTimeout(connect, RETRY_MS);
     };
   }
   connect();
-  return () => {
-    clearTimeout(retry);
-    socket.onclose = null;
-    close(socket);
+  return {
+    stop() {
+      clearTimeout(retry);
+      socket.onclose = null;
+      close(socket);
+    },
+    // Nothing in the protocol answers a frame: all that can be promised is that it is on its way.
+    async publish(publication) {
+      if (socket.readyState !== WebSocket.OPEN) throw new Error("there is no connection at the moment");
+      socket.send(JSON.stringify(publication));
+    },
   };
 }
 

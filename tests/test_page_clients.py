@@ -1,0 +1,94 @@
+"""The clients of the pages, in a real browser, without any page around them: receive(url, options, tell)."""
+
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from tests.browsing import browsing
+from tests.serving import Running, serving
+
+pytestmark = pytest.mark.anyio
+
+CASES: list[tuple[str, dict[str, object]]] = [
+    ("short_poll", {"interval_s": 0.05}),
+    ("long_poll", {"hold_s": 0.1}),  # the first answer says that it is connected
+    ("sse", {}),
+    ("websocket", {}),
+    ("socket_io", {}),
+    ("socket_io", {"via": "websocket"}),
+    ("socket_io", {"via": "polling"}),
+]
+every_client = pytest.mark.parametrize(
+    ("transport", "options"), CASES, ids=["-".join([name, *map(str, options.values())]) for name, options in CASES]
+)
+
+RECEIVE = """async ([transport, options]) => {
+  const { CLIENTS } = await import("/static/clients/index.js");
+  const { resolve, promise } = Promise.withResolvers();
+  globalThis.told = { message: [], missed: [], lost: [] };
+  const tell = { connected: resolve };
+  for (const [what, all] of Object.entries(told)) tell[what] = one => all.push(one.message ?? one);
+  globalThis.client = CLIENTS[transport].receive("", options, tell);
+  await promise;
+}"""
+
+
+async def receives(page: Page, running: Running, transport: str, options: dict[str, object]) -> None:
+    await page.evaluate(RECEIVE, [transport, {"after": str(running.log.newest), **options}])
+
+
+async def publish(page: Page, text: str) -> Any:
+    """The promised message, or the words of the refusal."""
+    return await page.evaluate("text => client.publish({ text }).catch(problem => problem.message)", text)
+
+
+@every_client
+async def test_what_is_published_is_promised_and_received(
+    chromium: Browser, transport: str, options: dict[str, object]
+) -> None:
+    async with serving() as running, browsing(chromium, running) as page:
+        await receives(page, running, transport, options)
+        promised = [await publish(page, text) for text in ("first", "<b>second</b>")]
+        await page.wait_for_function("() => told.message.length === 2")
+        received = await page.evaluate("told")
+        assert [message["text"] for message in received["message"]] == ["first", "<b>second</b>"]
+        assert (received["missed"], received["lost"]) == ([], [])
+        assert promised == (received["message"] if transport != "websocket" else [None, None])
+        await page.evaluate("client.stop(); globalThis.stopped = told")
+        await receives(page, running, transport, options)
+        running.log.publish("the first one does not listen any more")
+        await page.wait_for_function("() => told.message.length === 1")
+        assert len(await page.evaluate("stopped.message")) == 2
+
+
+@every_client
+async def test_it_begins_where_it_is_told_to(chromium: Browser, transport: str, options: dict[str, object]) -> None:
+    async with serving() as running, browsing(chromium, running) as page:
+        before = running.log.publish("seen").cursor
+        running.log.publish("not yet seen")
+        await page.evaluate(RECEIVE, [transport, {**options, "after": str(before)}])
+        await page.wait_for_function("() => told.message.length === 1")
+        assert [message["text"] for message in await page.evaluate("told.message")] == ["not yet seen"]
+
+
+@every_client
+async def test_what_is_refused_is_said_in_the_servers_words(
+    chromium: Browser, transport: str, options: dict[str, object]
+) -> None:
+    expected = ("400 .Bad Request",)
+    async with serving() as running, browsing(chromium, running, expected=expected) as page:
+        await receives(page, running, transport, options)
+        refused = await publish(page, "")
+        if transport == "websocket":  # it can't be told which frame was refused: the connection is closed
+            await page.wait_for_function("() => told.lost.length === 1")
+            (refused,) = await page.evaluate("told.lost")
+        assert "the text has 0 bytes: 1 to 16384 are accepted" in refused
+
+
+async def test_a_websocket_that_is_not_there_takes_no_message(chromium: Browser) -> None:
+    async with serving() as running, browsing(chromium, running) as page:
+        await receives(page, running, "websocket", {})
+        running.link.cut()
+        await page.wait_for_function("() => told.lost.length === 1")
+        assert await publish(page, "lost") == "there is no connection at the moment"
