@@ -43,6 +43,7 @@ SCENES = (
     Scene("websocket", "/modes/websocket?rate=1", watch_s=7),
     Scene("race", "/race", watch_s=20),
     Scene("limits", "/limits", click="#run-six", watch_s=2),
+    Scene("claims", "/claims"),
 )
 
 

@@ -35,7 +35,8 @@ def said_of(number: int, change: Change = nothing, gone: Callable[[Condition], b
     claim = claims.CLAIMS[number - 1]
     its = {condition for name in claim.CHARTS for condition in QUESTIONS[name].CONDITIONS}
     verdict = claims.judged(claim, a_table(change, lambda condition: condition in its and not gone(condition)))
-    return Verdict(verdict.word, verdict.sentence.replace("\u00a0", " "), verdict.numbers)
+    said = f"{verdict.sentence} {verdict.found}".replace("\u00a0", " ")
+    return Verdict(verdict.word, said, "", verdict.numbers)
 
 
 def late(way: str, ms: float, pause_s: float | None = None) -> Change:
@@ -149,41 +150,41 @@ WASTEFUL_BYTES = times("sse", 10.0, "down_other_bytes", "bytes_down")
 
 CASES: list[tuple[int, str, Change, str]] = [
     (1, FAILS, nothing, "100 messages came with no further request, 95% of them within 27 ms, which feels immediate"),
-    (1, CONDITIONALLY, late("sse", 100.1), "which is felt as late. So news comes unasked, but not in real time"),
+    (1, CONDITIONALLY, late("sse", 100.1), "News comes unasked, but not in real time."),
     (
         1,
         CONDITIONALLY,
         asks("sse"),
-        "with 1 request for each, 95% of them within 27 ms, which feels immediate. So news",
+        "with 1 request for each, 95% of them within 27 ms, which feels immediate",
     ),
-    (1, HOLDS, every(asks("sse"), late("sse", 500.0)), "So the reader has to ask, and waits"),
+    (1, HOLDS, every(asks("sse"), late("sse", 500.0)), "The reader has to ask, and waits"),
     (1, UNDECIDED, doubted("sse"), "No run of SSE at 1/s (5 readers) is to be believed"),
-    (2, CONDITIONALLY, nothing, "Fast enough is every 0.05 s: 70% of them"),
-    (2, CONDITIONALLY, late("short_poll", 40.0, pause_s=0.2), "Fast enough is every 0.2 s: 100% of them"),
+    (2, CONDITIONALLY, nothing, "Fast enough is every 0.05 s, and not every second."),
+    (2, CONDITIONALLY, late("short_poll", 40.0, pause_s=0.2), "Asked every 0.2 s, 100% feel immediate, at "),
     (2, HOLDS, late("short_poll", 99.0, pause_s=1.0), "100% of the messages arrive within 100 ms"),
-    (2, FAILS, late("short_poll", 101.0), "No shorter pause is enough: every 0.05 s, it is 0% of them"),
+    (2, FAILS, late("short_poll", 101.0), "Neither every second nor any shorter pause is fast enough."),
     (2, UNDECIDED, doubted("websocket"), "No run of WebSocket at 1/s (5 readers) is to be believed"),
     (3, CONDITIONALLY, nothing, "waste where news is rare, and none where it is frequent"),
     (3, HOLDS, times("short_poll", 100.0, "up_request_head_bytes", rate_hz=100.0), "waste at either rate"),
     (3, FAILS, cheap_polls, "At 0.2/s, 0% of the questions"),
     (3, UNDECIDED, doubted("short_poll"), "No run of Short polling, 1 s at 0.2/s (5 readers) is to be believed"),
-    (4, FAILS, nothing, "Beyond 2 times, which is waste: nothing."),
-    (4, CONDITIONALLY, heavy("sse", 81.0), "Beyond 2 times, which is waste: server memory per reader."),
+    (4, FAILS, nothing, "Nothing takes more than 2 times what WebSocket does."),
+    (4, CONDITIONALLY, heavy("sse", 81.0), "Its server memory per reader takes more than 2 times"),
     (
         4,
         HOLDS,
         every(WASTEFUL_BYTES, heavy("sse", 81.0), busy("sse", 0.2)),
-        "which is waste: bytes per message, bytes of",
+        "Everything takes more than 2 times",
     ),
     (4, UNDECIDED, erratic, "leave open whether it takes more than 2 times the server CPU per message"),
-    (5, CONDITIONALLY, nothing, "it is not plain TCP: 4 bytes of frame header"),
-    (5, HOLDS, times("websocket", 0.0, "down_frame_bytes"), "Nothing stood around them"),
+    (5, CONDITIONALLY, nothing, "with 4 B of frame header in front of each"),
+    (5, HOLDS, times("websocket", 0.0, "down_frame_bytes"), "over plain TCP"),
     (5, FAILS, asks("websocket"), "100 messages came with 1 request for each"),
-    (5, FAILS, late("websocket", 101.0), "95% of them within 101 ms. So the server could not speak first"),
+    (5, FAILS, late("websocket", 101.0), "The server cannot speak first, in real time."),
     (5, UNDECIDED, doubted("websocket"), "is to be believed"),
     (6, CONDITIONALLY, nothing, "The comfort takes 4.5 times the set-up bytes of a plain WebSocket"),
     (6, CONDITIONALLY, every(at_no_cost, heavy("socket_io upgrade", 200.0)), "5.0 times the server memory per reader"),
-    (6, HOLDS, at_no_cost, "Nothing costs more than 2 times as much"),
+    (6, HOLDS, at_no_cost, "nothing costs more than 2 times as much"),
     (6, FAILS, lost, "Socket.IO lost 1 of 200 messages, and brought 0 more than once"),
     (6, FAILS, twice, "Socket.IO lost 0 of 200 messages, and brought 6 more than once"),
     (6, UNDECIDED, leaky, "A plain WebSocket got through where none should"),
@@ -218,7 +219,7 @@ def test_what_is_not_measured_is_not_decided(number: int) -> None:
     ("gone", "said"),
     [
         (lambda c: c.one_way_delay_ms == 25 and c.way == "sse", "what an answer or a push costs the server's CPU"),
-        (lambda c: c.clients == 200, "SSE at 1/s (200 readers)"),
+        (lambda c: c.clients == 200, "SSE in silence (200 readers)"),
     ],
 )
 def test_a_cost_that_is_not_measured_decides_nothing(gone: Callable[[Condition], bool], said: str) -> None:

@@ -72,7 +72,7 @@ def test_the_notes_claims_have_their_verdicts_and_their_own_words(
     for claim in said["claims"]:
         assert f'<p lang="zh">「{claim["quotation"]}」</p>' in page
         assert f"<strong>{escape(claim['sentence'])}</strong>" in page
-        heading = f"<h3>{claim['number']}. {claim['verdict'].capitalize()}</h3>"
+        heading = f"<h3>{claim['number']}. {claim['title']}: {claim['verdict']}</h3>"
         assert f'<article class="claim" id="claim-{claim["number"]}">\n{heading}' in page
     assert "<p>&lt;b&gt;fast&lt;/b&gt; &amp; furious</p>" in page
     for term in said["terms"]:

@@ -1,7 +1,7 @@
 """The claims of the note that this project grew out of, and what a comparison says of each.
 
-Each module is a claim: what decides it (the docstring), the note's words, what they mean in English, what would be so
-if the claim held, the questions whose charts show it, and `judge(table)`, which makes a verdict of the numbers. No
+Each module is a claim: what decides it (the docstring), its title, the note's words, what they mean in English, what
+would be so if it held, the questions that decide it, and `judge(table)`, which makes a verdict of the numbers. No
 verdict and no comparison is written down anywhere: another machine may come to another.
 """
 
@@ -19,6 +19,7 @@ NOTE = {"title": "web Socket和Socket.IO框架", "date": "2016-01-10"}
 class Claim(Protocol):
     """What a module in this folder offers. CHARTS: the questions that decide it, and show it."""
 
+    TITLE: str
     QUOTATION: str
     ENGLISH: str
     IF_IT_HELD: str
@@ -62,7 +63,7 @@ def judged(claim: Claim, table: Table) -> Verdict:
     try:
         return claim.judge(table)
     except Undecided as why:
-        return Verdict(UNDECIDED, str(why))
+        return Verdict(UNDECIDED, "This run does not tell.", str(why))
 
 
 def content(table: Table) -> dict[str, Any]:
@@ -75,12 +76,14 @@ def content(table: Table) -> dict[str, Any]:
         "claims": [
             {
                 "number": number,
+                "title": claim.TITLE,
                 "quotation": claim.QUOTATION,
                 "english": claim.ENGLISH,
                 "if_it_held": claim.IF_IT_HELD,
                 "how": (inspect.getdoc(claim) or "").split("\n\n"),
                 "verdict": verdict.word,
                 "sentence": verdict.sentence,
+                "found": verdict.found,
                 "numbers": [list(number) for number in verdict.numbers],
                 "charts": {name: QUESTIONS[name].TITLE for name in claim.CHARTS},
             }

@@ -1,7 +1,7 @@
 """Judged by SSE, which is HTTP: one question, asked before there is any news, and an answer that does not end.
 
 If the claim held, every message would cost its reader a question, or come as late as the next one. So what is counted
-is how many requests there were while messages came, and within which time 95% of the messages arrived; *in real time*
+is how many requests there were while messages came, and within which time 95% of the messages arrived; in real time
 is up to the limit that feels immediate. Either of the two alone is half of the claim: it holds with a condition.
 """
 
@@ -10,6 +10,7 @@ from experiments.claims.verdict import CONDITIONALLY, FAILS, HOLDS, IMMEDIATE_MS
 from experiments.questions.overhead import count
 from experiments.tables import Table
 
+TITLE = "Only asking delivers"
 QUOTATION = (
     "服务器无法将这个事件的信息实时主动通知它的客户端。"
     "只有在客户端查询服务器的当前状态的时候，所发生事件的信息才会从服务器传递到客户端。"
@@ -31,20 +32,21 @@ def judge(table: Table) -> Verdict:
     felt = "feels immediate" if prompt else "is felt as late"
     lesson = {
         (True, True): "HTTP answers only who asks, but an answer can outlast the question.",
-        (True, False): "So news comes unasked, but not in real time.",
-        (False, True): "So news comes in real time, but only to those who ask.",
-        (False, False): "So the reader has to ask, and waits.",
+        (True, False): "News comes unasked, but not in real time.",
+        (False, True): "News comes in real time, but only to those who ask.",
+        (False, False): "The reader has to ask, and waits.",
     }[unasked, prompt]
     return Verdict(
         FAILS if unasked and prompt else CONDITIONALLY if unasked or prompt else HOLDS,
+        lesson,
         f"Once an SSE stream was open, {sse.deliveries} messages came with {asked}, 95% of them within "
-        f"{style.seconds(sse.delay_p95_ms)}, which {felt}. {lesson}",
+        f"{style.seconds(sse.delay_p95_ms)}, which {felt}.",
         [
             *(
                 (
                     style.title(row.way, row.pause_s),
-                    f"{count(row.requests_per_message, 'request')} per message, "
-                    f"{style.seconds(row.delay_mean_ms)} on average, 95% within {style.seconds(row.delay_p95_ms)}",
+                    f"{count(row.requests_per_message, 'request')} per message; "
+                    f"mean {style.seconds(row.delay_mean_ms)}, 95% within {style.seconds(row.delay_p95_ms)}",
                 )
                 for row in rows.itertuples()
             ),

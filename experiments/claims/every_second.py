@@ -1,7 +1,7 @@
 """Judged by the share of messages that arrive within the limit of perception that feels immediate.
 
-The claim holds if most of them, more than half, do so when asked for every second. It holds with a condition if they
-do not then, but do with a shorter pause that was measured too: that pause is what *fast enough* has to mean. This is
+The claim holds if most of them, more than half, do so when asked every second. It holds with a condition if they
+do not then, but do with a shorter pause that was measured too: that pause is what fast enough has to mean. This is
 the kind reading: the other half may still be late. The second limit, up to which one's thoughts don't wander, stands
 beside it, and so does what the shorter pause costs.
 """
@@ -15,9 +15,10 @@ from experiments.questions.interval import PAUSES_S
 from experiments.questions.overhead import count
 from experiments.tables import Table, of
 
+TITLE = "Every second feels real-time"
 QUOTATION = "只要轮询速度足够快，例如1秒，就能给人造成交互是实时进行的印象。"
 ENGLISH = "If only one polls fast enough, say every second, people get the impression of real time."
-IF_IT_HELD = "Asked for every second, most messages would arrive before anybody notices a delay."
+IF_IT_HELD = "Asked every second, most messages would arrive before anybody notices a delay."
 CHARTS = ["interval"]
 
 MOST = 0.5
@@ -35,21 +36,20 @@ def judge(table: Table) -> Verdict:
     enough = [pause_s for pause_s, share in immediate.items() if share > MOST]
     slowest = max(enough, default=min(immediate))
     second, fast = by_pause.loc[1.0], by_pause.loc[slowest]
-    cost = (
-        f"{immediate[slowest]:.0%} of them, at {count(fast.requests_per_message, 'request')} per message and "
-        f"{style.times(fast.bytes_per_message / push.bytes_per_message)} times WebSocket's bytes."
-    )
     if slowest == 1.0:
-        word, rest = HOLDS, "That is most of them: every second is fast enough."
+        word, lesson = HOLDS, "Every second is fast enough."
     elif enough:
-        word, rest = CONDITIONALLY, f"Fast enough is every {slowest:g}{style.NARROW}s: {cost}"
+        word, lesson = CONDITIONALLY, f"Fast enough is every {slowest:g}{style.NARROW}s, and not every second."
     else:
-        word, rest = FAILS, f"No shorter pause is enough: every {slowest:g}{style.NARROW}s, it is {cost}"
+        word, lesson = FAILS, "Neither every second nor any shorter pause is fast enough."
     return Verdict(
         word,
-        f"Asked for every second, {immediate[1.0]:.0%} of the messages arrive within {style.seconds(IMMEDIATE_MS)}, "
-        f"which feels immediate, and {share_within(table, polls[-1], FLOW_MS):.0%} within {style.seconds(FLOW_MS)}, "
-        f"which is noticed. {rest}",
+        lesson,
+        f"Asked every second, {immediate[1.0]:.0%} of the messages arrive within {style.seconds(IMMEDIATE_MS)}, which "
+        f"feels immediate, and {share_within(table, polls[-1], FLOW_MS):.0%} within {style.seconds(FLOW_MS)}, which is "
+        f"noticed. Asked every {slowest:g}{style.NARROW}s, {immediate[slowest]:.0%} feel immediate, at "
+        f"{count(fast.requests_per_message, 'request')} per message and "
+        f"{style.times(fast.bytes_per_message / push.bytes_per_message)} times WebSocket's bytes.",
         [
             ("every 1\u00a0s: mean delay", style.seconds(second.delay_mean_ms)),
             ("every 1\u00a0s: 95% within", style.seconds(second.delay_p95_ms)),

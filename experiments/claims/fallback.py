@@ -32,6 +32,7 @@ from experiments.claims.verdict import (
 from experiments.questions.fallback import CONDITIONS
 from experiments.tables import Table, of
 
+TITLE = "Socket.IO falls back, unnoticed"
 QUOTATION = (
     "它屏蔽了所有底层细节，让顶层调用非常简单。并且还为不支持WebSocket协议的浏览器，提供了长轮询的透明模拟机制。"
 )
@@ -55,6 +56,7 @@ def judge(table: Table) -> Verdict:
     if lost or twice:
         return Verdict(
             FAILS,
+            "Not everything arrives, once.",
             f"Where no WebSocket gets through, Socket.IO lost {lost} of {arrived + lost} messages, "
             f"and brought {twice} more than once.",
         )
@@ -80,15 +82,16 @@ def judge(table: Table) -> Verdict:
     ]
     noticed = any_beyond(falling + comforting)
     costs = {
-        "The fallback takes {} of Socket.IO’s own upgrade.": falling,
-        "The comfort takes {} of a plain WebSocket.": comforting,
+        " The fallback takes {} of Socket.IO’s own upgrade.": falling,
+        " The comfort takes {} of a plain WebSocket.": comforting,
     }
     beyond = {said: [c.words for c in comparisons if c.beyond] for said, comparisons in costs.items()}
-    bill = " ".join(said.format(listed(parts)) for said, parts in beyond.items() if parts)
+    bill = "".join(said.format(listed(parts)) for said, parts in beyond.items() if parts)
+    price = "but at a cost" if noticed else f"and nothing costs more than {TOLERANCE:g} times as much"
     return Verdict(
         CONDITIONALLY if noticed else HOLDS,
-        f"Where no WebSocket gets through, all {arrived} messages arrived; over a plain WebSocket, none. "
-        + (bill or f"Nothing costs more than {TOLERANCE:g} times as much."),
+        f"Everything arrives, {price}.",
+        f"Where no WebSocket gets through, all {arrived} messages arrived; over a plain WebSocket, none.{bill}",
         [
             *((f"fallback: {c.what}", c.number) for c in falling),
             *((f"comfort: {c.what}", c.number) for c in comforting),

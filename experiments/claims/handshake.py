@@ -12,6 +12,7 @@ from experiments.claims.verdict import CONDITIONALLY, FAILS, HOLDS, IMMEDIATE_MS
 from experiments.questions.overhead import count
 from experiments.tables import Table
 
+TITLE = "WebSocket: a handshake, then TCP"
 QUOTATION = (
     "WebSocket协议能够让浏览器和服务器全双工实时通信，互相的，服务器也能主动通知客户端了。……利用HTTP请求产生握手，"
     "HTTP头部中含有WebSocket协议的请求，所以握手之后，二者转用TCP协议进行交流（QQ的协议）。"
@@ -34,22 +35,18 @@ def judge(table: Table) -> Verdict:
     )
     header_bytes = script.down_frame_bytes_per_message
     if far.requests or far.delay_p95_ms > IMMEDIATE_MS:
-        word, rest = FAILS, "So the server could not speak first, in real time."
+        word, lesson = FAILS, "The server cannot speak first, in real time."
     elif header_bytes:
-        word, rest = (
-            CONDITIONALLY,
-            (
-                f"But it is not plain TCP: {header_bytes:.2g} bytes of frame header stand in front of each message, "
-                "because TCP knows bytes and no messages."
-            ),
-        )
+        word, lesson = CONDITIONALLY, "The server speaks first, but in frames: TCP knows bytes and no messages."
     else:
-        word, rest = HOLDS, "Nothing stood around them."
+        word, lesson = HOLDS, "The server speaks first, over plain TCP."
     asked = f"{count(far.requests_per_message, 'request')} for each" if far.requests else "no further request"
     return Verdict(
         word,
+        lesson,
         f"After a set-up of {style.size(browser.setup_bytes)} with a browser's headers, {far.deliveries} messages came "
-        f"with {asked}, 95% of them within {style.seconds(far.delay_p95_ms)}. {rest}",
+        f"with {asked}, 95% of them within {style.seconds(far.delay_p95_ms)}, and with {style.size(header_bytes)} "
+        "of frame header in front of each.",
         [
             ("set-up, a browser's headers", style.size(browser.setup_bytes)),
             ("set-up, a script's headers", style.size(script.setup_bytes)),

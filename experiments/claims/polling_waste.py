@@ -25,6 +25,7 @@ from experiments.claims.verdict import (
 from experiments.questions import rate
 from experiments.tables import Table, of
 
+TITLE = "Polling is a waste"
 QUOTATION = "这种做法是无奈之举，实际上对服务器、客户端双方都造成了大量的性能浪费。"
 ENGLISH = "Polling is a makeshift, and in fact wastes a great deal of both the server and the client."
 IF_IT_HELD = "However often messages come, polling would cost far more than pushing them."
@@ -44,9 +45,10 @@ def judge(table: Table) -> Verdict:
     }[waste]
     return Verdict(
         HOLDS if all(waste) else CONDITIONALLY if any(waste) else FAILS,
+        lesson,
         f"At {style.rate(rare_hz)}, {empty:.0%} of the questions bring nothing, and polling every second takes "
         f"{listed([c.words for c in rarely])} of WebSocket; at {style.rate(often_hz)}, "
-        f"{listed([c.words for c in often])}. {lesson}",
+        f"{listed([c.words for c in often])}.",
         [
             *((f"{c.what}, {style.rate(rare_hz)}", c.number) for c in rarely),
             *((f"{c.what}, {style.rate(often_hz)}", c.number) for c in often),

@@ -26,6 +26,7 @@ from experiments.claims.verdict import (
 )
 from experiments.tables import Table
 
+TITLE = "An open answer is a waste, too"
 QUOTATION = (
     "长连接：客户端只请求一次，但是服务器会将连接保持，不会返回结果……服务器有了新数据，就将数据发回来，"
     "又有了新数据，就将数据发回来，而一直保持挂起状态。这种做法的也造成了大量的性能浪费。"
@@ -53,10 +54,15 @@ def judge(table: Table) -> Verdict:
     less = [comparison for comparison in comparisons if comparison.beyond is False]
     if not (more and less):
         certain(comparisons)
-    lesson = f"Beyond {TOLERANCE:g} times, which is waste: {listed([c.what for c in more]) or 'nothing'}."
+    beyond = f"takes more than {TOLERANCE:g} times what WebSocket does"
+    if more and less:
+        word, lesson = CONDITIONALLY, f"Its {listed([c.what for c in more])} {beyond}, and the rest does not."
+    else:
+        word, lesson = (HOLDS, f"Everything {beyond}.") if more else (FAILS, f"Nothing {beyond}.")
     return Verdict(
-        CONDITIONALLY if more and less else HOLDS if more else FAILS,
-        f"SSE takes {listed([c.words for c in comparisons])} of WebSocket. {lesson} Polling every second takes "
+        word,
+        lesson,
+        f"SSE takes {listed([c.words for c in comparisons])} of WebSocket. Polling every second takes "
         f"{style.times(poll.bytes_per_message / sse.bytes_per_message)} times SSE's bytes per message, and "
         f"{style.times(silent['short_poll'] / silent['sse'])} times those of a silent minute.",
         [

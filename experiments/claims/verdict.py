@@ -1,6 +1,6 @@
 """The four things that can be said of a claim, and the rules that all claims are judged by.
 
-A claim is judged by ratios, never by eye: something is *beyond tolerance* when it costs more than `TOLERANCE` times
+A claim is judged by ratios, never by eye: something is beyond tolerance when it costs more than `TOLERANCE` times
 as much, with the intervals of both taken into account. Where the intervals leave that open, or a condition is not
 measured or not to be believed, the run does not decide the claim, and the verdict says so.
 """
@@ -37,10 +37,14 @@ class Undecided(Exception):
 
 @dataclass(frozen=True)
 class Verdict:
-    """One of WORDS, the sentence that the numbers make, and the numbers, each with what it is."""
+    """One of WORDS, what is learnt in a sentence, what was found in words, and the numbers, each with what it is.
+
+    All of it is chosen by the numbers: from others, another verdict would say other things.
+    """
 
     word: str
     sentence: str
+    found: str = ""
     numbers: Sequence[tuple[str, str]] = ()
 
 
@@ -124,8 +128,8 @@ def measured(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
     rows = of(conditions, table.summary)
     if missing := [condition for condition in conditions if of([condition], table.summary).empty]:
         raise Undecided(
-            f"This run has not measured {words(missing[0])}, and {len(missing) - 1} more of the {len(conditions)} "
-            "conditions that it takes: `make compare`, without QUICK and ONLY, measures them all."
+            f"This run has not measured {len(missing)} of the {len(conditions)} conditions that it takes, such as "
+            f"{words(missing[0])}: `make compare`, without QUICK and ONLY, measures them all."
         )
     return rows
 
