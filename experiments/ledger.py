@@ -207,6 +207,9 @@ class _Reader:
             body += chunk
             exchange.ended_ns = self.down.last_ns
             exchange.sizes["down", "chunk"] += len(line) + 2
+            if not chunk and exchange.method == "POST":
+                exchange.sizes["down", "control"] += len(body)  # `OK`
+                return True
             if not chunk:
                 self.packets(exchange, "down", body)
                 return True
@@ -226,13 +229,15 @@ class _Reader:
         if packet[:1] != b"4":
             exchange.sizes[direction, "engine_io"] += len(packet)
             return
-        event = re.fullmatch(rb'42\d*\["(message|publish)",(.*)\]', packet, re.DOTALL)
-        if event:
-            exchange.sizes[direction, "payload" if direction == "down" else "publication"] += len(event[2])
-            if isinstance(news := read_news(event[2]) if direction == "down" else None, Message):
-                exchange.messages.append((news.cursor, exchange.ended_ns))
+        event = re.fullmatch(rb'42\d*\["(?:message|publish)",(.*)\]', packet, re.DOTALL)
+        acknowledged = re.fullmatch(rb'43\d*\[({"cursor".*)\]', packet, re.DOTALL)
+        inside = (event or acknowledged or [b"", b""])[1]
+        if inside:
+            exchange.sizes[direction, "payload" if direction == "down" else "publication"] += len(inside)
+        if event and direction == "down" and isinstance(news := read_news(inside), Message):
+            exchange.messages.append((news.cursor, exchange.ended_ns))
         exchange.sizes[direction, "engine_io"] += 1
-        exchange.sizes[direction, "socket_io"] += len(packet) - 1 - (len(event[2]) if event else 0)
+        exchange.sizes[direction, "socket_io"] += len(packet) - 1 - len(inside)
 
     def events(self, exchange: Exchange, chunk: bytes) -> None:
         for line in re.findall(rb"data: (.*)\n", chunk):

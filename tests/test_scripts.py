@@ -20,7 +20,7 @@ async def imported(page: Page, module: str, body: str, argument: Any = None) -> 
 
 
 async def test_the_pages_have_the_formulas_of_the_report(chromium: Browser) -> None:
-    settings = [
+    settings: list[dict[str, Any]] = [
         {"rate_hz": rate_hz, "delay_s": delay_s, "interval_s": interval_s, "hold_s": hold_s, "polls": polls}
         for rate_hz, delay_s, interval_s, hold_s, polls in itertools.product(
             (0.1, 1, 10), (0.01, 0.2), (0.5, 5), (1, 25), (False, True)

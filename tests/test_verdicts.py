@@ -1,4 +1,4 @@
-"""The page of the claims, in a browser: what a comparison has written; in plain words, where there is nothing to read."""
+"""The page of the claims, in a browser: what a comparison has written, or in plain words what is missing."""
 
 import json
 import shutil

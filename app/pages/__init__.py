@@ -86,6 +86,7 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/", page("home.html")),
         Route("/race", page("race.html")),
+        Route("/chat", page("chat.html")),
         Route("/limits", page("limits.html")),
         Route("/limits/away", page("away.html")),
         Route("/claims", claims_page),
@@ -93,6 +94,7 @@ def routes() -> list[BaseRoute]:
         *(Route(f"/modes/{mode.path}", page("mode.html", mode=mode)) for mode in MODES),
         Route("/code/{name}.py", code),
         Route("/palette.css", palette),
+        Route("/socket.io/socket.io.js", socket_io_library),
         Mount("/static", Static(directory=FOLDER / "static")),
     ]
 
@@ -135,6 +137,12 @@ async def code(request: Request) -> Response:
     if name not in transports.TRANSPORTS:
         raise HTTPException(404, f"there is no such transport: {', '.join(transports.TRANSPORTS)}")
     return PlainTextResponse(inspect.getsource(transports.TRANSPORTS[name]))  # type: ignore[arg-type]  # a module
+
+
+async def socket_io_library(_: Request) -> Response:
+    """Socket.IO's client as a plain script, where Node's server has it too: pages made for that work here."""
+    file = FOLDER / "static/vendored/socket.io-client/dist/socket.io.min.js"
+    return FileResponse(file, headers={"cache-control": "no-cache", "cross-origin-resource-policy": "same-origin"})
 
 
 async def palette(_: Request) -> Response:

@@ -23,7 +23,10 @@ SEEN_AT = {
         "/modes/short-poll?interval=1&rate=10": "Frequent messages",
     },
     4: {"/modes/sse?rate=0.1": "SSE in near silence", "/modes/websocket?rate=0.1": "WebSocket in near silence"},
-    5: {"/modes/websocket?rate=1&delay=300&stopped=1": "The handshake, step by step"},
+    5: {
+        "/modes/websocket?rate=1&delay=300&stopped=1": "The handshake, step by step",
+        "/chat": "Both directions, in a chat",
+    },
     6: {"/modes/socket-io?rate=1&upgrades=refuse": "Socket.IO behind a bad proxy"},
 }
 """Where a claim, by its number, can be seen: addresses, and what they show."""
