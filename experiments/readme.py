@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments import style
+from experiments import claims, style
 from experiments.design import WAYS
 from experiments.questions import QUESTIONS
 from experiments.questions.rate import CONDITIONS, cpu
-from experiments.report import of, tables
-from experiments.tables import summarise
+from experiments.report import tables
+from experiments.tables import Table, of, summarise
 
 BEGIN, END = "<!-- from results/reference: begin -->\n", "<!-- from results/reference: end -->\n"
 
@@ -30,7 +30,17 @@ def block(folder: Path) -> str:
     for name, question in QUESTIONS.items():
         conclusion = question.conclusion(of(question.CONDITIONS, summary))
         parts.append(f"**{question.TITLE}.** {conclusion}.\n\n![{conclusion}](results/reference/figures/{name}.svg)\n")
+    parts.append(f"**The note's claims.**\n\n{verdicts(Table(summary, runs, deliveries))}\n")
     return "\n".join(parts) + "\n"
+
+
+def verdicts(table: Table) -> str:
+    """One row per claim of the note."""
+    rows = ["| claim | verdict | |", "|---|---|---|"]
+    for claim in claims.CLAIMS:
+        verdict = claims.judged(claim, table)
+        rows.append(f"| {claim.TITLE} | **{verdict.word}** | {verdict.sentence} |")
+    return "\n".join(rows)
 
 
 def lines(summary: pd.DataFrame, costs: pd.DataFrame) -> str:

@@ -71,6 +71,12 @@ def deliveries_frame(results: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
+def of(conditions: Iterable[Condition], frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `frame` that belong to these conditions, in the conditions' order."""
+    wanted = pd.DataFrame([vars(condition) for condition in dict.fromkeys(conditions)])
+    return wanted.merge(frame, on=list(wanted.columns), how="inner")
+
+
 def prediction(condition: Condition, gap_s: float | None) -> Polling | Push:
     """The formula for a condition. The gap of a poller is its pause, the round trip and the processing measured."""
     down_s = condition.one_way_delay_ms / 1000

@@ -11,8 +11,8 @@ from matplotlib.text import Text
 from experiments import style
 from experiments.design import WAYS
 from experiments.questions import QUESTIONS
-from experiments.report import of, tables
-from experiments.tables import Table, summarise
+from experiments.report import tables
+from experiments.tables import Table, of, summarise
 
 REFERENCE = Path(__file__).parent.parent / "results" / "reference"
 
