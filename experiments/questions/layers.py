@@ -33,7 +33,10 @@ LAYERS = {
     "Socket.IO": (("socket_io",), "#CAB2D6"),
     "other": (("control",), "#8C8C8C"),
 }
-"""What the bars are made of: the ledger's categories. `other` is where a WebSocket's stream begins, its pings, and an answer's `OK`."""
+"""What the bars are made of: the ledger's categories.
+
+`other` is where a WebSocket's stream begins, its pings, and an answer's `OK`.
+"""
 
 
 def figure(table: Table) -> Figure:
