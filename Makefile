@@ -17,8 +17,8 @@ compare: .venv/ready ## measure all transports, draw the charts, write the repor
 report: .venv/ready ## draw charts and report again from stored data (RESULTS=results/latest)
 	@.venv/bin/python -m experiments report $(or $(RESULTS),results/latest)
 
-serve: .venv/ready ## start the server with one sample message per second, for your browser (PORT=8000)
-	@.venv/bin/python -m app --publish-hz 1 --port $(or $(PORT),8000)
+serve: .venv/ready ## start the server, for your browser (PORT=8000)
+	@.venv/bin/python -m app --port $(or $(PORT),8000)
 
 test: .venv/ready-dev ## run the tests
 	@.venv/bin/python -m tests.chromium

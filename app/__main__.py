@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from app.chat import Chat
 from app.guard import LOCAL_NAMES
 from app.link import Link, Upgrades
 from app.log import KEEP, MessageLog
@@ -33,10 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     log = MessageLog(options.keep)
     recorder = Recorder() if options.record else None
-    sessions = Sessions()
-    link = Link(options.delay_ms / 1000, sessions, *filter(None, [recorder]), upgrades=options.upgrades)
+    sessions, chat = Sessions(), Chat(log)
+    link = Link(options.delay_ms / 1000, sessions, chat, *filter(None, [recorder]), upgrades=options.upgrades)
     names = (*LOCAL_NAMES, url_name(options.host), *options.allow_host)
-    app = create_app(log, sessions, names, options.publish_hz)
+    app = create_app(log, sessions, chat, names, options.publish_hz)
     server = Server(app, (log, sessions), link, options.loop, options.http, options.ws)
 
     async def serve() -> None:

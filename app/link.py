@@ -148,6 +148,8 @@ class Tap(asyncio.Protocol):
             return
         for observe in self.link.observers:
             observe(self.connection, "up", now, data)
+        if self.writer.is_closing():
+            return  # an observer has cut it: what it has just brought never arrived
         self.delayed_bytes += len(data)
         if self.delayed_bytes > DELAYED_MAX_BYTES:
             self.connection.cut()

@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 
-from app.message import Batch, Cursor, Message, Missed
+from app.message import Batch, Cursor, Message, Missed, People
 
 KEEP = 10_000
 """How many messages are kept unless told otherwise."""
@@ -66,10 +66,10 @@ class MessageLog:
         """Where reading from `cursor` begins: there, or at the oldest message kept if it can't be honoured."""
         return self.oldest if self._disbelief(cursor) else cursor
 
-    def publish(self, text: str) -> Message:
+    def publish(self, text: str, name: str | None = None, people: People | None = None) -> Message:
         """Append a message, wake everybody who waits, and return it."""
         self._last += 1
-        message = Message(self.newest, text, time.monotonic_ns() / 1e6)
+        message = Message(self.newest, text, time.monotonic_ns() / 1e6, name, people)
         self._kept.append(message)
         self._kept_chars += len(message.json)
         while len(self._kept) > self._keep or self._kept_chars > self._keep_max_chars:

@@ -13,10 +13,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 TEXT_MAX_BYTES = 16_384
 """The longest text of a message, counted in UTF-8 bytes."""
+
+NAME_MAX_CHARS = 40
+"""The longest name of somebody who says something, counted in code points."""
+
+# No control characters, no line ends, no halves of a surrogate pair; and something to be seen.
+NAME = re.compile(rf"(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{{1,{NAME_MAX_CHARS}}}")
 
 
 class BadInput(ValueError):
@@ -42,21 +48,34 @@ class Cursor:
         return cls(match[1], int(match[2]))
 
 
+People = tuple[tuple[str, str], ...]
+"""Who is there: (name, transport) of each."""
+
+
 @dataclass(frozen=True)
 class Message:
     """One line of the log. `cursor` is the place just behind it; `published_ms` is a monotonic clock's reading.
 
-    Milliseconds are floats because a browser's numbers are: nanoseconds exceed 2**53.
+    Milliseconds are floats because a browser's numbers are: nanoseconds exceed 2**53. `name` is who says it, as they
+    say. `people` makes it a notice of the server: who is in the chat now, a (name, transport) each; nobody else can
+    publish one.
     """
 
     cursor: Cursor
     text: str
     published_ms: float
+    name: str | None = None
+    people: People | None = None
 
     @cached_property
     def json(self) -> str:
-        """`{"cursor": "7f3a90c2-17", "text": "...", "published_ms": 1234.567}`: written once, sent to everyone."""
-        return dumps({"cursor": str(self.cursor), "text": self.text, "published_ms": self.published_ms})
+        """`{"cursor": "7f3a90c2-17", "text": "...", "published_ms": 1234.567}`: written once, sent to everyone.
+
+        With `"name": "..."` if it has one, and `"people": [["Ada", "sse"], ...]` if it is a notice.
+        """
+        fields = {"cursor": str(self.cursor), "text": self.text, "published_ms": self.published_ms}
+        more = {"name": self.name, "people": self.people}
+        return dumps(fields | {key: value for key, value in more.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,20 +147,29 @@ def news_in(fields: Mapping[str, Any]) -> News | Cursor:
     return _message(fields) if "text" in fields else Cursor.parse(fields["cursor"])
 
 
-def read_publication(body: str | bytes) -> str:
-    """The text in `{"text": "..."}`, what anybody sends who wants to publish; raises BadInput."""
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):  # broken JSON, bytes that are no UTF-8, or a thousand brackets
-        fields = None
-    return check_publication(fields)
+class Publication(NamedTuple):
+    """What somebody wants to be published."""
+
+    text: str
+    name: str | None = None
 
 
-def check_publication(fields: object) -> str:
-    """The text in what came as `{"text": "..."}`; raises BadInput."""
-    if not isinstance(fields, dict) or set(fields) != {"text"} or not isinstance(fields["text"], str):
-        raise BadInput('send {"text": "..."}: a JSON object with one string in it')
-    text: str = fields["text"]
+def read_publication(body: str | bytes) -> Publication:
+    """What stands in `{"text": "...", "name": "..."}`, the name being optional; raises BadInput."""
+    return check_publication(read_json(body))
+
+
+def check_publication(fields: object) -> Publication:
+    """The same, from what a library has already read as JSON; raises BadInput."""
+    if not isinstance(fields, dict) or not {"text"} <= set(fields) <= {"text", "name"}:
+        raise BadInput('send {"text": "..."}: a JSON object with one string in it, or with a "name" beside it')
+    return Publication(check_text(fields["text"]), check_name(fields["name"]) if "name" in fields else None)
+
+
+def check_text(text: object) -> str:
+    """A message's text; raises BadInput."""
+    if not isinstance(text, str):
+        raise BadInput('send {"text": "..."}: the text is a string')
     try:
         size = len(text.encode())
     except UnicodeEncodeError:  # half of a surrogate pair, written as an escape
@@ -151,8 +179,26 @@ def check_publication(fields: object) -> str:
     return text
 
 
+def check_name(name: object) -> str:
+    """The name of somebody who says something; raises BadInput."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise BadInput(
+            f"this name is not accepted: give 1 to {NAME_MAX_CHARS} characters, no control characters, not only spaces"
+        )
+    return name
+
+
+def read_json(body: str | bytes) -> Any:
+    """What that says as JSON; None for what is none: broken, bytes that are no UTF-8, or a thousand brackets."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _message(fields: Mapping[str, Any]) -> Message:
-    return Message(Cursor.parse(fields["cursor"]), fields["text"], fields["published_ms"])
+    people = tuple((name, transport) for name, transport in fields["people"]) if "people" in fields else None
+    return Message(Cursor.parse(fields["cursor"]), fields["text"], fields["published_ms"], fields.get("name"), people)
 
 
 def _missed(fields: Mapping[str, Any]) -> Missed:

@@ -10,11 +10,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from app.log import MessageLog
-from app.message import TEXT_MAX_BYTES, BadInput, read_publication
+from app.message import NAME_MAX_CHARS, TEXT_MAX_BYTES, BadInput, read_publication
 
 PATH = "/messages"
-BODY_MAX_BYTES = 6 * TEXT_MAX_BYTES + 64
-"""Room for the longest text with every byte of it written as a JSON escape (\\u0041)."""
+BODY_MAX_BYTES = 6 * TEXT_MAX_BYTES + 12 * NAME_MAX_CHARS + 64
+"""Room for the longest text and name with every character of them written as a JSON escape (\\u0041), or as two."""
 
 
 class TooLarge(BadInput):
@@ -23,7 +23,7 @@ class TooLarge(BadInput):
 
 def routes(log: MessageLog) -> list[BaseRoute]:
     async def publish(request: Request) -> Response:
-        message = log.publish(read_publication(await small_body(request)))
+        message = log.publish(*read_publication(await small_body(request)))
         return Response(message.json, 201, media_type="application/json")
 
     return [Route(PATH, publish, methods=["POST"])]

@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response
 from uvicorn.importer import import_from_string
 
 from app import pages, publishing, transports, watch
+from app.chat import Chat
 from app.guard import LOCAL_NAMES, Guard
 from app.link import Link
 from app.log import MessageLog
@@ -43,6 +44,7 @@ class Closing(Protocol):
 def create_app(
     log: MessageLog,
     sessions: Sessions,
+    chat: Chat,
     names: Collection[str] = LOCAL_NAMES,
     publish_hz: float = 0.0,
     seed: int | None = None,
@@ -60,6 +62,7 @@ def create_app(
             *publishing.routes(log),
             *transports.routes(log),
             *sessions.routes(),
+            *chat.routes(),
             *watch.routes(sessions),
             *pages.routes(),
         ],

@@ -26,7 +26,7 @@ from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.log import MessageLog
-from app.message import BadInput, Cursor, check_publication
+from app.message import BadInput, Cursor, check_text
 from app.query import parameters
 from app.refusal import refuse
 from app.sessions import Full, Session, Sessions, Settings, Watcher, checked_name, is_number
@@ -87,7 +87,7 @@ def obey(text: str | None, session: Session, watcher: Watcher) -> None:
     elif what == "settings":
         session.set(Settings.read(value))
     elif what == "publish" and isinstance(value, str):
-        session.log.publish(check_publication({"text": value}))
+        session.log.publish(check_text(value))
     elif what == "cut" and value is True:
         session.cut(watcher.page)
     else:

@@ -36,7 +36,7 @@ async def connection(url: str, cursor: str | None, transports: Sequence[str]) ->
     told, sio = asyncio.Queue[tuple[str, Any]](), client()
     for event in ("cursor", "missed", "message", "connect_error", "disconnect"):
         sio.on(event, lambda what, event=event: told.put_nowait((event, what)))
-    auth, path = {"after": cursor} if cursor else None, f"{urlsplit(url).path}/socket.io"
+    auth, path = {"after": cursor}, f"{urlsplit(url).path}/socket.io"
     try:
         await sio.connect(url, auth=auth, transports=list(transports), socketio_path=path, wait=False)
         lost = asyncio.create_task(sio.eio.wait())  # not every loss is an event

@@ -84,7 +84,7 @@ async def read_socket_io(transport: str, url: str, place: dict[str, str]) -> Asy
     async with connect(f"ws{url.removeprefix('http')}{path(transport)}?EIO=4&transport=websocket") as socket:
         opened = await socket.recv()
         assert isinstance(opened, str) and opened[0] == "0" and json.loads(opened[1:])["upgrades"] == []
-        await socket.send("40" + (json.dumps(place) if place else ""))
+        await socket.send("40" + json.dumps({"after": place.get("after")}))
         connected = await socket.recv()
         assert isinstance(connected, str) and connected.startswith('40{"sid":')
         async for frame in socket:

@@ -6,6 +6,7 @@ FOLDER, only those that the README shows are taken, into `results/pages/`.
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from playwright.async_api import Browser, Page
 
 from tests.browsing import browsing, launched
 from tests.chromium import find, how_to_install
-from tests.serving import serving
+from tests.serving import Running, serving
 
 SIZES = {"1080p": (1920, 1080), "720p": (1280, 720), "phone": (390, 844)}
 SHOWN = {
@@ -21,6 +22,7 @@ SHOWN = {
     ("socket-io", "1080p", "light"),
     ("race", "1080p", "dark"),
     ("limits", "720p", "light"),
+    ("chat", "720p", "light"),
 }
 
 
@@ -33,6 +35,30 @@ class Scene:
     keys: str = ""
     click: str = ""
     watch_s: float = 1.0
+    act: Callable[[Page, Running], Awaitable[None]] | None = None
+
+
+async def talk(page: Page, running: Running) -> None:
+    """Four are in the chat when somebody joins, and all of them talk."""
+    for name, transport in (
+        ("Ada", "short_poll"),
+        ("Alan", "long_poll"),
+        ("Edsger", "websocket"),
+        ("Radia", "socket_io"),
+    ):
+        running.chat.join(name, name, transport)
+    await page.fill("#name", "Grace")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("[data-state=there]")
+    for name, text in (
+        ("Ada", "Is anybody there?"),
+        ("Edsger", "We are, and we have been for a while: ask more often."),
+    ):
+        running.log.publish(text, name)
+        await asyncio.sleep(1)
+    await page.fill("#text", "I never have to ask.")
+    await page.keyboard.press("Enter")
+    await asyncio.sleep(1)
 
 
 SCENES = (
@@ -43,7 +69,9 @@ SCENES = (
     Scene("websocket", "/modes/websocket?rate=1", watch_s=7),
     Scene("socket-io", "/modes/socket-io?rate=1&delay=400", watch_s=5.2),
     Scene("race", "/race", watch_s=20),
+    Scene("chat", "/chat", act=talk),
     Scene("limits", "/limits", click="#run-six", watch_s=2),
+    Scene("claims", "/claims"),
 )
 
 
@@ -63,6 +91,8 @@ async def take(chromium: Browser, scene: Scene, size: str, scheme: str, folder: 
     ):
         await asyncio.sleep(scene.watch_s)
         await do(page, scene)
+        if scene.act:
+            await scene.act(page, running)
         name = f"{scene.name}-{size}-{scheme}.png"
         await page.screenshot(path=folder / name)
         print(name)

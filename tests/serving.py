@@ -20,6 +20,7 @@ from typing import Any, Literal, Self
 import pytest
 
 from app.__main__ import listen
+from app.chat import Chat
 from app.guard import LOCAL_NAMES
 from app.link import Link, Observer, Upgrades
 from app.log import MessageLog
@@ -68,6 +69,7 @@ class Running:
     link: Link
     server: Server
     sessions: Sessions
+    chat: Chat
 
     @property
     def host(self) -> str:
@@ -97,14 +99,14 @@ async def serving(
     a fifth of a second, that uvicorn makes for the clients' sake.
     """
     log = log or MessageLog()
-    sessions = Sessions()
-    link = Link(delay_s, sessions, *filter(None, [observer]), upgrades=upgrades)
+    sessions, chat = Sessions(), Chat(log)
+    link = Link(delay_s, sessions, chat, *filter(None, [observer]), upgrades=upgrades)
     listener = listen("127.0.0.1", port)
-    server = Server(create_app(log, sessions, names, publish_hz), (log, sessions), link, http=http, ws=ws)
+    server = Server(create_app(log, sessions, chat, names, publish_hz), (log, sessions), link, http=http, ws=ws)
     running = asyncio.create_task(server.serve([listener]))
     await eventually(lambda: server.started or running.done())
     try:
-        yield Running(listener.getsockname()[1], log, link, server, sessions)
+        yield Running(listener.getsockname()[1], log, link, server, sessions, chat)
     finally:
         if not server.should_exit:
             running.cancel()
@@ -199,6 +201,8 @@ class Wire:
     async def answer(self) -> tuple[int, bytes]:
         """The status and the body of an answer that says how long it is, in all or in chunks."""
         head = await self.until(b"\r\n\r\n")
+        if head.split()[1] == b"204":
+            return 204, b""
         if b"\r\ntransfer-encoding: chunked" in head.lower():
             body = b""
             while chunk := int(await self.until(b"\r\n"), 16):

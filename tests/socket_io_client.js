@@ -9,7 +9,7 @@ const socket = io(url, {
   path,
   reconnectionDelay: 20,
   reconnectionDelayMax: 100,
-  auth: (give) => give(cursor ? { after: cursor } : {}),
+  auth: (give) => give({ after: cursor ?? null }),
   ...JSON.parse(options),
 });
 socket.on("connect_error", (error) => tell({ connect_error: error.message }));

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.message import (
+    NAME,
     TEXT_MAX_BYTES,
     BadInput,
     Batch,
@@ -24,7 +25,10 @@ cursors = st.builds(
     Cursor, st.from_regex(r"[0-9a-z]{1,16}", fullmatch=True), st.integers(min_value=0, max_value=10**15 - 1)
 )
 times = st.floats(min_value=0, max_value=1e15)
-messages = st.builds(Message, cursors, texts, times)
+# As the server accepts them: no control characters, something to be seen.
+names = st.from_regex(NAME, fullmatch=True)
+people = st.lists(st.tuples(names, st.sampled_from(["sse", "websocket"]))).map(tuple)
+messages = st.builds(Message, cursors, texts, times, st.none() | names, st.none() | people)
 missed = st.builds(Missed, st.sampled_from(["expired", "restarted", "ahead"]), cursors)
 batches = st.builds(Batch, st.lists(messages).map(tuple), cursors, st.none() | missed)
 
@@ -66,7 +70,10 @@ def test_a_position_is_read_as_it_was_written(cursor: Cursor) -> None:
 @given(batches)
 def test_what_is_written_is_one_line_of_json_of_the_stated_shape(batch: Batch) -> None:
     def shape(message: Message) -> dict[str, Any]:
-        return {"cursor": str(message.cursor), "text": message.text, "published_ms": message.published_ms}
+        name = {} if message.name is None else {"name": message.name}
+        notice = {} if message.people is None else {"people": [list(person) for person in message.people]}
+        said = {"cursor": str(message.cursor), "text": message.text, "published_ms": message.published_ms}
+        return {**said, **name, **notice}
 
     told = {"missed": {"reason": batch.missed.reason, "cursor": str(batch.missed.cursor)}} if batch.missed else {}
     expected = {**told, "messages": [shape(message) for message in batch.messages], "cursor": str(batch.cursor)}
@@ -80,15 +87,21 @@ def test_what_was_missed_is_told_before_the_messages(batch: Batch) -> None:
     assert list(batch.news) == [*([batch.missed] if batch.missed else []), *batch.messages]
 
 
-@given(texts)
-def test_a_publication_is_read(text: str) -> None:
-    for body in (json.dumps({"text": text}), json.dumps({"text": text}, ensure_ascii=False).encode()):
-        assert read_publication(body) == text
+def test_a_message_without_a_name_has_the_bytes_that_are_measured() -> None:
+    message = Message(Cursor("7f3a90c2", 17), "hello", 1234.567)
+    assert message.json == '{"cursor":"7f3a90c2-17","text":"hello","published_ms":1234.567}'
+
+
+@given(texts, st.none() | names)
+def test_a_publication_is_read(text: str, name: str | None) -> None:
+    fields = {"text": text} if name is None else {"text": text, "name": name}
+    for body in (json.dumps(fields), json.dumps(fields, ensure_ascii=False).encode()):
+        assert read_publication(body) == (text, name)
 
 
 @pytest.mark.parametrize("text", ["a" * TEXT_MAX_BYTES, "長" * (TEXT_MAX_BYTES // 3)])
 def test_the_longest_text_is_counted_in_bytes(text: str) -> None:
-    assert read_publication(json.dumps({"text": text})) == text
+    assert read_publication(json.dumps({"text": text})).text == text
     with pytest.raises(BadInput, match=f"1 to {TEXT_MAX_BYTES} are accepted"):
         read_publication(json.dumps({"text": text + "長"}))
 
@@ -100,6 +113,8 @@ def test_the_longest_text_is_counted_in_bytes(text: str) -> None:
         *(
             '{"Text": "a"}',
             '{"text": "a", "more": 1}',
+            '{"text": "a", "people": []}',
+            '{"name": "Ada"}',
             '{"text": ["a"]}',
             '{"text": NaN}',
             '{"text": %s}' % ("9" * 5_000),
@@ -118,3 +133,16 @@ def test_a_publication_that_is_not_understood_is_refused(body: str | bytes) -> N
 def test_a_text_that_cannot_be_a_message_is_refused(body: str, why: str) -> None:
     with pytest.raises(BadInput, match=why):
         read_publication(body)
+
+
+@pytest.mark.parametrize("name", ["a" * 40, "長" * 40, "👩‍👩‍👧‍👦", "\u202eeman a", "<b>Ada</b>", " Ada "])
+def test_a_name_may_be_any_that_can_be_seen(name: str) -> None:
+    assert read_publication(json.dumps({"text": "a", "name": name})).name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "\u3000", "a" * 41, "A\nda", "A\tda", "\x00", "A\x85da", "\u2028", "\ud83d", None, 7, ["Ada"]]
+)
+def test_any_other_name_is_refused(name: object) -> None:
+    with pytest.raises(BadInput, match=r"^this name is not accepted: give 1 to 40 characters"):
+        read_publication(json.dumps({"text": "a", "name": name}))

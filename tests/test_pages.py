@@ -15,7 +15,7 @@ from tests.serving import TRANSPORTS, Wire, ask, serving
 pytestmark = pytest.mark.anyio
 
 FOLDER = Path(app.pages.__file__).parent
-PAGES = ("/", "/race", "/limits", *(f"/modes/{mode.path}" for mode in MODES))
+PAGES = ("/", "/race", "/chat", "/limits", "/claims", *(f"/modes/{mode.path}" for mode in MODES))
 
 CODE = {name: (FOLDER.parent / "transports" / f"{name}.py").read_text() for name in TRANSPORTS}
 STATIC = {
@@ -97,6 +97,14 @@ async def test_no_other_code_is_shown(name: str) -> None:
     assert b"\n" not in body
     error = json.loads(body)["error"]
     assert error in ("Not Found", "there is no such transport: short_poll, long_poll, sse, websocket, socket_io")
+
+
+async def test_socket_ios_client_is_where_nodes_server_has_it_too() -> None:
+    status, headers, script = await got("/socket.io/socket.io.js")
+    assert (status, headers["content-type"]) == (200, "text/javascript; charset=utf-8")
+    assert script.encode() == STATIC["vendored/socket.io-client/dist/socket.io.min.js"]
+    assert headers["cache-control"] == "no-cache"
+    assert headers["cross-origin-resource-policy"] == "same-origin"  # for pages that are isolated
 
 
 async def test_there_is_no_page_for_a_mode_that_is_none() -> None:

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import json
 import os
+import re
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -13,17 +14,22 @@ from typing import Any
 
 import pytest
 from engineio.packet import Packet
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
+from starlette.responses import FileResponse
+from starlette.routing import Route
 from websockets.asyncio.client import connect
 
 from app import engine_io, sessions
 from app.log import MessageLog
 from app.message import TEXT_MAX_BYTES, Message
+from clients import raw
 from clients.socket_io import receive
+from tests.browsing import browsing
 from tests.node import modules
 from tests.reading import Json
 from tests.serving import LIMIT_S, Running, Wire, ask, eventually, serving, tasks
 from tests.watching import watching
+from tests.witness import Witness
 
 pytestmark = pytest.mark.anyio
 
@@ -109,7 +115,7 @@ async def test_the_official_client_is_told_everything_in_order(way: str, node_mo
         await eventually(lambda: not running.link.connections)
         async with official(node_modules, running, way, "0") as client:
             assert await client.messages(101) == written(old, *published)
-        async with official(node_modules, running, way, query={"after": "0"}) as client:
+        async with official(node_modules, running, way, query={"after": "0"}, auth={}) as client:
             assert await client.messages(1) == written(old)
 
 
@@ -156,6 +162,7 @@ async def test_it_publishes_and_everybody_hears_of_it(way: str, node_modules: Pa
             (["publish", "hello"], 'send {"text": "..."}: a JSON object with one string in it'),
             (["publish", {"text": ""}], "the text has 0 bytes: 1 to 16384 are accepted"),
             (["publish", {"text": "a" * (TEXT_MAX_BYTES + 1)}], "1 to 16384 are accepted"),
+            (["publish", {"text": "a", "name": ""}], "this name is not accepted: give 1 to 40 characters"),
             (["publish"], 'emit "publish" with {"text": "..."}'),
             (["publish", {"text": "a"}, 7], 'emit "publish" with {"text": "..."}'),
             (["shout", {"text": "a"}], 'emit "publish" with {"text": "..."}'),
@@ -172,7 +179,7 @@ async def test_what_it_may_not_ask_is_refused_with_what_is_accepted(way: str, no
             ("", {"auth": {"afer": "0"}}, 'give {"after": CURSOR}, or none'),
             ("", {"auth": {"after": 7}}, 'give {"after": CURSOR}, or none'),
             ("", {"query": {"afer": "0"}}, "unknown parameter 'afer': accepted here is after"),
-            ("", {"query": {"after": "7"}}, "'7' is no cursor"),
+            ("", {"query": {"after": "7"}, "auth": {}}, "'7' is no cursor"),
         ):
             async with official(node_modules, running, way, after, **more) as client:
                 assert why in await client.until("connect_error")
@@ -198,6 +205,88 @@ async def test_the_official_client_works_in_a_browser(node_modules: Path, chromi
                 )
                 assert answer["text"] == "from a browser"
         await page.close()
+
+
+def says(witness: Witness) -> list[str]:
+    """What a client asks and says, each once, but for its goodbye."""
+    said = set()
+    for piece in witness.saw:
+        head, _, body = piece.data.partition(b"\r\n\r\n")
+        target = re.match(rb"(GET|POST) /socket\.io/\?(EIO=4&transport=\w+\S*)", head)
+        if piece.direction == "up" and target:
+            what = f"{target[1].decode()} {re.sub('(t|sid)=[^&]*', '', target[2].decode())} {body.decode()}"
+        elif piece.direction == "up" and piece.data[:1] == b"\x81":
+            size, mask = piece.data[1] & 127, piece.data[2:6]
+            what = bytes(byte ^ mask[i % 4] for i, byte in enumerate(piece.data[6 : 6 + size])).decode()
+        else:
+            continue
+        if not what.endswith(("41", "1")):
+            said.add(what)
+    return sorted(said)
+
+
+async def is_over_websocket(way: str, witness: Witness) -> None:
+    await eventually(lambda: way != "default" or "5" in says(witness))
+
+
+@every_way
+async def test_our_raw_client_says_what_the_official_one_says(way: str, node_modules: Path) -> None:
+    by_official, by_raw = Witness(), Witness()
+    async with serving(observer=by_official) as running:
+        running.log.publish("there already")
+        async with official(node_modules, running, way, "0") as client:
+            await client.messages(1)
+            await is_over_websocket(way, by_official)
+    async with serving(observer=by_raw) as running:
+        running.log.publish("there already")
+        stream: Any = raw.receive("socket_io", running.url, "0", via="upgrade" if way == "default" else way)
+        async with contextlib.aclosing(stream):
+            await asyncio.wait_for(anext(stream), LIMIT_S)
+            await is_over_websocket(way, by_raw)
+    assert says(by_raw) == says(by_official)
+
+
+# The note's own events, `to-server` and `to-client`, for a client that brings no auth: io()
+
+
+@every_way
+async def test_a_bare_client_speaks_and_hears_plain_texts(way: str, node_modules: Path) -> None:
+    async with serving() as running, contextlib.AsyncExitStack() as stack:
+        bare = await stack.enter_async_context(official(node_modules, running, way, auth=None))
+        ours = await stack.enter_async_context(official(node_modules, running, way))
+        for client in (bare, ours):
+            await client.until("cursor")
+        message = await bare.emit("to-server", "广播 <b>")
+        assert message["text"] == "广播 <b>"
+        running.log.publish("hello", "Ada")
+        for text in ("广播 <b>", "Ada: hello"):
+            assert await bare.until("to-client") == text
+        assert [one["text"] for one in await ours.messages(2)] == ["广播 <b>", "hello"]
+        assert [one["message"]["text"] for one in bare.told if "message" in one] == ["广播 <b>", "hello"]
+        for what in (["to-server"], ["to-server", {"text": "a"}], ["to-server", ""], ["to-server", "a", "b"]):
+            assert (await bare.emit(*what))["error"]
+        assert running.log.newest.seq == 2
+        assert not any("to-client" in one for one in ours.told)
+
+
+async def test_the_notes_page_works_when_it_is_served_from_here(chromium: Browser) -> None:
+    note = FileResponse(Path(__file__).with_name("note.html"))
+    lost = ("favicon.ico", "WebSocket is closed before", "ERR_")
+    async with serving() as running, contextlib.AsyncExitStack() as stack:
+        running.server.config.app.router.routes.append(Route("/note.html", lambda _: note))  # type: ignore[union-attr]
+        pages = [
+            await stack.enter_async_context(browsing(chromium, running, path="/note.html", expected=lost))
+            for _ in range(2)
+        ]
+        for page in pages:
+            await expect(page.locator("#log li")).to_have_text(["连接成功"])
+        await pages[0].fill("#text", "<b>大家好</b>")
+        await pages[0].click("#send")
+        for page in pages:
+            await expect(page.locator("#log li")).to_have_text(["连接成功", "<b>大家好</b>"])
+        running.link.cut()
+        for page in pages:
+            await expect(page.locator("#log li")).to_have_text(["连接成功", "<b>大家好</b>", "断开连接", "连接成功"])
 
 
 async def test_many_hear_the_same() -> None:

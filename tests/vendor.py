@@ -29,14 +29,14 @@ class Library:
     files: tuple[str, ...]
 
 
-# The files that npm calls `module` or `browser`: ES modules, minified.
+# The files that npm calls `module` or `browser`: ES modules, minified. One is not: Socket.IO, for pages of others.
 LIBRARIES = {
     PAGES: (
         Library("preact", "^11.2", ("LICENSE", "dist/preact.mjs", "hooks/dist/hooks.mjs")),
         Library("@preact/signals", "^2.11", ("LICENSE", "dist/signals.module.js")),
         Library("@preact/signals-core", "^1.14", ("LICENSE", "dist/signals-core.module.js")),
         Library("htm", "^3.1", ("LICENSE", "dist/htm.module.js", "preact/index.module.js")),
-        Library("socket.io-client", "^4.8", ("LICENSE", "dist/socket.io.esm.min.js")),
+        Library("socket.io-client", "^4.8", ("LICENSE", "dist/socket.io.esm.min.js", "dist/socket.io.min.js")),
         Library(
             "@highlightjs/cdn-assets",
             "^11.12",

@@ -15,14 +15,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app import transports
 from app.guard import LOCAL_NAMES, host_name
+from app.message import BadInput
+from app.pages import verdicts
 from app.pages.modes import MODES
+from app.query import parameters
 
 FOLDER = Path(__file__).parent
 SHAPES = {
@@ -83,11 +86,15 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/", page("home.html")),
         Route("/race", page("race.html")),
+        Route("/chat", page("chat.html")),
         Route("/limits", page("limits.html")),
         Route("/limits/away", page("away.html")),
+        Route("/claims", claims_page),
+        Route("/claims/{name}/{chart}.png", chart),
         *(Route(f"/modes/{mode.path}", page("mode.html", mode=mode)) for mode in MODES),
         Route("/code/{name}.py", code),
         Route("/palette.css", palette),
+        Route("/socket.io/socket.io.js", socket_io_library),
         Mount("/static", Static(directory=FOLDER / "static")),
     ]
 
@@ -97,10 +104,31 @@ def page(template: str, **context: Any) -> Any:
     text = TEMPLATES.get_template(template).render(context)
 
     async def endpoint(request: Request) -> Response:
-        trusted = request.url.scheme == "https" or host_name(request.headers.get("host", "")) in LOCAL_NAMES
-        return Response(text, media_type="text/html", headers=HEADERS | ISOLATED if trusted else HEADERS)
+        return answer(request, text)
 
     return endpoint
+
+
+def answer(request: Request, text: str) -> Response:
+    """A page, with its policy."""
+    trusted = request.url.scheme == "https" or host_name(request.headers.get("host", "")) in LOCAL_NAMES
+    return Response(text, media_type="text/html", headers=HEADERS | ISOLATED if trusted else HEADERS)
+
+
+def claims_page(request: Request) -> Response:
+    """The verdicts of a comparison, read anew each time: `make compare` may have written others."""
+    given = parameters(request.query_params, "results").get("results")
+    if given not in (None, *verdicts.NAMES):
+        raise BadInput(f"results={given[:40]!r} is not accepted: give {' or '.join(verdicts.NAMES)}")
+    return answer(request, verdicts.render(TEMPLATES.get_template("claims.html"), given or verdicts.newest()))
+
+
+def chart(request: Request) -> Response:
+    """A chart of a comparison, as a picture."""
+    path = verdicts.chart(request.path_params["name"], request.path_params["chart"])
+    if path is None:
+        raise HTTPException(404, "there is no such chart")
+    return FileResponse(path, headers={"cache-control": "no-cache", "x-content-type-options": "nosniff"})
 
 
 async def code(request: Request) -> Response:
@@ -109,6 +137,12 @@ async def code(request: Request) -> Response:
     if name not in transports.TRANSPORTS:
         raise HTTPException(404, f"there is no such transport: {', '.join(transports.TRANSPORTS)}")
     return PlainTextResponse(inspect.getsource(transports.TRANSPORTS[name]))  # type: ignore[arg-type]  # a module
+
+
+async def socket_io_library(_: Request) -> Response:
+    """Socket.IO's client as a plain script, where Node's server has it too: pages made for that work here."""
+    file = FOLDER / "static/vendored/socket.io-client/dist/socket.io.min.js"
+    return FileResponse(file, headers={"cache-control": "no-cache", "cross-origin-resource-policy": "same-origin"})
 
 
 async def palette(_: Request) -> Response:

@@ -5,8 +5,7 @@
        |-- GET /socket.io/?transport=polling ------->|
        |<- 0{"sid":...,"upgrades":["websocket"]} ----|    a session begins
        |-- POST 40{"after":"7f3a90c2-4"} ----------->|    4: a packet of Socket.IO; 0: connect
-       |-- GET ------------------------------------->|
-       |<- 40{...} and 42["cursor",{...}] -----------|    2: an event; the first says where we stand
+       |<- 40{...} and 42["cursor",{...}] -----------|    asked by GETs. 2: an event; this one says where we stand
        |-- GET ?transport=websocket  Upgrade: ... -->|
        |== 2probe ==== 3probe ==== 5 ===============>|    it works: from here on all goes this way
        |                                             *    message 5 is published
@@ -15,15 +14,13 @@
        |<= 430[{"cursor":...,"text":"hello"}] =======|    ... is acknowledged under that number
        |<= 2 ==== 3 ================================>|    the heartbeat; app/engine_io.py has its intervals
 
-The library comes back by itself, and says in its `auth` (or in the query, where it can't change) where it was.
+The library comes back by itself; its `auth` (or query) says where it was. `io()` without one hears `to-client` as well.
 """
 
 import asyncio
 import json
-from typing import Any
 
-from socketio import AsyncServer
-from socketio.exceptions import ConnectionRefusedError as Refused
+from socketio import AsyncServer, exceptions
 from starlette.datastructures import QueryParams
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
@@ -32,6 +29,7 @@ from app.log import MessageLog
 from app.message import BadInput, Cursor, check_publication
 
 PATH = "/socket.io/"
+QUEUE_MAX = 32  # packets that wait for a client; a poll brings all of them
 
 
 def routes(log: MessageLog) -> list[BaseRoute]:
@@ -41,30 +39,34 @@ def routes(log: MessageLog) -> list[BaseRoute]:
         try:
             cursor = log.place(place(QueryParams(environ["QUERY_STRING"]), auth))
         except BadInput as problem:
-            raise Refused(str(problem)) from None
-        pushing[sid] = asyncio.create_task(push(log, cursor, sio, sid))  # begins when the client has been answered
+            raise exceptions.ConnectionRefusedError(str(problem)) from None
+        pushing[sid] = asyncio.create_task(push(log, cursor, sio, sid, auth is None))  # begins after the answer
 
-    def said(event: str, _: str, *what: object) -> Any:
+    def said(event: str, _: str, *what: object) -> object:
         try:
             if event != "publish" or len(what) != 1:
-                raise BadInput('emit "publish" with {"text": "..."}')
-            return json.loads(log.publish(check_publication(what[0])).json)  # the acknowledgement
+                raise BadInput('emit "publish" with {"text": "..."}, or "to-server" with a text')
+            return json.loads(log.publish(*check_publication(what[0])).json)  # the acknowledgement
         except BadInput as problem:
             return {"error": str(problem)}
 
     sio.on("connect", connect)
     sio.on("*", said)
+    sio.on("to-server", lambda sid, *texts: said("publish", sid, *({"text": text} for text in texts)))
     sio.on("disconnect", lambda sid, _: pushing.pop(sid).cancel())
     app = EngineIO(log, sio)
     return [Route(PATH, app, methods=["GET", "POST"]), WebSocketRoute(PATH, app)]
 
 
-async def push(log: MessageLog, cursor: Cursor, sio: AsyncServer, sid: str) -> None:
+async def push(log: MessageLog, cursor: Cursor, sio: AsyncServer, sid: str, plain: bool) -> None:
     session = sio.eio.sockets[sio.manager.eio_sid_from_sid(sid, "/")]
     await sio.emit("cursor", {"cursor": str(log.begin(cursor))}, to=sid)
     async for batch in log.follow(cursor):
         if batch.missed:
             await sio.emit("missed", json.loads(batch.missed.json)["missed"], to=sid)
-        for message in batch.messages:
-            await sio.eio.send(session.sid, f'2["message",{message.json}]')  # what emit makes, written once
-        await session.queue.join()  # taken by the client, or at least begun: until then all else waits in the log
+        for m in batch.messages:
+            await sio.eio.send(session.sid, f'2["message",{m.json}]')  # what emit makes, written once
+            if plain:  # for whom there is no more to a message than its text
+                await sio.emit("to-client", f"{m.name}: {m.text}" if m.name else m.text, to=sid)
+        if session.queue.qsize() > QUEUE_MAX:
+            await session.queue.join()  # until the client has taken them, all else waits in the log

@@ -44,7 +44,7 @@ def routes(log: MessageLog) -> list[BaseRoute]:
                 while (frame := await socket.receive())["type"] == "websocket.receive":
                     if frame.get("text") is None:
                         raise NotText('send text frames, {"text": "..."}')
-                    log.publish(read_publication(frame["text"]))
+                    log.publish(*read_publication(frame["text"]))
             finally:
                 pushing.cancel()
         except BadInput as problem:

@@ -19,7 +19,8 @@ const NETWORK = {
   refuse: "WebSocket is refused",
   cut: "WebSocket is cut off",
 };
-const MISSED = {
+/** What `missed` means, by its reason. */
+export const MISSED = {
   restarted: "a new log has begun: what was in the old one is gone",
   expired: "some messages were missed: they are no longer kept",
   ahead: "the server doesn't know our place any more",

@@ -1,0 +1,188 @@
+"""The chat: people, each over the transport of their choice, and all of them over the server's one log.
+
+A person's page reaches the log's transports under a path of its own, `/chat/PERSON/sse`, and that is how the server
+knows who is there: a person is present while one of their requests is open, and `GRACE_S` longer, because a short
+poller pauses, and a hidden tab's timers sleep. Who joins, leaves or changes is told to all by a notice: a message of
+the server in the log itself, so that every transport brings it, in its place. It lists everybody who is present, so
+the last notice is the whole truth, and nobody has to add up.
+
+PERSON is a random name that the page keeps to itself. Who is not present is refused under it, and has to join first:
+
+    POST /chat/join   {"person", "name", "transport"}    joins, or changes; {"after": where to begin, "server_ms"}
+    POST /chat/leave  {"person"}                         says goodbye
+    POST /chat/cut    {"person"}                         a network that fails this person, for AWAY_S
+    POST /chat/now    {"person"}                         {"server_ms", "requests", "bytes"}: the clock of messages'
+                                                         published_ms; what this person's transport has cost so far
+
+Nobody checks a name: people are told so.
+"""
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.types import Receive, Scope, Send
+
+from app import publishing, transports
+from app.link import Connection, Direction
+from app.log import MessageLog
+from app.message import BadInput, Cursor, check_name, read_json
+from app.pages import PALETTE
+from app.sessions import NAME, checked_name
+
+PEOPLE_MAX = 100
+GRACE_S = 75.0
+"""How long who has no request open is still present: a hidden tab's timers may fire once a minute only."""
+
+AWAY_S = 5.0
+HISTORY = 100
+"""How many messages somebody who joins is told of what was said before."""
+
+REQUEST = re.compile(rb"[A-Z]+ (?:/chat/(%s)/)?\S* HTTP/1\.[01]\r\n" % NAME.encode())
+
+
+@dataclass(eq=False)
+class Person:
+    """Somebody who is present. `leaving` is set while no request of theirs is open; `requests` and `bytes`, up and
+    down, are those of their own connections since they chose this transport."""
+
+    key: str
+    name: str
+    transport: str
+    open_requests: int = 0
+    leaving: asyncio.TimerHandle | None = None
+    away_until_ns: float = 0
+    requests: int = 0
+    bytes: int = 0
+
+
+class Chat:
+    """Everybody who is present. It is an observer of the link, which is how it knows whose connections to cut."""
+
+    def __init__(self, log: MessageLog) -> None:
+        self._log = log
+        self._router = Router([*publishing.routes(log), *transports.routes(log)])
+        self._people: dict[str, Person] = {}
+        self._owners = WeakKeyDictionary[Connection, Person | None]()
+
+    def join(self, key: str, name: str, transport: str) -> Cursor:
+        """Let somebody in, or change their name or transport; where to read from. Raises HTTPException: full."""
+        title = PALETTE[transport]["title"]
+        person = self._people.get(key)
+        if not person:
+            if len(self._people) >= PEOPLE_MAX:
+                raise HTTPException(503, f"{PEOPLE_MAX} people are here, and there can't be more: try again later")
+            person = self._people[key] = Person(key, name, transport)
+            self._leave_later(person)
+            self._notice(f"{name} has joined over {title}")
+        if person.name != name:
+            before, person.name = person.name, name
+            self._notice(f"{before} is now called {name}")
+        if person.transport != transport:
+            person.transport, person.requests, person.bytes = transport, 0, 0
+            self._notice(f"{name} has changed to {title}")
+        return Cursor(self._log.epoch, max(self._log.oldest.seq, self._log.newest.seq - HISTORY))
+
+    def leave(self, key: str) -> None:
+        """Say goodbye for somebody; nothing happens if they are not here."""
+        if (person := self._people.pop(key, None)) and not self._log.closed:
+            self._notice(f"{person.name} has left")
+
+    @contextlib.contextmanager
+    def open_request(self, person: Person) -> Iterator[None]:
+        """While somebody has a request open they are present, and `GRACE_S` longer."""
+        if person.leaving:
+            person.leaving.cancel()
+        person.open_requests += 1
+        try:
+            yield
+        finally:
+            person.open_requests -= 1
+            if not person.open_requests:
+                self._leave_later(person)
+
+    def cut(self, key: str) -> None:
+        """Cut somebody's connections, and each that they open within `AWAY_S`."""
+        if person := self._people.get(key):
+            person.away_until_ns = time.monotonic_ns() + AWAY_S * 1e9
+            for connection, owner in list(self._owners.items()):
+                if owner is person:
+                    connection.cut()
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            Route("/chat/join", self._join, methods=["POST"]),
+            Route("/chat/leave", self._leave, methods=["POST"]),
+            Route("/chat/cut", self._cut, methods=["POST"]),
+            Route("/chat/now", self._now, methods=["POST"]),
+            Mount("/chat/{person:name}", self._answer),
+        ]
+
+    def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
+        """A request's path tells whose the connection is from now on; who is away gets none through."""
+        if direction == "up" and not connection.upgraded and (request := REQUEST.match(data)):
+            person = self._owners[connection] = self._people.get(request[1].decode()) if request[1] else None
+            if person:
+                person.requests += 1
+                if at_ns < person.away_until_ns:
+                    connection.cut()
+        if person := self._owners.get(connection):
+            person.bytes += len(data)
+
+    async def _join(self, request: Request) -> Response:
+        fields = await asked(request, "person", "name", "transport")
+        if fields["transport"] not in transports.TRANSPORTS:
+            raise BadInput(f"there is no such transport: {', '.join(transports.TRANSPORTS)}")
+        after = self.join(checked_name(fields, "person"), check_name(fields["name"]), fields["transport"])
+        return JSONResponse({"after": str(after), "server_ms": time.monotonic_ns() / 1e6})
+
+    async def _leave(self, request: Request) -> Response:
+        self.leave(checked_name(await asked(request, "person"), "person"))
+        return Response(status_code=204)
+
+    async def _cut(self, request: Request) -> Response:
+        self.cut(checked_name(await asked(request, "person"), "person"))
+        return Response(status_code=204)
+
+    async def _now(self, request: Request) -> Response:
+        person = self._people.get(checked_name(await asked(request, "person"), "person"))
+        cost = {"requests": person.requests, "bytes": person.bytes} if person else {"requests": 0, "bytes": 0}
+        return JSONResponse({"server_ms": time.monotonic_ns() / 1e6, **cost})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if person := self._people.get(scope["path_params"]["person"]):
+            with self.open_request(person):
+                await self._router(scope, receive, send)
+        else:
+            await JSONResponse({"error": "you are not in the chat: join it first"}, 404)(scope, receive, send)
+
+    def _leave_later(self, person: Person) -> None:
+        def leave() -> None:
+            if self._people.get(person.key) is person:  # and not gone since, and perhaps back
+                self.leave(person.key)
+
+        person.leaving = asyncio.get_running_loop().call_later(GRACE_S, leave)
+
+    def _notice(self, what: str) -> None:
+        people = tuple((person.name, person.transport) for person in self._people.values())
+        self._log.publish(f"{what}: {len(people)} present", people=people)
+
+
+async def asked(request: Request, *names: str) -> dict[str, str]:
+    """The body's JSON object, which has these fields and no others, all of them strings; raises BadInput."""
+    fields = read_json(await publishing.small_body(request))
+    if (
+        not isinstance(fields, dict)
+        or set(fields) != set(names)
+        or not all(isinstance(v, str) for v in fields.values())
+    ):
+        raise BadInput(f"send a JSON object with strings in it: {', '.join(names)}")
+    return fields

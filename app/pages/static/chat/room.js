@@ -1,0 +1,153 @@
+// Somebody in the chat: says who they are, hears everything over one transport, and speaks over the same. No drawing here.
+//
+// The server's log is what was said: a message is shown when it comes back from there, in its place, like everybody's.
+// Until then it is in the outbox. What is written while the connection is away waits there; of what was on its way just
+// then, nobody can say whether it has arrived, so sending it again is left to whoever wrote it.
+import { signal } from "@preact/signals";
+import { CLIENTS } from "../clients/index.js";
+import { Clock, randomName } from "../feed.js";
+import { MISSED } from "../session.js";
+
+export const INTERVAL_S = 1; // between two questions of short polling
+const HOLD_S = 25;
+const SHOWN = 300; // messages; older ones leave the page
+const PROBE_EVERY_MS = 5000;
+
+/**
+ * The room, from outside at first. Its signals:
+ *
+ *   line    { state: "outside" | "coming" | "there" | "lost", name, transport ("" outside), why: the server does not take us }
+ *   people  [[name, transport]], who is present, as the last notice says
+ *   shown   [{ cursor, name, text, people (a notice), over: the transport that brought it, heard_ms: when, by our clock,
+ *           live: not of before we came, took_ms: since it was published (NaN: not known, or not live),
+ *           own_ms: since Enter was pressed (null: not ours) }];
+ *           or { cursor, gap }, where messages are missing, and why
+ *   cost    { requests, bytes } of our own connections, as of a moment ago, since we chose this transport
+ *   outbox  [{ key, name, text, pressed_ms, state: "waiting" | "sent" | "failed", why }]
+ */
+export function room() {
+  const person = randomName() + randomName(); // known to nobody else: who knows it can cut us
+  const clock = new Clock();
+  const line = signal({ state: "outside", name: "", transport: "", why: "" });
+  const people = signal([]), shown = signal([]), outbox = signal([]), cost = signal({ requests: 0, bytes: 0 });
+  let client = null, cursor = null, came_ms = 0, visits = 0;
+
+  const now = changes => { line.value = { ...line.value, ...changes }; };
+  const show = one => { shown.value = [...shown.value, one].slice(-SHOWN); };
+  const change = (one, changes) => { outbox.value = outbox.value.map(other => (other.key === one.key ? { ...other, ...changes } : other)); };
+  const drop = one => { outbox.value = outbox.value.filter(other => other.key !== one.key); };
+
+  /** Ask the chat itself: it answers also while our own connections are cut. */
+  async function ask(what, fields) {
+    const answer = await fetch(`/chat/${what}`, { method: "POST", body: JSON.stringify({ person, ...fields }) });
+    if (!answer.ok) throw new Error((await answer.json()).error);
+    return answer.status === 204 ? null : answer.json();
+  }
+
+  /** Join, or change one's name or transport: nothing is missed in between. Rejects with the server's words. */
+  async function join(name, transport) {
+    const visit = visits;
+    const { after, server_ms } = await ask("join", { name, transport });
+    if (visit !== visits) return; // we have left meanwhile
+    const before = line.value.transport;
+    now({ name, transport });
+    cursor ??= after;
+    if (!before) came_ms = server_ms;
+    if (transport !== before) start(transport);
+  }
+
+  function start(transport) {
+    client?.stop();
+    let over = false;
+    const unlessOver = action => value => { if (!over) action(value); };
+    const { stop, publish } = CLIENTS[transport].receive(`/chat/${person}`, { after: cursor, interval_s: INTERVAL_S, hold_s: HOLD_S }, {
+      connected: unlessOver(() => { now({ state: "there", why: "" }); send(); }),
+      lost: unlessOver(lost),
+      missed: unlessOver(missed),
+      message: unlessOver(message => hear(message, transport)),
+    });
+    client = { publish, stop() { over = true; stop(); } };
+    now({ state: "coming", why: "" });
+  }
+
+  function lost() {
+    now({ state: "lost" });
+    for (const one of outbox.value) if (one.state === "sent") change(one, { state: "failed", why: "the connection was lost just then" });
+    comeBack();
+  }
+
+  /** A server that has started anew, or that took us for gone, does not know us any more; it does not mind being told twice. */
+  function comeBack() {
+    const { name, transport } = line.value;
+    // The client tries again, and so this is tried again too.
+    ask("join", { name, transport }).then(() => "", problem => problem.message).then(why => now({ why }));
+  }
+
+  function missed({ reason, cursor: there }) {
+    cursor = there;
+    if (reason === "restarted") { came_ms = -Infinity; clock.forget(); probe(); }
+    show({ cursor: `missed before ${there}`, gap: MISSED[reason] });
+  }
+
+  function hear(message, over) {
+    cursor = message.cursor;
+    if (message.people) people.value = message.people;
+    const own = outbox.value.find(({ name, text }) => name === message.name && text === message.text);
+    if (own) drop(own);
+    const heard_ms = performance.now();
+    show(timed({ ...message, over, heard_ms, live: message.published_ms > came_ms, took_ms: NaN, own_ms: own ? heard_ms - own.pressed_ms : null }));
+  }
+
+  /** What was heard, with how long it took; or as it was, as long as the server's clock is not known. */
+  function timed(one) {
+    if (!one.live || !Number.isNaN(one.took_ms) || !clock.known) return one;
+    return { ...one, took_ms: Math.max(0, clock.now() - (performance.now() - one.heard_ms) - one.published_ms) };
+  }
+
+  function say(text) {
+    outbox.value = [...outbox.value, { key: randomName(), name: line.value.name, text, pressed_ms: performance.now(), state: "waiting", why: "" }];
+    send();
+  }
+
+  /** What waits, one after the other: requests beside each other could overtake. */
+  let sending = false;
+  async function send() {
+    if (sending) return;
+    sending = true;
+    for (let one; line.value.state === "there" && (one = outbox.value.find(({ state }) => state === "waiting"));) {
+      change(one, { state: "sent" });
+      await client.publish({ text: one.text, name: one.name }).catch(problem => {
+        change(one, { state: "failed", why: problem.message });
+        comeBack();
+      });
+    }
+    sending = false;
+  }
+
+  function leave() {
+    visits++;
+    client?.stop();
+    if (line.value.transport) navigator.sendBeacon("/chat/leave", JSON.stringify({ person })); // also from a page that is going
+    now({ state: "outside", transport: "", why: "" });
+  }
+
+  /** What time it is at the server, and what we cost it, by plain requests: they work wherever the page does. */
+  async function probe() {
+    do {
+      const sent_ms = performance.now();
+      const answer = await ask("now").catch(() => null);
+      if (!answer) return;
+      clock.learn(sent_ms, answer.server_ms, performance.now());
+      cost.value = answer;
+    } while (!clock.known);
+    shown.value = shown.value.map(timed);
+  }
+  probe();
+  setInterval(probe, PROBE_EVERY_MS);
+
+  return {
+    line, people, shown, cost, outbox, join, leave, say, drop,
+    again(one) { change(one, { state: "waiting", why: "" }); send(); },
+    cut: () => ask("cut"),
+  };
+}

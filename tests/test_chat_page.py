@@ -1,0 +1,353 @@
+"""The chat in a browser: people on all transports hear each other, and a cut costs them time and nothing else."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from app import chat
+from app.link import Upgrades
+from tests.browsing import axe, browsing
+from tests.serving import LIMIT_S, TRANSPORTS, Running, ask, eventually, serving
+
+pytestmark = pytest.mark.anyio
+
+expect.set_options(timeout=1000 * LIMIT_S)
+
+LOST = ("ERR_", "WebSocket connection to", "status of 404", "status of 400")
+"""What a browser says in its console when the server breaks its connections, or does not know it any more."""
+
+TITLES = dict(zip(TRANSPORTS, ("Short polling", "Long polling", "SSE", "WebSocket", "Socket.IO"), strict=True))
+
+every_transport = pytest.mark.parametrize("transport", TRANSPORTS)
+
+
+@contextlib.asynccontextmanager
+async def visiting(
+    chromium: Browser, running: Running, name: str = "", transport: str = "sse", **more: Any
+) -> AsyncIterator[Page]:
+    """The chat's page, in a browser of its own; with a name, it has joined and is connected."""
+    async with browsing(chromium, running, path=f"/chat?transport={transport}", expected=LOST, **more) as page:
+        if name:
+            await page.get_by_label("Your name").fill(name)
+            await page.keyboard.press("Enter")
+            await expect(page.locator(".line")).to_have_text(f"Connected over {TITLES[transport]}.")
+        yield page
+
+
+async def said(page: Page) -> list[list[str]]:
+    """What the page shows, a line each: [name, text], or [notice]; without what the log does not have yet."""
+    shown: list[list[str]] = await page.locator("[data-cursor]").evaluate_all(
+        "all => all.map(one => one.matches('.said') ? [one.querySelector('.who').textContent,"
+        " one.querySelector('.text').textContent] : [one.textContent])"
+    )
+    return shown
+
+
+async def shows(page: Page, *lines: list[str]) -> None:
+    """Wait until the last lines of the log are these."""
+    with contextlib.suppress(TimeoutError):  # what there is instead says more
+        async with asyncio.timeout(LIMIT_S):
+            while (await said(page))[-len(lines) :] != list(lines):  # noqa: ASYNC110  # the page can't signal it
+                await asyncio.sleep(0.02)
+    assert (await said(page))[-len(lines) :] == list(lines)
+
+
+async def speak(page: Page, text: str) -> None:
+    await page.get_by_label("Your message").fill(text)
+    await page.keyboard.press("Enter")
+
+
+async def test_people_on_all_transports_hear_everything_in_order(chromium: Browser) -> None:
+    async with serving() as running, contextlib.AsyncExitStack() as stack:
+        await ask(running.port, "/messages", body=b'{"text": "before anybody came"}', method="POST")
+        pages = {
+            transport: await stack.enter_async_context(visiting(chromium, running, f"{transport}'s", transport))
+            for transport in TRANSPORTS
+        }
+        lines = [["(no name)", "before anybody came"]]
+        for number, transport in enumerate(TRANSPORTS, 1):
+            lines.append([f"{transport}'s has joined over {TITLES[transport]}: {number} present"])
+        for transport, page in pages.items():
+            lines.append([f"{transport}'s", f"hello from {transport}"])
+            await speak(page, f"hello from {transport}")
+            for other in pages.values():
+                await shows(other, *lines)
+        for transport, page in pages.items():
+            await expect(page.locator("#present-title")).to_have_text("5 present")
+            assert await page.locator(".present li").all_inner_texts() == [f" {t}'s {TITLES[t]}" for t in TRANSPORTS]
+            await expect(page.locator(".took b", has_text="–")).to_have_count(0)  # the server's clock is known by now
+            took = await page.locator(".said .took").all_inner_texts()
+            assert took[0] == "before you came"
+            for speaker, words in zip(TRANSPORTS, took[1:], strict=True):
+                took_ms, unit, *after = words.removeprefix(f" over {TITLES[transport]} ").removeprefix("in ").split()
+                assert (float(took_ms) >= 0, unit) == (True, "ms"), words
+                assert after == (["after", "Enter"] if speaker == transport else []), words
+        await pages.pop("websocket").goto(f"{running.url}/")
+        lines.append(["websocket's has left: 4 present"])
+        for page in pages.values():
+            await shows(page, *lines)
+            await expect(page.locator("#present-title")).to_have_text("4 present")
+        await pages["sse"].get_by_role("button", name="Leave").click()
+        await expect(pages["sse"].locator(".line")).to_have_text("You are not in the chat.")
+        await shows(pages["short_poll"], ["sse's has left: 3 present"])
+        await speak(pages["short_poll"], "is she gone?")
+        await shows(pages["long_poll"], ["short_poll's", "is she gone?"])
+        await pages["sse"].reload()
+        await expect(pages["sse"].locator(".line")).to_have_text("You are not in the chat.")
+        await pages["sse"].get_by_label("Your name").fill("sse's")
+        await pages["sse"].get_by_role("button", name="Join").click()
+        await shows(pages["sse"], ["short_poll's", "is she gone?"], ["sse's has joined over SSE: 4 present"])
+
+
+@every_transport
+async def test_a_cut_connection_shows_comes_back_and_has_missed_nothing(
+    transport: str, chromium: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        serving() as running,
+        visiting(chromium, running, "Ada", transport) as ada,
+        visiting(chromium, running, "Bob", "websocket") as bob,
+    ):
+        before = ["Bob has joined over WebSocket: 2 present"]
+        for i in range(2):
+            monkeypatch.setattr(chat, "AWAY_S", 1_000)
+            await ada.get_by_role("button", name="Cut my connection").click()
+            await expect(ada.locator(".line")).to_contain_text("No connection over")
+            await speak(bob, f"can you hear me? {i}")
+            await shows(bob, ["Bob", f"can you hear me? {i}"])
+            await speak(ada, f"one moment {i}")
+            await speak(ada, f"two moments {i}")
+            await expect(ada.locator(".unsaid")).to_have_count(2)
+            await expect(ada.locator(".unsaid .took").first).to_have_text("waits for the connection")
+            for person in running.chat._people.values():
+                person.away_until_ns = 0
+            lines = [
+                before,
+                ["Bob", f"can you hear me? {i}"],
+                ["Ada", f"one moment {i}"],
+                ["Ada", f"two moments {i}"],
+            ]
+            for page in (ada, bob):
+                await shows(page, *lines)
+            before = lines[-1]
+            await expect(ada.locator(".line")).to_have_text(f"Connected over {TITLES[transport]}.")
+            await expect(ada.locator(".unsaid")).to_have_count(0)
+        assert (
+            await said(ada)
+            == [["Ada has joined over " + TITLES[transport] + ": 1 present"], *await said(bob)][-len(await said(ada)) :]
+        )
+        assert running.log.newest.seq == 8
+
+
+@pytest.mark.parametrize("upgrades", ["refuse", "cut"])
+async def test_where_websocket_does_not_get_through_the_others_do(upgrades: Upgrades, chromium: Browser) -> None:
+    async with serving(upgrades=upgrades) as running, contextlib.AsyncExitStack() as stack:
+        pages = [
+            await stack.enter_async_context(visiting(chromium, running, name, transport))
+            for name, transport in (("Ada", "long_poll"), ("Bob", "socket_io"))
+        ]
+        for page in pages:
+            await speak(page, "hello")
+        for page in pages:
+            await shows(page, ["Ada", "hello"], ["Bob", "hello"])
+            await expect(page.locator(".took b", has_text="–")).to_have_count(0)  # the clock does not need it
+        await pages[0].get_by_role("radio", name="WebSocket").check()
+        await expect(pages[0].locator(".line")).to_contain_text("No connection over WebSocket.")
+        await speak(pages[0], "can you hear me?")
+        await expect(pages[0].locator(".unsaid .took")).to_have_text("waits for the connection")
+        await pages[0].get_by_role("radio", name="SSE").check()
+        await shows(pages[1], ["Ada has changed to SSE: 2 present"], ["Ada", "can you hear me?"])
+
+
+@every_transport
+async def test_a_server_that_has_started_anew_is_joined_again(transport: str, chromium: Browser) -> None:
+    async with serving() as running:
+        port = running.port
+        visit = visiting(chromium, running, "Ada", transport)
+        page = await visit.__aenter__()
+        await speak(page, "in the old log")
+        await shows(page, ["Ada", "in the old log"])
+    await expect(page.locator(".line")).to_contain_text("No connection over")
+    await speak(page, "while there was no server")
+    async with serving(port=port) as running:
+        await expect(page.locator(".gap")).to_have_text("a new log has begun: what was in the old one is gone")
+        await shows(
+            page,
+            ["Ada", "in the old log"],
+            [f"Ada has joined over {TITLES[transport]}: 1 present"],
+            ["Ada", "while there was no server"],
+        )
+        assert [message.text for message in running.log.after(running.log.oldest).messages] == [
+            f"Ada has joined over {TITLES[transport]}: 1 present",
+            "while there was no server",
+        ]
+        await visit.__aexit__(None, None, None)
+
+
+async def test_who_was_taken_for_gone_joins_again(chromium: Browser) -> None:
+    """A computer sleeps longer than the grace: its connections are dead, and the server has forgotten it."""
+    async with serving() as running, visiting(chromium, running, "Ada", "websocket") as page:
+        (person,) = running.chat._people
+        running.chat.leave(person)
+        running.link.cut()
+        await shows(
+            page,
+            ["Ada has joined over WebSocket: 1 present"],
+            ["Ada has left: 0 present"],
+            ["Ada has joined over WebSocket: 1 present"],
+        )
+        await expect(page.locator("#present-title")).to_have_text("1 present")
+
+
+async def test_what_was_on_its_way_when_the_connection_was_lost_is_the_writers_to_send_again(
+    chromium: Browser,
+) -> None:
+    async with serving() as running, visiting(chromium, running, "Ada", "sse") as page:
+        await page.route("**/messages", lambda route: route.abort())
+        for text in ("to be sent again", "to be forgotten"):
+            await speak(page, text)
+        failed = page.locator(".unsaid[data-state=failed]")
+        await expect(failed).to_have_count(2)
+        await expect(failed.first).to_contain_text("perhaps not sent: Failed to fetch")
+        await axe(page)
+        await page.unroute("**/messages")
+        await failed.first.get_by_role("button", name="Send again").press("Enter")
+        await shows(page, ["Ada", "to be sent again"])
+        await failed.get_by_role("button", name="Forget it").press("Enter")
+        await expect(page.locator(".unsaid")).to_have_count(0)
+        assert running.log.newest.seq == 2
+
+
+@every_transport
+async def test_what_it_has_cost_so_far_is_what_crossed_the_sockets(transport: str, chromium: Browser) -> None:
+    def counted() -> tuple[int, int]:
+        (ada,) = running.chat._people.values()
+        return ada.requests, ada.bytes
+
+    async with serving() as running, visiting(chromium, running, "Ada", transport) as page:
+        await speak(page, "hello")
+        await shows(page, ["Ada", "hello"])
+        if transport == "short_poll":  # which goes on by itself
+            await page.get_by_role("radio", name="SSE").check()
+            await expect(page.locator(".line")).to_have_text("Connected over SSE.")
+        cost = page.locator(".cost")
+        async with asyncio.timeout(LIMIT_S):
+            while await cost.evaluate("one => [Number(one.dataset.requests), Number(one.dataset.bytes)]") != [  # noqa: ASYNC110
+                *counted()
+            ]:
+                await asyncio.sleep(0.02)
+        requests, size = counted()
+        assert requests and size
+        await expect(cost).to_contain_text(f"So far: {requests} request")
+
+
+async def test_a_change_of_transport_or_name_is_told_and_misses_nothing(chromium: Browser) -> None:
+    async with serving() as running, visiting(chromium, running, "Ada", "short_poll") as page:
+        lines = [["Ada has joined over Short polling: 1 present"]]
+        for transport in (*TRANSPORTS[1:], TRANSPORTS[0]):
+            await page.get_by_role("radio", name=TITLES[transport]).check()
+            lines.append([f"Ada has changed to {TITLES[transport]}: 1 present"])
+            running.log.publish("meanwhile", "Bob")
+            lines.append(["Bob", "meanwhile"])
+            await expect(page.locator(".line")).to_have_text(f"Connected over {TITLES[transport]}.")
+            await expect(page.locator("[data-cursor]")).to_have_count(len(lines))
+        assert {tuple(line) for line in await said(page)} == {tuple(line) for line in lines}
+        cursors = await page.locator("[data-cursor]").evaluate_all("all => all.map(one => one.dataset.cursor)")
+        assert cursors == [f"{running.log.epoch}-{i + 1}" for i in range(len(lines))]
+        assert page.url.endswith("transport=short_poll")
+        await page.get_by_label("Your name").fill("Grace")
+        await page.get_by_label("Your name").blur()
+        await shows(page, ["Ada is now called Grace: 1 present"])
+        await speak(page, "it is me")
+        await shows(page, ["Grace", "it is me"])
+
+
+async def test_a_reload_joins_again_and_a_second_tab_is_a_second_person(chromium: Browser) -> None:
+    async with serving() as running, visiting(chromium, running, "Ada", "websocket") as page:
+        await page.reload()
+        await shows(
+            page,
+            ["Ada has joined over WebSocket: 1 present"],
+            ["Ada has left: 0 present"],
+            ["Ada has joined over WebSocket: 1 present"],
+        )
+        tab = await page.context.new_page()
+        await tab.goto(f"{running.url}/chat?transport=sse")
+        await expect(tab.locator(".line")).to_have_text("You are not in the chat.")
+        await expect(tab.get_by_label("Your message")).to_be_disabled()
+        await tab.get_by_label("Your name").fill("Ada")
+        await tab.get_by_role("button", name="Join").click()
+        await shows(page, ["Ada has joined over SSE: 2 present"])
+        await expect(page.locator(".present li")).to_have_count(2)
+
+
+MARKUP = "<img src=x onerror=\"document.title='taken over'\"><script>document.title='taken over'</script>&lt;b&gt;"
+
+
+@every_transport
+async def test_what_somebody_typed_is_never_markup(transport: str, chromium: Browser) -> None:
+    name, other = "<b onclick=x>&amp;Ada</b>", '"><svg onload=alert(1)>'
+    async with serving() as running, visiting(chromium, running, name, transport) as page:
+        await speak(page, MARKUP)
+        await shows(page, [f"{name} has joined over {TITLES[transport]}: 1 present"], [name, MARKUP])
+        body = json.dumps({"text": "javascript:alert(1)", "name": other}).encode()
+        assert (await ask(running.port, "/messages", body=body, method="POST"))[0] == 201
+        await shows(page, [name, MARKUP], [other, "javascript:alert(1)"])
+        await expect(page.locator(".present bdi")).to_have_text(name)
+        assert await page.locator("#chat :is(img, script, b[onclick], a, iframe)").count() == 0
+        assert await page.title() == "Chat · transport-compare"
+
+
+async def test_a_name_that_is_refused_is_said_and_one_is_not_in(chromium: Browser) -> None:
+    async with serving() as running, visiting(chromium, running) as page:
+        await page.get_by_role("button", name="Join").click()
+        await expect(page.get_by_role("alert")).to_have_text("Give a name first: any will do.")
+        await page.get_by_label("Your name").fill("A\u2028da")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("alert")).to_contain_text("this name is not accepted")
+        assert not running.log.newest.seq
+        await page.get_by_label("Your name").fill("Ada")
+        await page.keyboard.press("Enter")
+        await shows(page, ["Ada has joined over SSE: 1 present"])
+        await expect(page.get_by_role("alert")).to_have_count(0)
+        await expect(page.get_by_label("Your message")).to_be_focused()
+
+
+async def test_the_page_keeps_the_last_messages_and_stays_where_one_reads(chromium: Browser) -> None:
+    async with serving() as running, visiting(chromium, running, "Ada", "sse") as page:
+        for i in range(350):
+            running.log.publish(f"message {i}", "Bob")
+        await shows(page, ["Bob", "message 349"])
+        assert await page.locator("[data-cursor]").count() == 300
+        log = page.get_by_role("log")
+        assert await log.evaluate("log => log.scrollHeight - log.scrollTop - log.clientHeight < 2")
+        await log.focus()
+        await page.keyboard.press("Home")
+        await page.wait_for_function("() => document.querySelector('.log').scrollTop === 0")
+        running.log.publish("the last", "Bob")
+        await shows(page, ["Bob", "the last"])
+        assert await log.evaluate("log => log.scrollTop < log.scrollHeight / 2")
+
+
+@pytest.mark.parametrize(("width", "height", "dark"), [(1920, 1080, False), (1280, 720, True), (390, 844, False)])
+async def test_it_is_accessible_and_fits(width: int, height: int, dark: bool, chromium: Browser) -> None:
+    async with serving() as running:
+        async with visiting(chromium, running, width=width, height=height, dark=dark) as page:
+            await axe(page)
+        name = "長" * 40
+        async with visiting(chromium, running, name, "socket_io", width=width, height=height, dark=dark) as page:
+            text = "w" * 300 + " مرحبا 👩‍💻"
+            await page.get_by_label("Your message").fill(text)
+            await page.get_by_role("button", name="Send").click()
+            await shows(page, [name, text])
+            await axe(page)
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            if width > height:
+                box = await page.get_by_role("button", name="Send").bounding_box()
+                assert box and box["y"] + box["height"] <= height  # in sight, without scrolling
+        await eventually(lambda: not running.chat._people)
