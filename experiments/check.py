@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from experiments.design import CONDITION_COLUMNS, Condition
+
 DELAY_OFF_MOST = 0.3
 DELAY_OFF_ALWAYS_MS = 20.0
 """How far a mean delay may be from theory plus the measured share of the tools: a share of itself, or so many ms."""
@@ -14,11 +16,12 @@ def problems(summary: pd.DataFrame) -> list[str]:
     """What does not make sense, one line each; empty if everything does."""
     found = []
     for row in summary[summary.clients > 0].to_dict("records"):
-        name = f"{row['question']}: {row['transport']} {row['pause_s']:g} s, {row['rate_hz']:g}/s, {row['headers']}"
-        if row["missing"] or row["duplicates"]:
+        name = f"{row['question']}: {row['way']} {row['pause_s']:g} s, {row['rate_hz']:g}/s, {row['headers']}"
+        hopeless = Condition(**{column: row[column] for column in CONDITION_COLUMNS}).hopeless
+        if row["duplicates"] or (row["missing"] and not hopeless):
             found.append(f"{name}: {row['missing']} messages missing, {row['duplicates']} delivered more than once")
-        if row["rate_hz"] and not row["deliveries"]:
-            found.append(f"{name}: nothing was delivered")
+        if row["rate_hz"] and bool(row["deliveries"]) == hopeless:
+            found.append(f"{name}: {'something' if hopeless else 'nothing'} was delivered")
         allowed_ms = max(DELAY_OFF_ALWAYS_MS, DELAY_OFF_MOST * row["delay_mean_ms"])
         if abs(row["unexplained_delay_ms"]) > allowed_ms:
             found.append(f"{name}: the mean delay is {row['unexplained_delay_ms']:+.1f} ms off theory and tools")

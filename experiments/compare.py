@@ -29,6 +29,10 @@ def compare(size_name: str, only: Sequence[str], seed: int, new: bool, results: 
     began = time.monotonic()
     size = SIZES[size_name]
     names = [name for name in QUESTIONS if not only or name in only]
+    names = [name for name in names if any(map(size.fits, QUESTIONS[name].CONDITIONS))]
+    if not names:
+        console.print(f"nothing of this can be seen in a {size_name} comparison: leave --{size_name} away")
+        return 2
     runs = plan((c for name in names for c in QUESTIONS[name].CONDITIONS), size, seed)
     what = {"size": asdict(size), "questions": names, "seed": seed, "runs": [run.name for run in runs]}
     folder = (None if new else unfinished(what, results)) or store.new_folder(results)
@@ -94,7 +98,8 @@ def line(run: Run, result: dict[str, Any] | None = None) -> str:
     pause = f", every {c.pause_s:g} s" if c.pause_s else ""
     readers = f"{c.clients} {c.client} reader{'s' * (c.clients != 1)}" if c.clients else "publisher alone"
     headers = ", browser's headers" if c.headers == "browser" else ""
-    words = f"{c.transport}{pause}, {c.rate_hz:g} messages/s, {c.one_way_delay_ms:g} ms each way, {readers}{headers}"
+    refused = {"pass": "", "refuse": ", upgrades refused", "cut": ", upgrades cut"}[c.upgrades]
+    words = f"{c.way}{pause}, {c.rate_hz:g} messages/s, {c.one_way_delay_ms:g} ms each way, {readers}{headers}{refused}"
     if result is None or not c.clients:
         return words
     return f"{words}: {result['metrics']['deliveries']} deliveries, {result['metrics']['missing']} missing"
@@ -113,7 +118,7 @@ def overview(summary: pd.DataFrame) -> Lines:
             lines.add_section()
         lines.add_row(
             before,
-            row["transport"],
+            row["way"],
             f"{row['pause_s']:g} s" if row["pause_s"] else "",
             f"{row['rate_hz']:g}/s",
             f"{row['one_way_delay_ms']:g} ms",

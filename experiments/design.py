@@ -7,13 +7,23 @@ hits no condition alone. Two questions that ask for the same condition share its
 
 import hashlib
 import json
+import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 HOLD_S = 25.0
 """How long the server holds a long poll when nobody asks otherwise."""
+
+HEARTBEAT_S = 25.0
+"""How often the server's Engine.IO asks whether a client is there: a held poll is answered with that."""
+
+WAYS = (
+    *("short_poll", "long_poll", "sse", "websocket"),
+    *("socket_io upgrade", "socket_io websocket", "socket_io polling"),
+)
+"""What is compared, in teaching order: the transports, and Socket.IO in each of its three ways."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +33,8 @@ class Condition:
     `pause_s`: between a short poll's answer and the next question. `rate_hz`: messages per second, a Poisson
     process; 0 is silence. `one_way_delay_ms`: emulated, in each direction. `client`: the library (httpx, websockets)
     or the raw one. `headers`: whose request heads are sent. `clients`: how many readers; 0 is the publisher alone.
-    `text_bytes`: of each message.
+    `text_bytes`: of each message. `via`: how Socket.IO goes, and empty for the others. `upgrades`: what the network
+    does with a request to upgrade (see `app.link`).
     """
 
     transport: str
@@ -34,15 +45,31 @@ class Condition:
     headers: Literal["library", "browser"] = "library"
     clients: int = 5
     text_bytes: int = 120
+    via: Literal["", "upgrade", "websocket", "polling"] = ""
+    upgrades: Literal["pass", "refuse", "cut"] = "pass"
 
     def __post_init__(self) -> None:
+        if bool(self.via) != (self.transport == "socket_io"):
+            raise ValueError("Socket.IO goes via upgrade, websocket or polling, and nothing else does")
         if self.client == "library" and self.headers == "browser":
             raise ValueError("a client library sends its own headers; use the raw client to send a browser's")
 
     @property
+    def way(self) -> str:
+        """One of WAYS."""
+        return f"{self.transport} {self.via}".strip()
+
+    @property
     def hold_s(self) -> float:
-        """How long a question may be held: only long polling's is."""
+        """How long a question may be held; one of Socket.IO, until the next heartbeat at the latest."""
+        if self.transport == "socket_io":
+            return math.inf if self.polls else 0.0
         return HOLD_S if self.transport == "long_poll" else 0.0
+
+    @property
+    def heartbeat_hz(self) -> float:
+        """How often a held question is answered with a heartbeat."""
+        return 1 / HEARTBEAT_S if self.transport == "socket_io" and self.polls else 0.0
 
     @property
     def cycle_s(self) -> float:
@@ -52,7 +79,13 @@ class Condition:
     @property
     def polls(self) -> bool:
         """Whether the reader asks for every batch."""
-        return self.transport in ("short_poll", "long_poll")
+        falls_back = self.via == "upgrade" and self.upgrades != "pass"
+        return self.transport in ("short_poll", "long_poll") or self.via == "polling" or falls_back
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether nothing can arrive: it takes a WebSocket, and the network lets none through."""
+        return self.upgrades != "pass" and "websocket" in (self.transport, self.via)
 
     @property
     def alone(self) -> bool:
@@ -115,7 +148,7 @@ class Run:
         """A file name that is the same whenever the same thing is measured."""
         c = self.condition
         digest = hashlib.sha256(json.dumps([asdict(c), self.window_s], sort_keys=True).encode()).hexdigest()[:8]
-        return f"{c.transport}-{c.rate_hz:g}hz-{c.one_way_delay_ms:g}ms-{digest}-{self.repeat}"
+        return f"{c.way.replace(' ', '-')}-{c.rate_hz:g}hz-{c.one_way_delay_ms:g}ms-{digest}-{self.repeat}"
 
 
 def plan(conditions: Iterable[Condition], size: Size, seed: int) -> list[Run]:
@@ -156,10 +189,9 @@ def _seed(seed: int, condition: Condition, repeat: int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
 
 
-def over(transports: Sequence[str], **fields: object) -> list[Condition]:
-    """The same condition for several transports; `pause_s` is for short polling alone."""
-    pause_s = fields.pop("pause_s", 0.0)
+def every_way(**fields: Any) -> list[Condition]:
+    """The same condition for every way; short polling every second."""
     return [
-        Condition(t, pause_s=pause_s if t == "short_poll" else 0.0, **fields)  # type: ignore[arg-type]
-        for t in transports
+        Condition(transport, pause_s=1.0 if transport == "short_poll" else 0.0, via=via, **fields)  # type: ignore[arg-type]
+        for transport, _, via in (way.partition(" ") for way in WAYS)
     ]

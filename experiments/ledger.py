@@ -24,6 +24,8 @@ Category = Literal[
     "chunk",  # chunk sizes and line ends of an answer that is not over yet
     "sse_field",  # id:, data:, event: and empty lines
     "frame",  # WebSocket headers and masks
+    "engine_io",  # packet types, what separates packets, and the packets that open, upgrade, ping and close
+    "socket_io",  # what Socket.IO adds: event names, connecting, acknowledgements, where a stream begins
     "control",  # heartbeats, pings and pongs, closing, where a stream begins, refusals
     "publication",  # what a client published
     "unfinished",  # cut off in the middle
@@ -31,6 +33,11 @@ Category = Literal[
 
 
 Kind = Literal["request", "push", "frame_up"]
+Way = Literal["up", "down"]
+
+SOCKET_IO = "/socket.io/"
+OPENING = (b"0", b"40", b'42["cursor"', b"2probe", b"3probe", b"5", b"6")
+"""How packets begin that make or upgrade a connection."""
 
 
 class Unbalanced(Exception):
@@ -42,14 +49,17 @@ class Exchange:
     """A request with its answer, one pushed piece of an answer, or one frame from the client.
 
     `started_ns` is when its first byte passed the tap, `ended_ns` its last; `messages` are cursors with the time
-    at which the message's last byte was written.
+    at which the message's last byte was written. `method` is a request's; `opening` says that this only makes or
+    upgrades a connection of Socket.IO, or tries to.
     """
 
     kind: Kind
     path: str
     started_ns: int
     ended_ns: int
+    method: str = ""
     status: int = 0
+    opening: bool = False
     sizes: Counter[tuple[str, str]] = field(default_factory=Counter)
     messages: list[tuple[Cursor, int]] = field(default_factory=list)
 
@@ -122,15 +132,20 @@ class _Reader:
         head = self.up.take_through(b"\r\n\r\n")
         if head is None:
             return False
-        target = re.match(rb"[A-Z]+ ([^ ?]+)[^ ]* HTTP/1\.1\r\n", head)
+        target = re.match(rb"([A-Z]+) ([^ ?]+)[^ ]* HTTP/1\.1\r\n", head)
         if target is None:
             raise ValueError(f"{head[:40]!r} is no HTTP request")
-        exchange = self.begin("request", target[1].decode("latin-1"), started, self.up.last_ns)
+        exchange = self.begin("request", target[2].decode("latin-1"), started, self.up.last_ns)
+        exchange.method = target[1].decode()
         exchange.sizes["up", "request_head"] = len(head)
+        exchange.opening = exchange.path == SOCKET_IO and b"\r\nupgrade: websocket\r\n" in head.lower()
         body = self.up.take(_content_length(head))
         if body is None:
             return False
-        exchange.sizes["up", "publication"] += len(body)
+        if exchange.path == SOCKET_IO:
+            self.packets(exchange, "up", body)
+        else:
+            exchange.sizes["up", "publication"] += len(body)
         return self.answer(exchange)
 
     def answer(self, exchange: Exchange) -> bool:
@@ -146,7 +161,7 @@ class _Reader:
             self.frames(exchange.path, self.up, "up")
             return self.down.left == 0
         if b"\r\ntransfer-encoding: chunked\r\n" in head.lower():
-            return self.chunks(exchange.path)
+            return self.whole(exchange) if exchange.path == SOCKET_IO else self.chunks(exchange.path)
         body = self.down.take(_content_length(head))
         if body is None:
             return False
@@ -182,6 +197,48 @@ class _Reader:
                 return True
         return False
 
+    def whole(self, exchange: Exchange) -> bool:
+        """An answer of Engine.IO, which is over when it has come, though it is sent in chunks; False if cut off."""
+        body, before = b"", self.down.position
+        while (line := self.down.take_through(b"\r\n")) is not None:
+            chunk, end = self.down.take(int(line, 16)), self.down.take(2)
+            if chunk is None or end is None:
+                break
+            body += chunk
+            exchange.ended_ns = self.down.last_ns
+            exchange.sizes["down", "chunk"] += len(line) + 2
+            if not chunk and (exchange.method == "POST" or exchange.status != 200):
+                exchange.sizes["down", "control"] += len(body)  # `OK`, or why not
+                return True
+            if not chunk:
+                self.packets(exchange, "down", body)
+                return True
+        self.down.position = before
+        del exchange.sizes["down", "chunk"]
+        return False
+
+    def packets(self, exchange: Exchange, direction: Way, body: bytes) -> None:
+        """Packets of Engine.IO as they are polled and posted: several are joined by 0x1e (protocol 4, "payload")."""
+        for packet in body.split(b"\x1e") if body else ():
+            self.packet(exchange, direction, packet)
+        exchange.sizes[direction, "engine_io"] += body.count(b"\x1e")
+
+    def packet(self, exchange: Exchange, direction: Way, packet: bytes) -> None:
+        """A digit says what it is: 4 is a packet of Socket.IO, all else is Engine.IO's own (protocol 4 and 5)."""
+        exchange.opening |= packet.startswith(OPENING)
+        if packet[:1] != b"4":
+            exchange.sizes[direction, "engine_io"] += len(packet)
+            return
+        event = re.fullmatch(rb'42\d*\["(?:message|publish)",(.*)\]', packet, re.DOTALL)
+        acknowledged = re.fullmatch(rb'43\d*\[({"cursor".*)\]', packet, re.DOTALL)
+        inside = (event or acknowledged or [b"", b""])[1]
+        if inside:
+            exchange.sizes[direction, "payload" if direction == "down" else "publication"] += len(inside)
+        if event and direction == "down" and isinstance(news := read_news(inside), Message):
+            exchange.messages.append((news.cursor, exchange.ended_ns))
+        exchange.sizes[direction, "engine_io"] += 1
+        exchange.sizes[direction, "socket_io"] += len(packet) - 1 - len(inside)
+
     def events(self, exchange: Exchange, chunk: bytes) -> None:
         for line in re.findall(rb"data: (.*)\n", chunk):
             if isinstance(news := read_news(line), Message):
@@ -190,7 +247,7 @@ class _Reader:
         rest = len(chunk) - exchange.sizes["down", "payload"]
         exchange.sizes["down", "sse_field" if exchange.messages else "control"] += rest
 
-    def frames(self, path: str, side: _Side, direction: Literal["up", "down"]) -> None:
+    def frames(self, path: str, side: _Side, direction: Way) -> None:
         """RFC 6455, section 5.2."""
         while side.left:
             start = side.peek(10)
@@ -201,10 +258,15 @@ class _Reader:
             if side.left < header + size:
                 return self.unfinished(side, direction, path)
             exchange = self.begin("push" if direction == "down" else "frame_up", path, side.next_ns, 0)
-            side.take(header)
+            mask = (side.take(header) or b"")[-4:]
             payload = side.take(size) or b""
+            if masked:
+                payload = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
             exchange.ended_ns = side.last_ns
             exchange.sizes[direction, "frame"] = header
+            if path == SOCKET_IO and start[0] & 15 == 1:
+                self.packet(exchange, direction, payload)
+                continue
             news = read_news(payload) if direction == "down" and start[0] & 15 == 1 else None
             if isinstance(news, Message):
                 exchange.messages.append((news.cursor, exchange.ended_ns))
@@ -219,7 +281,7 @@ class _Reader:
         self.exchanges.append(exchange)
         return exchange
 
-    def unfinished(self, side: _Side, direction: Literal["up", "down"], path: str) -> None:
+    def unfinished(self, side: _Side, direction: Way, path: str) -> None:
         if side.left:
             exchange = self.begin("push" if direction == "down" else "request", path, side.next_ns, side.next_ns)
             exchange.sizes[direction, "unfinished"] = side.left

@@ -23,6 +23,8 @@ from experiments.design import Condition, Run, phases
 LAST = "that was all"
 """How the message begins after which a reader has seen everything; it is as long as any other."""
 
+RETRY_S = 1.0
+
 
 @dataclass
 class Received:
@@ -51,13 +53,28 @@ class Usage:
         return cls(time.monotonic_ns(), time.process_time_ns(), waited, waits)
 
 
+TRANSPORTS = {"upgrade": ("polling", "websocket"), "websocket": ("websocket",), "polling": ("polling",)}
+"""What python-socketio calls Socket.IO's ways."""
+
+
 def receive(condition: Condition, url: str, after: str) -> AsyncIterator[News]:
     """The condition's client, receiving."""
-    pause = {"pause_s": condition.pause_s} if condition.transport == "short_poll" else {}
+    options: dict[str, Any] = {"pause_s": condition.pause_s} if condition.transport == "short_poll" else {}
     if condition.client == "library":
-        return CLIENTS[condition.transport].receive(url, after, **pause)
+        if condition.via:
+            options["transports"] = TRANSPORTS[condition.via]
+        return CLIENTS[condition.transport].receive(url, after, **options)
     profile = headers.browser if condition.headers == "browser" else headers.library
-    return raw.receive(condition.transport, url, after, headers=profile, **pause)
+    return raw.receive(condition.transport, url, after, headers=profile, via=condition.via, **options)
+
+
+async def try_again(condition: Condition, url: str, after: str) -> AsyncIterator[News]:
+    """The condition's client on a network that refuses what it needs: it tries again after a second, as a page does."""
+    while True:
+        with contextlib.suppress(ValueError):
+            async for news in receive(condition, url, after):
+                yield news
+        await asyncio.sleep(RETRY_S)
 
 
 def main(run: Run, pipe: Connection) -> None:
@@ -83,13 +100,18 @@ async def _main(run: Run, url: str, after: str, pipe: Connection) -> None:
 async def _read(run: Run, url: str, after: str, pipe: Connection) -> None:
     received = Received()
     client = note_ports(asyncio.get_running_loop(), received.ports)
-    listening = set(range(run.condition.clients))
+    condition = run.condition
+    listening = set(range(condition.clients))
     missing_last = set(listening)
     ready, done = asyncio.Event(), asyncio.Event()
+    read_over = receive
+    if condition.hopeless:
+        ready.set()
+        read_over = try_again
 
     async def read(number: int, phase_s: float) -> None:
         client.set(number)
-        async with contextlib.aclosing(receive(run.condition, url, after)) as stream:  # type: ignore[type-var]
+        async with contextlib.aclosing(read_over(condition, url, after)) as stream:  # type: ignore[type-var]
             async for news in stream:
                 at_ns = time.monotonic_ns()
                 if not isinstance(news, Message):
@@ -109,7 +131,7 @@ async def _read(run: Run, url: str, after: str, pipe: Connection) -> None:
                     if not missing_last:
                         done.set()
 
-    starts = phases(random.Random(run.seed), run.condition.clients, max(run.condition.cycle_s, 0.05))
+    starts = phases(random.Random(run.seed), condition.clients, max(condition.cycle_s, 0.05))
     tasks = [asyncio.create_task(read(number, phase)) for number, phase in enumerate(starts)]
     marks: list[Usage] = []
 
@@ -138,7 +160,7 @@ async def _first(*waits: Any) -> None:
 
 
 def note_ports(loop: asyncio.AbstractEventLoop, ports: dict[int, list[int]]) -> contextvars.ContextVar[int]:
-    """Notes the local port of every connection that is made in the context of a client; returns the variable to set.
+    """Notes the local port of every connection that is made in a client's context; returns the variable to set there.
 
     Neither httpx nor websockets tells its port; both ask the loop for their connections, in their caller's context.
     """
@@ -147,7 +169,8 @@ def note_ports(loop: asyncio.AbstractEventLoop, ports: dict[int, list[int]]) -> 
 
     async def noted(*arguments: Any, **options: Any) -> Any:
         transport, protocol = await create_connection(*arguments, **options)
-        ports.setdefault(client.get(), []).append(transport.get_extra_info("sockname")[1])
+        if (number := client.get(None)) is not None:
+            ports.setdefault(number, []).append(transport.get_extra_info("sockname")[1])
         return transport, protocol
 
     loop.create_connection = noted  # type: ignore[method-assign]

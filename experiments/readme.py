@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments import style
+from experiments import claims, style
+from experiments.design import WAYS
 from experiments.questions import QUESTIONS
-from experiments.questions.rate import CONDITIONS, TRANSPORTS, cpu
-from experiments.report import of, tables
-from experiments.tables import summarise
+from experiments.questions.rate import CONDITIONS, cpu
+from experiments.report import tables
+from experiments.tables import Table, of, summarise
 
 BEGIN, END = "<!-- from results/reference: begin -->\n", "<!-- from results/reference: end -->\n"
 
@@ -29,28 +30,39 @@ def block(folder: Path) -> str:
     for name, question in QUESTIONS.items():
         conclusion = question.conclusion(of(question.CONDITIONS, summary))
         parts.append(f"**{question.TITLE}.** {conclusion}.\n\n![{conclusion}](results/reference/figures/{name}.svg)\n")
+    parts.append(f"**The note's claims.**\n\n{verdicts(Table(summary, runs, deliveries))}\n")
     return "\n".join(parts) + "\n"
 
 
+def verdicts(table: Table) -> str:
+    """One row per claim of the note."""
+    rows = ["| claim | verdict | |", "|---|---|---|"]
+    for claim in claims.CLAIMS:
+        verdict = claims.judged(claim, table)
+        rows.append(f"| {claim.TITLE} | **{verdict.word}** | {verdict.sentence} |")
+    return "\n".join(rows)
+
+
 def lines(summary: pd.DataFrame, costs: pd.DataFrame) -> str:
-    """One row per transport."""
+    """One row per way."""
     head = (
         "| | mean delay, 25 ms each way | bytes per message at 1/s, script | ... browser "
         "| bytes per silent minute, browser | server CPU per answer or push |"
     )
     rows = [head, "|---|--:|--:|--:|--:|--:|"]
-    cost = costs.set_index("transport")
-    for transport in TRANSPORTS:
-        its = summary[(summary.transport == transport) & (summary.clients > 0) & summary.pause_s.isin((0.0, 1.0))]
+    cost = costs.set_index("way")
+    for way in WAYS:
+        its = summary[(summary.way == way) & (summary.clients > 0) & summary.pause_s.isin((0.0, 1.0))]
+        its = its[(its.clients <= 5) & (its.upgrades == "pass")]
         far = its[(its.client == "library") & (its.one_way_delay_ms == 25)].iloc[0]
         near = its[(its.client == "raw") & (its.one_way_delay_ms == 0)].set_index(["rate_hz", "headers"])
         cells = (
-            style.title(transport, 1.0 if transport == "short_poll" else 0.0),
+            style.title(way, 1.0 if way == "short_poll" else 0.0),
             style.seconds(far.delay_mean_ms),
             style.size(near.bytes_per_message[1.0, "library"]),
             style.size(near.bytes_per_message[1.0, "browser"]),
             style.size(near.bytes_per_minute[0.0, "browser"]),
-            f"{cost.ms[transport]:.3f} ± {cost.half_ms[transport]:.3f} ms",
+            f"{cost.ms[way]:.3f} ± {cost.half_ms[way]:.3f} ms",
         )
         rows.append("| " + " | ".join(cells) + " |")
     return "\n".join(rows)

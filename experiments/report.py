@@ -11,17 +11,18 @@ import pandas as pd
 from markupsafe import Markup, escape
 from rich.console import Console
 
-from experiments import questions, store, style
-from experiments.design import Size
-from experiments.tables import Table, deliveries_frame, runs_frame, summarise
+from experiments import claims, questions, store, style
+from experiments.design import CONDITION_COLUMNS, Size
+from experiments.tables import Table, deliveries_frame, of, runs_frame, summarise
 
 SHOWN = {
-    "transport": "transport",
+    "way": "transport",
     "pause_s": "pause s",
     "rate_hz": "messages/s",
     "one_way_delay_ms": "each way ms",
     "client": "client",
     "headers": "headers",
+    "upgrades": "upgrades",
     "clients": "readers",
     "runs": "runs",
     "deliveries": "deliveries",
@@ -73,7 +74,7 @@ class NoResults(Exception):
 
 
 def write(folder: Path, console: Console) -> pd.DataFrame:
-    """Tables, figures and report.html in `folder`, from its runs or, without them, from its tables; the summary."""
+    """Tables, figures, verdicts and report.html in `folder`, from its runs, or else its tables; the summary."""
     console.print("drawing the charts and writing the report")
     runs, deliveries = tables(folder)
     plan = store.read_json(folder / "plan.json")
@@ -93,6 +94,8 @@ def write(folder: Path, console: Console) -> pd.DataFrame:
     summary = pd.concat(summaries, ignore_index=True)
     summary = summary[["question", *(column for column in summary.columns if column != "question")]]
     store.write_frame(folder / "summary.csv", summary)
+    said = claims.content(Table(whole, runs, deliveries))
+    store.write_json(folder / "claims.json", said)
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
         Path(__file__).with_name("report.html.j2").read_text()
     )
@@ -100,6 +103,7 @@ def write(folder: Path, console: Console) -> pd.DataFrame:
         name=folder.name if folder.name != "latest" else folder.resolve().name,
         plan=plan,
         machine=store.read_json(folder / "machine.json"),
+        claims=said,
         sections=sections,
         runs=len(runs),
         valid=int(runs.valid.sum()),
@@ -130,14 +134,12 @@ def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     runs = pd.read_csv(
         folder / "runs.csv", dtype={"pause_s": float, "rate_hz": float, "one_way_delay_ms": float, "suspicions": str}
     )
-    runs["suspicions"] = runs.suspicions.fillna("")
+    if unknown := [name for name in (*CONDITION_COLUMNS, "way", "first_message_ms") if name not in runs]:
+        raise NoResults(
+            f"{folder} was measured by an older version, without {', '.join(unknown)}: `make compare` again"
+        )
+    runs[["suspicions", "via"]] = runs[["suspicions", "via"]].fillna("")
     return runs, pd.read_csv(folder / "deliveries.csv.gz")
-
-
-def of(conditions: Any, frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `frame` that belong to these conditions, in the conditions' order."""
-    wanted = pd.DataFrame([vars(condition) for condition in dict.fromkeys(conditions)])
-    return wanted.merge(frame, on=list(wanted.columns), how="inner")
 
 
 def unmeasured(question: questions.Question, size: Size, summary: pd.DataFrame) -> int:
@@ -167,7 +169,7 @@ def section(
 
 def residuals(row: dict[str, Any]) -> list[str]:
     """A row of the table that holds theory against measurement."""
-    words = style.title(row["transport"], row["pause_s"])
+    words = style.title(row["way"], row["pause_s"])
     return [
         f"{words}, {row['rate_hz']:g}/s, {row['one_way_delay_ms']:g} ms, {row['client']}",
         *(cell(row.get(column)) for columns in RESIDUALS.values() for column in columns),
@@ -194,7 +196,7 @@ def verdict(rows: pd.DataFrame) -> list[str]:
         count = f"{len(repeated) - len(beyond)} of {len(repeated)} conditions that were repeated"
         within = f"{what.capitalize()}: theory meets the measurement within the spread over runs in {count}"
         named = "; ".join(
-            f"{style.title(row.transport, row.pause_s)} at {row.rate_hz:g}/s, {row.one_way_delay_ms:g} ms, "
+            f"{style.title(row.way, row.pause_s)} at {row.rate_hz:g}/s, {row.one_way_delay_ms:g} ms, "
             f"{row.client}, {row.headers} ({getattr(row, off):+.2g} {unit}, spread ±{getattr(row, spread):.2g})"
             for row in beyond.itertuples()
         )

@@ -237,7 +237,7 @@ def load(run: Run) -> float:
     readers = c.clients + 1
     if c.transport == "short_poll":
         requests_hz = readers / (c.pause_s + 2 * c.one_way_delay_ms / 1000)
-    elif c.transport == "long_poll":
+    elif c.polls:
         requests_hz = readers * min(c.rate_hz, 1 / max(0.002, 2 * c.one_way_delay_ms / 1000))
     else:
         requests_hz = 0

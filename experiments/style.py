@@ -47,17 +47,30 @@ matplotlib.rcParams.update(
 )
 
 
-def colour(transport: str) -> str:
-    return PALETTE[transport]["light"]
+VIA = {"upgrade": "", "websocket": ", WebSocket", "polling": ", polling"}
+"""How Socket.IO's ways are told apart; the usual one needs no word."""
 
 
-def marker(transport: str) -> str:
-    return MARKERS[PALETTE[transport]["marker"]]
+def colour(way: str) -> str:
+    return PALETTE[way.split()[0]]["light"]
 
 
-def title(transport: str, pause_s: float = 0.0) -> str:
-    """`Short polling, 1 s` or `SSE`."""
-    return PALETTE[transport]["title"] + (f", {pause_s:g} s" if pause_s else "")
+def marker(way: str) -> str:
+    """The transport's; that of Socket.IO alone over one of its ways is thinner."""
+    transport, _, via = way.partition(" ")
+    return MARKERS[PALETTE[transport]["marker"]] if via in ("", "upgrade") else {"websocket": "x", "polling": "+"}[via]
+
+
+def title(way: str, pause_s: float = 0.0) -> str:
+    """`Short polling, 1 s`, `SSE` or `Socket.IO, polling`."""
+    transport, _, via = way.partition(" ")
+    return PALETTE[transport]["title"] + (VIA[via] if via else "") + (f", {pause_s:g} s" if pause_s else "")
+
+
+def row_title(way: str, pause_s: float = 0.0) -> str:
+    """The same where ways are listed below each other: Socket.IO's ways, below itself, need only to be told apart."""
+    _, _, via = way.partition(" ")
+    return f"… {via} only".replace("websocket", "WebSocket") if VIA.get(via) else title(way, pause_s)
 
 
 def figure(conclusion: str) -> Figure:

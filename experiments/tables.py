@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.design import CONDITION_COLUMNS, Condition
-from experiments.theory import Polling, Push, sse_event_bytes, websocket_frame_bytes
+from experiments.theory import Polling, Push, socket_io_bytes, sse_event_bytes, websocket_frame_bytes
 
 TCP_IP_BYTES = 52
 """Headers of one segment, as Linux sends them: IPv4 20 (RFC 791), TCP 20 (RFC 9293), timestamps 12 (RFC 7323)."""
@@ -25,6 +25,7 @@ CURSOR_BYTES = 12
 FRAMING = {
     "sse": lambda payload: sse_event_bytes(payload, CURSOR_BYTES),
     "websocket": websocket_frame_bytes,
+    "socket_io": socket_io_bytes,
 }
 """What theory expects around one pushed message."""
 
@@ -47,6 +48,7 @@ def runs_frame(results: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         {
             "run": result["run"],
             **result["condition"],
+            "way": Condition(**result["condition"]).way,
             "repeat": result["repeat"],
             "window_s": result["window_s"],
             "seed": result["seed"],
@@ -69,13 +71,20 @@ def deliveries_frame(results: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
+def of(conditions: Iterable[Condition], frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `frame` that belong to these conditions, in the conditions' order."""
+    wanted = pd.DataFrame([vars(condition) for condition in dict.fromkeys(conditions)])
+    return wanted.merge(frame, on=list(wanted.columns), how="inner")
+
+
 def prediction(condition: Condition, gap_s: float | None) -> Polling | Push:
     """The formula for a condition. The gap of a poller is its pause, the round trip and the processing measured."""
     down_s = condition.one_way_delay_ms / 1000
     if not condition.polls:
         return Push(down_s)
     nominal_s = condition.pause_s + 2 * down_s
-    return Polling(condition.rate_hz, max(gap_s or nominal_s, nominal_s, 1e-6), condition.hold_s, down_s)
+    gap_s = max(gap_s or nominal_s, nominal_s, 1e-6)
+    return Polling(condition.rate_hz, gap_s, condition.hold_s, down_s, condition.heartbeat_hz)
 
 
 def summarise(runs: pd.DataFrame, deliveries: pd.DataFrame) -> pd.DataFrame:
@@ -97,6 +106,7 @@ def summarise(runs: pd.DataFrame, deliveries: pd.DataFrame) -> pd.DataFrame:
 def _row(condition: Condition, every: pd.DataFrame, its: pd.DataFrame, delays: pd.DataFrame) -> dict[str, Any]:
     row: dict[str, Any] = {
         **asdict(condition),
+        "way": condition.way,
         "hold_s": condition.hold_s,
         "runs": len(its),
         "invalid_runs": len(every) - int(every.valid.sum()),
@@ -119,6 +129,8 @@ def _row(condition: Condition, every: pd.DataFrame, its: pd.DataFrame, delays: p
     row["server_cpu_ms_per_s"] = its.server_cpu_ms.sum() / seconds
     row["server_ms"] = its.server_ms.mean()
     row["server_rss_mb"] = its.server_rss_bytes.mean() / 2**20
+    row["first_message_ms"] = its.first_message_ms.mean()
+    row["first_message_low_ms"], row["first_message_high_ms"] = its.first_message_ms.min(), its.first_message_ms.max()
     return row | _theory(condition, its, row)
 
 
@@ -134,7 +146,7 @@ def _delays(its: pd.DataFrame, delays: pd.DataFrame) -> dict[str, Any]:
         "delay_mean_high_ms": per_run.max(),
     }
     for percent in (50, 95, 99):
-        enough = messages >= (P99_LEAST if percent == 99 else 1)
+        enough = values and messages >= (P99_LEAST if percent == 99 else 1)
         low, value, high = quantile(values, percent / 100, messages) if enough else (math.nan,) * 3
         row[f"delay_p{percent}_ms"] = value
         row[f"delay_p{percent}_low_ms"], row[f"delay_p{percent}_high_ms"] = low, high
@@ -168,7 +180,7 @@ def _bytes(its: pd.DataFrame, condition: Condition) -> dict[str, Any]:
         "payload_bytes_per_message": payload,
         "requests_per_message": _ratio(its.requests.sum(), due.sum()),
         "empty_share": _ratio(its["empty"].sum(), its.requests.sum()),
-        "setup_bytes": its.setup_bytes.mean(),
+        **{name: its[name].mean() for name in its.columns if name.startswith("setup_")},
         "down_payload_bytes_per_message": payload,
         **{f"{name}_per_message": _ratio(its[name].sum(), due.sum()) for name in categories},
     }
@@ -176,7 +188,7 @@ def _bytes(its: pd.DataFrame, condition: Condition) -> dict[str, Any]:
 
 def _theory(condition: Condition, its: pd.DataFrame, row: Mapping[str, Any]) -> dict[str, Any]:
     """What the formulas say, and how far the measurement is from it, in percent, beside the spread over runs."""
-    if condition.clients == 0:
+    if condition.clients == 0 or condition.hopeless:
         return {}
     gap_s = its.gap_s.mean() if condition.polls else math.nan
     model = prediction(condition, gap_s)
@@ -197,7 +209,7 @@ def _theory(condition: Condition, its: pd.DataFrame, row: Mapping[str, Any]) -> 
     theory["unexplained_delay_ms"] = off_ms - theory["tools_ms"]
     payload = row["payload_bytes_per_message"]
     if isinstance(model, Polling):
-        expected = 1 / model.messages_per_answer
+        expected = model.requests_hz / model.rate_hz
         theory["theory_requests_per_message"] = expected
         theory["residual_requests_percent"] = _percent(row["requests_per_message"] - expected, expected)
         per_run = its.requests / (its.published * condition.clients)

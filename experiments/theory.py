@@ -7,6 +7,8 @@ travels back, the reader pauses for `pause_s` (T; 0 is long polling) and asks ag
     g = T + R,  R = the way up + the way down + processing
 
 A message that falls into the gap waits for its end; one that comes while a question is held waits for nothing.
+Socket.IO's polling is long polling whose questions are answered with a heartbeat now and then, at `heartbeat_hz` (b),
+which is acknowledged by a request of its own: for the questions, heartbeats are messages.
 All times are in seconds, sizes in bytes. The formulas were derived for this project; the tests check them against a
 simulation of the very same cycle.
 """
@@ -23,28 +25,35 @@ class Polling:
     gap_s: float
     hold_s: float
     down_s: float
+    heartbeat_hz: float = 0.0
 
     @property
-    def messages_per_answer(self) -> float:
-        """D = lambda g + e^(-lambda g) (1 - e^(-lambda tau)): the gap's, and if there were none, the hold's first."""
-        arrivals = self.rate_hz * self.gap_s
-        return arrivals + math.exp(-arrivals) * (1 - math.exp(-self.rate_hz * self.hold_s))
+    def answers_hz(self) -> float:
+        """a / D with a = lambda + b and D = a g + e^(-a g) (1 - e^(-a tau)), what is in an answer on average.
+
+        The gap's arrivals are in it, and if there were none, the hold's first.
+        """
+        rate_hz = self.rate_hz + self.heartbeat_hz
+        if rate_hz == 0:
+            return 1 / (self.gap_s + self.hold_s)
+        arrivals = rate_hz * self.gap_s
+        return rate_hz / (arrivals + math.exp(-arrivals) * (1 - math.exp(-rate_hz * self.hold_s)))
 
     @property
     def requests_hz(self) -> float:
-        """lambda / D."""
-        if self.rate_hz == 0:
-            return 1 / (self.gap_s + self.hold_s)
-        return self.rate_hz / self.messages_per_answer
+        """Each answer's, and one for each heartbeat."""
+        return self.answers_hz + self.heartbeat_hz
 
     @property
     def waiting_share(self) -> float:
-        """q = lambda g / D: the share of messages that fall into a gap."""
-        return self.rate_hz * self.gap_s / self.messages_per_answer
+        """q = g a / D: the share of time, and so of messages, that falls into a gap."""
+        return self.gap_s * self.answers_hz
 
     @property
     def empty_share(self) -> float:
-        """e^(-lambda (g + tau)): the share of answers without a message."""
+        """e^(-lambda (g + tau)): the share of requests without a message; with heartbeats, these and their echoes."""
+        if self.heartbeat_hz:
+            return 2 * self.heartbeat_hz / self.requests_hz
         return math.exp(-self.rate_hz * (self.gap_s + self.hold_s))
 
     @property
@@ -60,8 +69,8 @@ class Polling:
         return 1 - self.waiting_share + self.waiting_share * waited
 
     def bytes_per_message(self, payload_bytes: float, cycle_bytes: float) -> float:
-        """m + H / D, with H the bytes of a request and its answer without the messages."""
-        return payload_bytes + cycle_bytes / self.messages_per_answer
+        """m + H / D, with H the bytes of a request and its answer without the messages, and D messages per request."""
+        return payload_bytes + cycle_bytes * self.requests_hz / self.rate_hz
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,12 @@ def sse_event_bytes(payload_bytes: int, cursor_bytes: int) -> int:
     """Fields and chunk around one message: `id: ...`, `data: ...`, an empty line; chunk: RFC 9112, section 7.1."""
     fields = len("id: ") + cursor_bytes + len("\n") + len("data: ") + len("\n\n")
     return fields + len(f"{payload_bytes + fields:x}\r\n") + len("\r\n")
+
+
+def socket_io_bytes(payload_bytes: int) -> int:
+    """What is around one message over WebSocket: `42["message",` and `]` (Socket.IO protocol 5), and the frame."""
+    event = len('42["message",]')
+    return event + websocket_frame_bytes(payload_bytes + event)
 
 
 def crossover_hz(cycle_bytes: float, push_bytes: float, gap_s: float) -> float:

@@ -1,7 +1,7 @@
 """Holds the tap against a packet capture: `python -m tests.capture` (needs tcpdump and the right to capture on lo).
 
-One connection per transport and a fixed number of messages; what the tap counted, and what tcpdump saw of TCP payload,
-every sequence number once.
+One reader per way and a fixed number of messages; what the tap counted, and what tcpdump saw of TCP payload, every
+sequence number once.
 """
 
 import asyncio
@@ -18,17 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.message import Message
-from experiments.design import Condition
+from experiments.design import WAYS, Condition
 from experiments.publisher import Publisher
 from experiments.readers import receive
-from tests.serving import PLAIN_TRANSPORTS
 
 MESSAGES = 20
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Bytes of one connection, up and down, as counted by the tap and by the capture."""
+    """Bytes of a reader's connections, up and down, as counted by the tap and by the capture."""
 
     client: str
     tap: tuple[int, int]
@@ -52,15 +51,15 @@ def loopback() -> str:
 
 
 def compare() -> list[Comparison]:
-    """For every transport, with its library client and with the raw one."""
-    return [_compare(kind, transport) for transport in PLAIN_TRANSPORTS for kind in ("library", "raw")]
+    """For every way, with its library client and with the raw one."""
+    return [_compare(kind, way) for way in WAYS for kind in ("library", "raw")]
 
 
-def _compare(kind: str, transport: str) -> Comparison:
+def _compare(kind: str, way: str) -> Comparison:
     with tempfile.TemporaryDirectory() as folder:
         recording, captured, unix = (Path(folder) / name for name in ("recording", "captured", "in"))
         command = [sys.executable, "-m", "app", "--port", "0", "--unix", str(unix), "--record", str(recording)]
-        tcpdump = ["tcpdump", "-i", loopback(), "-s", "0", "-U", "--immediate-mode", "-w", str(captured)]
+        tcpdump = ["tcpdump", "-i", loopback(), "-B", "32768", "-U", "--immediate-mode", "-w", str(captured)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
             assert server.stdout
             url = "".join(re.findall(r"http://[^/ ]+", server.stdout.readline()))
@@ -68,19 +67,19 @@ def _compare(kind: str, transport: str) -> Comparison:
             with subprocess.Popen([*tcpdump, "tcp", "port", str(port)], stderr=subprocess.PIPE, text=True) as capture:
                 assert capture.stderr
                 capture.stderr.readline()  # "listening on ..."
-                asyncio.run(_receive(kind, transport, url, unix))
+                asyncio.run(_receive(kind, way, url, unix))
                 server.send_signal(signal.SIGINT)
                 server.wait()
                 capture.send_signal(signal.SIGINT)
         counted = [json.loads(line) for line in recording.read_text().splitlines()]
-        tap = next(c["connection"] for c in counted if "connection" in c and c["connection"]["client_port"])
-        counts = (tap["bytes_up"], tap["bytes_down"])
-        return Comparison(f"{transport}, {kind}", counts, payload_bytes(captured.read_bytes(), port))
+        taps = [c["connection"] for c in counted if "connection" in c and c["connection"]["client_port"]]
+        counts = (sum(tap["bytes_up"] for tap in taps), sum(tap["bytes_down"] for tap in taps))
+        return Comparison(f"{way}, {kind}", counts, payload_bytes(captured.read_bytes(), port))
 
 
-async def _receive(kind: str, transport: str, url: str, unix: Path) -> None:
-    publisher = Publisher(unix)
-    condition = Condition(transport, pause_s=0.05 if transport == "short_poll" else 0.0, client=kind)  # type: ignore[arg-type]
+async def _receive(kind: str, way: str, url: str, unix: Path) -> None:
+    publisher, (transport, _, via) = Publisher(unix), way.partition(" ")
+    condition = Condition(transport, 0.05 if transport == "short_poll" else 0.0, client=kind, via=via)  # type: ignore[arg-type]
     await asyncio.to_thread(publisher.now, "the first")
     seen = 0
     async with contextlib.aclosing(receive(condition, url, "0")) as stream:  # type: ignore[type-var]
@@ -97,18 +96,17 @@ def payload_bytes(pcap: bytes, server_port: int) -> tuple[int, int]:
     order = "<" if pcap[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
     (link_type,) = struct.unpack_from(order + "I", pcap, 20)
     link_bytes = {0: 4, 1: 14}[link_type]
-    position, segments = 24, dict[tuple[bool, int], int]()
+    position, segments = 24, dict[tuple[int, int, int], int]()
     while position < len(pcap):
         (size,) = struct.unpack_from(order + "I", pcap, position + 8)
         ip = pcap[position + 16 + link_bytes : position + 16 + size]
         position += 16 + size
         tcp = ip[(ip[0] & 15) * 4 : int.from_bytes(ip[2:4])]
-        source, _, sequence = struct.unpack_from(">HHI", tcp)
+        key = struct.unpack_from(">HHI", tcp)  # from, to, sequence number
         length = len(tcp) - (tcp[12] >> 4) * 4
-        key = (source == server_port, sequence)
         segments[key] = max(length, segments.get(key, 0))
-    up, down = (sum(n for (is_down, _), n in segments.items() if is_down == way) for way in (False, True))
-    return up, down
+    down = sum(length for (source, _, _), length in segments.items() if source == server_port)
+    return sum(segments.values()) - down, down
 
 
 if __name__ == "__main__":

@@ -71,6 +71,7 @@ SCENES = (
     Scene("race", "/race", watch_s=20),
     Scene("chat", "/chat", act=talk),
     Scene("limits", "/limits", click="#run-six", watch_s=2),
+    Scene("claims", "/claims"),
 )
 
 

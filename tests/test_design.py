@@ -1,6 +1,7 @@
 """What is measured: which runs a plan has, how long they are, and when messages come and polls begin."""
 
 import itertools
+import math
 import os
 import random
 import re
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.design import HOLD_S, SIZES, Condition, Run, Size, arrivals, phases, plan
+from experiments.design import HOLD_S, SIZES, WAYS, Condition, Run, Size, arrivals, every_way, phases, plan
 from experiments.questions import QUESTIONS
 
 EVERY = [condition for question in QUESTIONS.values() for condition in question.CONDITIONS]
@@ -31,14 +32,39 @@ def test_a_library_sends_its_own_headers() -> None:
     Condition("sse", client="raw", headers="browser")
 
 
+def test_only_socket_io_goes_via_something() -> None:
+    for transport, via in (("socket_io", ""), ("sse", "polling"), ("websocket", "websocket")):
+        with pytest.raises(
+            ValueError, match=r"Socket\.IO goes via upgrade, websocket or polling, and nothing else does"
+        ):
+            Condition(transport, via=via)  # type: ignore[arg-type]
+
+
+def test_every_way_is_a_condition_and_says_so() -> None:
+    assert [condition.way for condition in every_way()] == list(WAYS)
+    assert [condition.pause_s for condition in every_way()] == [1.0] + [0.0] * (len(WAYS) - 1)
+
+
 def test_only_long_polls_are_held() -> None:
-    held = {transport: Condition(transport).hold_s for transport in ("short_poll", "long_poll", "sse", "websocket")}
-    assert held == {"short_poll": 0, "long_poll": HOLD_S, "sse": 0, "websocket": 0}
+    held = {condition.way: condition.hold_s for condition in every_way()}
+    assert held.pop("long_poll") == HOLD_S
+    assert held.pop("socket_io polling") == math.inf  # or until the next heartbeat
+    assert set(held.values()) == {0.0}
+
+
+def test_who_polls_and_who_has_no_hope_depends_on_the_network() -> None:
+    ways = {"short_poll", "long_poll", "socket_io polling"}
+    assert {condition.way for condition in every_way() if condition.polls} == ways
+    assert not any(condition.hopeless for condition in every_way())
+    for upgrades in ("refuse", "cut"):
+        there = every_way(upgrades=upgrades)
+        assert {condition.way for condition in there if condition.polls} == ways | {"socket_io upgrade"}
+        assert {condition.way for condition in there if condition.hopeless} == {"websocket", "socket_io websocket"}
+    assert {condition.way for condition in every_way() if condition.heartbeat_hz} == {"socket_io polling"}
 
 
 def test_a_run_is_alone_where_milliseconds_count() -> None:
-    alone = {transport: Condition(transport).alone for transport in ("short_poll", "long_poll", "sse", "websocket")}
-    assert alone == {"short_poll": False, "long_poll": True, "sse": True, "websocket": True}
+    assert {condition.way for condition in every_way() if not condition.alone} == {"short_poll"}
     assert not Condition("sse", one_way_delay_ms=25.0).alone
     assert not Condition("sse", client="raw").alone  # whoever wants milliseconds measures what people use
     assert not Condition("sse", client="raw", clients=0).alone
@@ -87,7 +113,7 @@ def test_repeats_of_a_condition_do_not_stand_together() -> None:
 def test_run_names_are_unique_and_fit_for_files(size: Size) -> None:
     names = [run.name for run in plan(EVERY, size, seed=1)]
     assert len(set(names)) == len(names)
-    assert all(re.fullmatch(r"[a-z_]+-[0-9.]+hz-[0-9.]+ms-[0-9a-f]{8}-[0-9]", name) for name in names)
+    assert all(re.fullmatch(r"[a-z_]+(-[a-z]+)?-[0-9.]+hz-[0-9.]+ms-[0-9a-f]{8}-[0-9]", name) for name in names)
 
 
 def test_run_names_and_order_are_the_same_in_every_process() -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,8 +19,9 @@ from websockets.asyncio.client import connect
 
 from app.message import TEXT_MAX_BYTES, Message, News
 from app.transports import sse
-from clients import CLIENTS, headers, raw
-from experiments.ledger import Exchange, Unbalanced, explain
+from clients import CLIENTS, headers, raw, socket_io
+from experiments.ledger import SOCKET_IO, Exchange, Unbalanced, explain
+from experiments.readers import TRANSPORTS
 from experiments.recording import Connection, Stream
 from tests.serving import LIMIT_S, PLAIN_TRANSPORTS, Running, Wire, eventually, path, serving
 from tests.witness import Witness
@@ -34,7 +36,7 @@ CATEGORIES = {
     "websocket": {"up request_head", "down response_head", "down payload", "down frame", "down control"},
 }
 
-KINDS = ("/short-poll", "/sse", "/websocket")
+KINDS = ("/short-poll", "/sse", "/websocket", "/socket.io/ polled", "/socket.io/ posted", "/socket.io/ upgraded")
 """The connections that `whole` records; on the first, publications too."""
 
 
@@ -132,11 +134,69 @@ async def test_every_byte_of_a_client_is_explained(transport: str, client: str, 
 
 
 def receive(transport: str, client: str, url: str) -> AsyncIterator[News]:
-    pause = {"pause_s": 0.01} if transport == "short_poll" else {}
+    pause: dict[str, Any] = {"pause_s": 0.01} if transport == "short_poll" else {}
     if client == "library":
         return CLIENTS[transport].receive(url, "0", **pause)
     profile = headers.browser if client == "browser" else headers.library
     return raw.receive(transport, url, "0", headers=profile, **pause)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("client", ["library", "raw"])
+@pytest.mark.parametrize("via", TRANSPORTS)
+async def test_every_byte_of_socket_io_is_explained(via: str, client: str, tmp_path: Path) -> None:
+    async with recorded(tmp_path) as (running, connections):
+        if client == "library":
+            stream = socket_io.receive(running.url, "0", TRANSPORTS[via])
+        else:
+            stream = raw.receive("socket_io", running.url, "0", via=via)
+        published = await read_all(running, stream, until_empty=False)
+        await eventually(lambda: not running.link.connections)
+    exchanges = [exchange for connection in connections for exchange in balanced(connection)]
+    assert {exchange.path for exchange in exchanges} == {SOCKET_IO}
+    told = sorted((at_ns, cursor.seq) for exchange in exchanges for cursor, at_ns in exchange.messages)
+    assert [seq for _, seq in told] == [message.cursor.seq for message in published]
+    opened = [exchange for exchange in exchanges if exchange.opening]
+    pushes = [exchange for exchange in exchanges if exchange.kind == "push" and exchange.messages]
+    assert (via == "polling") == (not pushes)
+
+    found = sizes(*exchanges)
+    assert found["down payload"] == sum(len(message.json.encode()) for message in published)
+    events = len('2["message",]') * len(published)
+    assert found["down socket_io"] - events == sum(sizes(exchange).get("down socket_io", 0) for exchange in opened)
+    assert all(
+        sizes(push).keys() == {"down frame", "down payload", "down engine_io", "down socket_io"} for push in pushes
+    )
+    assert all(sizes(push)["down engine_io"] == 1 for push in pushes)
+    assert found["up request_head"] == sum(heads(connection.up.data) for connection in connections)
+    polls = [exchange for exchange in exchanges if exchange.method == "GET" and exchange.messages]
+    for poll in polls:  # type digits, and what separates packets, of which some are not messages where it begins
+        assert sizes(poll)["down engine_io"] >= 2 * len(poll.messages) - 1
+        assert poll.opening or sizes(poll)["down engine_io"] == 2 * len(poll.messages) - 1
+
+
+@pytest.mark.anyio
+async def test_what_is_published_over_socket_io_is_told_from_what_is_around_it(tmp_path: Path) -> None:
+    publication = '{"text":"hello, 世界"}'
+    async with recorded(tmp_path) as (running, connections), Wire.to(running.port) as wire:
+        await wire.read("socket_io", "0")
+        await wire.until(b'["cursor",')
+        packet = f'427["publish",{publication}]'.encode()
+        await wire.send(bytes([0x81, 0x80 | len(packet), 0, 0, 0, 0]) + packet)
+        await wire.until(b"437[")
+        await wire.send(bytes([0x81, 0x81, 0, 0, 0, 0]) + b"3")
+        (connection,) = running.link.connections.values()
+        await eventually(lambda: connection.bytes_up == len(wire.sent))
+    (connection,) = connections  # type: ignore[assignment]
+    *_, said, pong = [exchange for exchange in balanced(connection) if exchange.kind == "frame_up"]  # type: ignore[arg-type]
+    around = len('27["publish",]')
+    assert sizes(said) == {
+        "up frame": 6,
+        "up engine_io": 1,
+        "up socket_io": around,
+        "up publication": len(publication.encode()),
+    }
+    assert sizes(pong) == {"up frame": 6, "up engine_io": 1}
 
 
 async def read_all(running: Running, stream: AsyncIterator[News], until_empty: bool) -> list[Message]:
@@ -401,6 +461,14 @@ def whole() -> dict[str, tuple[Connection, dict[str, list[tuple[int, bytes]]]]]:
                 await polling.answer()
             await streaming.until(b'-6",')
             await streaming.until(b"\n\n\r\n")
+            async with contextlib.aclosing(raw.receive("socket_io", running.url, "0")) as stream:  # type: ignore[type-var]
+                for _ in range(6):
+                    await anext(stream)
+                (*_, upgraded) = running.link.connections.values()
+                await eventually(lambda: upgraded.upgraded and upgraded.bytes_down > 250)
+                for text in TEXTS[:3]:
+                    running.log.publish(text)
+                    await anext(stream)
 
     asyncio.run(record())
     with TemporaryDirectory() as folder:
@@ -411,7 +479,10 @@ def whole() -> dict[str, tuple[Connection, dict[str, list[tuple[int, bytes]]]]]:
         for piece in witness.saw:
             if piece.connection.number == connection.number:
                 pieces[piece.direction].append((piece.at_ns, piece.data))
-        found[explain(connection)[-1].path] = connection, pieces
+        exchanges = explain(connection)
+        first, last = exchanges[0], exchanges[-1]
+        way = "posted" if first.method == "POST" else "upgraded" if first.status == 101 else "polled"
+        found[f"{last.path} {way}" if last.path == SOCKET_IO else last.path] = connection, pieces
     return found
 
 

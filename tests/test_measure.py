@@ -15,38 +15,49 @@ from typing import Any, Literal
 
 import pytest
 
-from experiments.design import Condition, Run
+from experiments.design import WAYS, Condition, Run
 from experiments.ledger import Unbalanced
-from experiments.measure import MARK_TIME_NS, PROCESSES, Failed, Observed, evaluate, measure, observe, suspicions
+from experiments.measure import (
+    CONNECTIONS_MOST,
+    MARK_TIME_NS,
+    PROCESSES,
+    Failed,
+    Observed,
+    evaluate,
+    measure,
+    observe,
+    suspicions,
+)
 from experiments.readers import Usage
 from experiments.recording import Mark
 from experiments.schedule import PRELOADED
 from tests.processes import end, leader, members, wait_until
-from tests.serving import PLAIN_TRANSPORTS
 
 PROCESSES.set_forkserver_preload(PRELOADED)
 
 WINDOW_S, RATE_HZ, CLIENTS = 1.0, 30.0, 2
-POLLS, PUSHES = ("short_poll", "long_poll"), ("sse", "websocket")
 
 
-def a_run(transport: str, client: Literal["library", "raw"] = "raw", **more: Any) -> Run:
-    fields = {"pause_s": 0.1 if transport == "short_poll" else 0.0, "rate_hz": RATE_HZ, "clients": CLIENTS, **more}
+def a_run(way: str, client: Literal["library", "raw"] = "raw", **more: Any) -> Run:
+    transport, _, via = way.partition(" ")
+    pause_s = 0.1 if transport == "short_poll" else 0.0
+    fields = {"pause_s": pause_s, "rate_hz": RATE_HZ, "clients": CLIENTS, "via": via, **more}
     return Run(Condition(transport, client=client, **fields), repeat=0, window_s=WINDOW_S, seed=7)
 
 
+SILENT = [way for way in WAYS if way != "socket_io websocket"]
 RUNS = {
-    **{
-        f"{transport}, {client}": a_run(transport, client)
-        for transport in PLAIN_TRANSPORTS
-        for client in ("library", "raw")
-    },
+    **{f"{way}, {client}": a_run(way, client) for way in WAYS for client in ("library", "raw")},
     "browser": a_run("short_poll", headers="browser"),
     "distant": a_run("long_poll", one_way_delay_ms=30.0),
     "alone": a_run("websocket", clients=0),
-    **{f"silent {transport}": a_run(transport, rate_hz=0.0) for transport in PLAIN_TRANSPORTS},
+    "hopeless": a_run("websocket", upgrades="refuse"),
+    "fallen back": a_run("socket_io upgrade", upgrades="cut", one_way_delay_ms=30.0),
+    **{f"silent {way}": a_run(way, rate_hz=0.0) for way in SILENT},
 }
-TALKATIVE = [name for name, run in RUNS.items() if run.condition.rate_hz and run.condition.clients]
+TALKATIVE = [
+    name for name, run in RUNS.items() if run.condition.rate_hz and run.condition.clients and not run.condition.hopeless
+]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +70,7 @@ def seen() -> dict[str, Observed]:
 def evaluated(seen: dict[str, Observed], name: str) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """The metrics and the deliveries of a run."""
     result = evaluate(RUNS[name], seen[name])
-    assert result["suspicions"] == suspicions(result["metrics"])
+    assert result["suspicions"] == suspicions(result["metrics"], RUNS[name].condition.hopeless)
     return result["metrics"], result["deliveries"]
 
 
@@ -83,7 +94,8 @@ def test_everything_is_delivered_exactly_once(seen: dict[str, Observed], name: s
     assert len(pairs) == messages * CLIENTS == sum(pairs.values())
     assert set(deliveries["client"]) == set(range(CLIENTS))
     assert len({len(column) for column in deliveries.values()}) == 1
-    assert metrics["connections"] == CLIENTS
+    assert CLIENTS <= metrics["connections"] <= CLIENTS * (CONNECTIONS_MOST if RUNS[name].condition.via else 1)
+    assert metrics["clients_lost"] == 0
 
 
 @pytest.mark.parametrize("name", TALKATIVE)
@@ -129,7 +141,7 @@ def test_what_polls_cost_is_counted_per_request(seen: dict[str, Observed], name:
     assert metrics["gap_s"] >= condition.pause_s + 2 * condition.one_way_delay_ms / 1000
     overhead = metrics["bytes_up"] + metrics["bytes_down"] - metrics["down_payload_bytes"]
     assert metrics["cycle_bytes"] == overhead / metrics["requests"]
-    assert metrics["setup_bytes"] is None  # the first question is like all others
+    assert bool(metrics["setup_bytes"]) == bool(condition.via)  # for the others, the first question is like all others
     assert metrics["span_s"] == CLIENTS * WINDOW_S
     if condition.transport == "long_poll":
         assert metrics["empty"] == 0
@@ -167,7 +179,7 @@ def test_the_rest_of_the_metrics_is_sane(seen: dict[str, Observed], name: str) -
         assert metrics["from_wire_median_ms"] > RUNS[name].condition.one_way_delay_ms
         assert metrics["probe_median_ms"] > RUNS[name].condition.one_way_delay_ms
         if not RUNS[name].condition.polls:
-            assert 300 < metrics["setup_bytes"] < 1_500
+            assert 300 < metrics["setup_bytes"] < (3_000 if RUNS[name].condition.via else 1_500)
     for waited in ("readers_wait_ms", "server_wait_ms"):
         assert metrics[waited] is None or metrics[waited] >= 0
         if sys.platform == "linux" and name in TALKATIVE:
@@ -183,20 +195,41 @@ def test_without_readers_there_is_the_publisher_alone(seen: dict[str, Observed])
     assert metrics["setup_bytes"] is metrics["readers_cpu_share"] is metrics["probe_median_ms"] is None
 
 
-@pytest.mark.parametrize("transport", PLAIN_TRANSPORTS)
-def test_in_silence_only_asking_costs_something(seen: dict[str, Observed], transport: str) -> None:
-    metrics, deliveries = evaluated(seen, f"silent {transport}")
+@pytest.mark.parametrize("way", SILENT)
+def test_in_silence_only_asking_costs_something(seen: dict[str, Observed], way: str) -> None:
+    metrics, deliveries = evaluated(seen, f"silent {way}")
     assert not any(deliveries.values())
     assert metrics["messages"] == metrics["deliveries"] == metrics["missing"] == 0
     assert metrics["empty"] == metrics["requests"]
-    assert (metrics["requests"] > 0) == (transport == "short_poll")
-    assert (metrics["bytes_up"] + metrics["bytes_down"] > 0) == (transport == "short_poll")
-    assert (metrics["setup_bytes"] is None) == transport.endswith("poll")
+    assert (metrics["requests"] > 0) == (way == "short_poll")
+    assert (metrics["bytes_up"] + metrics["bytes_down"] > 0) == (way == "short_poll")
+    assert (metrics["setup_bytes"] is None) == way.endswith("poll")
+
+
+def test_without_websocket_its_client_hears_nothing_and_socket_io_polls(seen: dict[str, Observed]) -> None:
+    hopeless, deliveries = evaluated(seen, "hopeless")
+    messages = round(WINDOW_S * RATE_HZ)
+    assert (hopeless["messages"], hopeless["missing"]) == (0, messages * CLIENTS)
+    assert not any(deliveries["written_ms"]) and not any(deliveries["received_ms"])
+    assert hopeless["bytes_up"] > 0 < hopeless["bytes_down"]  # it has tried again, and was refused again
+    fallen_back, _ = evaluated(seen, "fallen back")
+    assert fallen_back["requests"] > 0 == fallen_back["pushes"]
+    assert hopeless["first_message_ms"] is None
+
+
+def test_a_first_message_takes_as_many_ways_as_it_must(seen: dict[str, Observed]) -> None:
+    for name, ways in (("distant", 4), ("fallen back", 8)):  # a handshake, and requests one after another
+        metrics, _ = evaluated(seen, name)
+        assert metrics["first_message_ms"] >= 30 * ways - 2
 
 
 def test_runs_have_the_same_metrics_but_for_the_bytes_of_what_they_do(seen: dict[str, Observed]) -> None:
-    names = [{n for n in evaluated(seen, name)[0] if not n.startswith(("up_", "down_"))} for name in RUNS]
+    names = [{n for n in evaluated(seen, name)[0] if not n.startswith(("up_", "down_", "setup_"))} for name in RUNS]
     assert all(one == names[0] for one in names)
+    for name in TALKATIVE:
+        metrics, _ = evaluated(seen, name)
+        parts = [size for n, size in metrics.items() if n.startswith("setup_") and n != "setup_bytes"]
+        assert sum(parts) == pytest.approx(metrics["setup_bytes"] or 0)
 
 
 def test_the_server_is_blamed_from_when_it_had_both_the_message_and_the_question(seen: dict[str, Observed]) -> None:
@@ -361,6 +394,11 @@ def test_readers_much_slower_than_the_probe_are_not_believed(ours: float, probes
     assert suspicions({**FINE, "from_wire_median_ms": ours, "probe_median_ms": probes}) == [why]
 
 
+def test_that_nothing_arrives_where_nothing_can_is_not_suspicious() -> None:
+    assert suspicions({**FINE, "missing": 1, "clients_lost": 1}, hopeless=True) == []
+    assert len(suspicions({**FINE, **dict.fromkeys(LIMITS, 1000.0)}, hopeless=True)) == len(LIMITS) - 3
+
+
 def test_every_suspicion_is_told() -> None:
     worst = {"achieved_share": 0.5, **dict.fromkeys([*LIMITS][1:], 1000.0), "from_wire_median_ms": 99.0}
     assert len(suspicions({**FINE, **worst})) == len(LIMITS) + 1
@@ -415,7 +453,7 @@ def test_readers_that_die_fail_the_run(temporary: Path) -> None:
 
 INTERRUPTED = """
 import contextlib, multiprocessing, threading
-from experiments.design import Condition, Run
+from experiments.design import WAYS, Condition, Run
 from experiments.measure import run_in_process
 
 def tell():

@@ -9,10 +9,13 @@ import pytest
 from websockets.frames import Close, Frame, Opcode
 from websockets.streams import StreamReader as FrameReader
 
+from app import engine_io
+from app.link import Upgrades
 from app.message import Cursor, Message, Missed, News, position_json
 from clients import raw
-from clients.raw.frames import control
-from tests.serving import LIMIT_S, Talk, plain_server
+from clients.raw.frames import masked
+from tests.serving import LIMIT_S, Talk, eventually, plain_server, serving
+from tests.witness import Witness
 
 pytestmark = pytest.mark.anyio
 
@@ -44,8 +47,10 @@ async def byte_by_byte(writer: asyncio.StreamWriter, data: bytes) -> None:
             await asyncio.sleep(0)
 
 
-def receiving(transport: str, url: str, after: str | None = None) -> "contextlib.aclosing[AsyncGenerator[News, None]]":
-    return contextlib.aclosing(cast("AsyncGenerator[News, None]", raw.receive(transport, url, after)))
+def receiving(
+    transport: str, url: str, after: str | None = None, via: str = "upgrade"
+) -> "contextlib.aclosing[AsyncGenerator[News, None]]":
+    return contextlib.aclosing(cast("AsyncGenerator[News, None]", raw.receive(transport, url, after, via=via)))
 
 
 async def take(told: AsyncIterator[News], count: int) -> list[News]:
@@ -208,4 +213,64 @@ async def test_a_ping_is_answered_and_a_close_too() -> None:
 
 
 def test_no_two_control_frames_are_masked_alike() -> None:
-    assert len({control(Opcode.PONG, b"the same") for _ in range(20)}) == 20
+    assert len({masked(Opcode.PONG, b"the same") for _ in range(20)}) == 20
+
+
+# Socket.IO, at a real server: what it says is compared with what the official client says in test_socket_io.py
+
+
+@pytest.mark.parametrize("via", ["upgrade", "websocket", "polling"])
+async def test_socket_io_goes_on_after_a_cut(via: str) -> None:
+    async with serving() as running:
+        first = running.log.publish("first")
+        async with receiving("socket_io", running.url, "0", via) as told:
+            assert await take(told, 1) == [first]
+            for number in range(3):
+                running.link.cut()
+                published = [running.log.publish(f"{number} {i}") for i in range(3)]
+                assert await take(told, 3) == published
+
+
+@pytest.mark.parametrize("via", ["upgrade", "websocket", "polling"])
+async def test_socket_io_answers_heartbeats(via: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_io, "PING_INTERVAL_S", 0.05)
+    monkeypatch.setattr(engine_io, "PING_TIMEOUT_S", 1.0)
+    witness = Witness()
+    async with serving(observer=witness) as running:
+        running.log.publish("first")
+        async with receiving("socket_io", running.url, "0", via) as told:
+            await take(told, 1)
+            listening = asyncio.ensure_future(take(told, 1))
+            pong = b"\r\n\r\n3" if via == "polling" else b"\x81\x81"
+            await eventually(lambda: sum(p.direction == "up" and pong in p.data for p in witness.saw) > 3)
+            published = running.log.publish("after heartbeats")
+            assert await listening == [published]
+
+
+@pytest.mark.parametrize("upgrades", ["refuse", "cut"])
+async def test_socket_io_goes_on_polling_where_websocket_does_not_get_through(upgrades: Upgrades) -> None:
+    async with serving(upgrades=upgrades) as running:
+        published = [running.log.publish("first")]
+        async with receiving("socket_io", running.url, "0") as told:
+            assert await take(told, 1) == published
+            for number in range(3):
+                message = running.log.publish(str(number))
+                assert await take(told, 1) == [message]
+            assert not any(connection.upgraded for connection in running.link.connections.values())
+
+
+@pytest.mark.parametrize("via", ["upgrade", "websocket", "polling"])
+async def test_socket_io_says_why_it_is_refused(via: str) -> None:
+    async with serving() as running, receiving("socket_io", running.url, "not a cursor", via) as told:
+        with pytest.raises(ValueError, match=r"connect_error: .*not a cursor"):
+            await take(told, 1)
+
+
+@pytest.mark.parametrize("via", ["upgrade", "websocket", "polling"])
+async def test_socket_io_is_told_what_it_missed(via: str) -> None:
+    async with serving() as running:
+        message = running.log.publish("first")
+        async with receiving("socket_io", running.url, "0thers-7", via) as told:
+            missed, news = await take(told, 2)
+            assert isinstance(missed, Missed) and missed.reason == "restarted"
+            assert news == message

@@ -10,23 +10,25 @@ from typing import Any
 import pytest
 
 import clients.raw
+from app.link import Upgrades
 from app.log import MessageLog
 from clients.headers import browser
-from experiments.design import Condition, Run
+from experiments.design import WAYS, Condition, Run
 from experiments.measure import PROCESSES, Failed, reading, receive
 from experiments.readers import LAST, Received, Usage, note_ports
 from experiments.readers import receive as receiving
 from experiments.schedule import PRELOADED
-from tests.serving import LIMIT_S, PLAIN_TRANSPORTS, Running, Wire, eventually, serving
+from tests.serving import LIMIT_S, Running, Wire, eventually, serving
 from tests.witness import Witness
 
 pytestmark = pytest.mark.anyio
 PROCESSES.set_forkserver_preload(PRELOADED)
 
 
-def a_run(transport: str, **more: Any) -> Run:
-    pause_s = 0.05 if transport == "short_poll" else 0.0
-    return Run(Condition(transport, **{"pause_s": pause_s, "clients": 3, "client": "raw", **more}), 0, 1.0, seed=1)
+def a_run(way: str, **more: Any) -> Run:
+    transport, _, via = way.partition(" ")
+    fields = {"pause_s": 0.05 if transport == "short_poll" else 0.0, "clients": 3, "client": "raw", "via": via, **more}
+    return Run(Condition(transport, **fields), 0, 1.0, seed=1)
 
 
 @contextlib.asynccontextmanager
@@ -39,13 +41,13 @@ async def reading_from(run: Run, running: Running, after: str = "0") -> AsyncIte
 
 
 @pytest.mark.parametrize("client", ["raw", "library"])
-@pytest.mark.parametrize("transport", PLAIN_TRANSPORTS)
+@pytest.mark.parametrize("way", WAYS)
 async def test_they_are_ready_when_everybody_has_heard_something_and_bring_home_everything(
-    transport: str, client: str
+    way: str, client: str
 ) -> None:
     witness = Witness()
-    async with serving(observer=witness) as running, reading_from(a_run(transport, client=client), running) as pipe:
-        await eventually(lambda: len(running.link.connections) == 3)
+    async with serving(observer=witness) as running, reading_from(a_run(way, client=client), running) as pipe:
+        await eventually(lambda: len(running.link.connections) >= 3)
         assert not pipe.poll()  # nobody has heard anything yet
         first = running.log.publish("first")
         assert await receive(pipe, LIMIT_S) == "ready"
@@ -60,11 +62,30 @@ async def test_they_are_ready_when_everybody_has_heard_something_and_bring_home_
         assert times_ns == sorted(times_ns)
         for message, at_ns in zip(published, times_ns, strict=True):
             assert at_ns > message.published_ms * 1e6
-        (port,) = received.ports[client_number]
-        mine = b"".join(p.data for p in witness.saw if p.connection.client_port == port and p.direction == "down")
+        ports = received.ports[client_number]
+        assert len(ports) == 1 or way.startswith("socket_io")
+        mine = b"".join(p.data for p in witness.saw if p.connection.client_port in ports and p.direction == "down")
         assert all(message.json.encode() in mine for message in published)
     assert received.missed == 0
     assert received.ports.keys() == {0, 1, 2}
+
+
+@pytest.mark.parametrize("upgrades", ["refuse", "cut"])
+@pytest.mark.parametrize("client", ["raw", "library"])
+async def test_where_nothing_can_arrive_they_are_ready_at_once_and_go_on_trying(
+    client: str, upgrades: Upgrades
+) -> None:
+    witness = Witness()
+    run = a_run("websocket", client=client, upgrades=upgrades)
+    async with serving(upgrades=upgrades, observer=witness) as running, reading_from(run, running) as pipe:
+        assert await receive(pipe, LIMIT_S) == "ready"
+        running.log.publish(LAST)
+        await eventually(
+            lambda: sum(p.data.startswith(b"GET /websocket") for p in witness.saw) >= 6
+        )  # each tries again
+        pipe.send("end")
+        received = await receive(pipe, LIMIT_S)
+    assert received.messages == []
 
 
 async def test_they_end_when_told_to_with_what_there_is() -> None:

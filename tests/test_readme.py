@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments import readme
+from tests.inventing import a_table
 
 ROOT = Path(__file__).parent.parent
 TEXTS = {name: (ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md")}
@@ -47,6 +48,16 @@ def test_links_lead_somewhere() -> None:
 def test_numbers_are_those_of_the_reference() -> None:
     quoted = TEXTS["README.md"].split(readme.BEGIN)[1].split(readme.END)[0]
     assert quoted == readme.block(ROOT / "results" / "reference")
+
+
+def test_every_claim_has_its_row() -> None:
+    rows = readme.verdicts(a_table(there=lambda condition: condition.way == "websocket")).splitlines()
+    assert rows[:2] == ["| claim | verdict | |", "|---|---|---|"]
+    assert rows[2] == "| Only asking delivers | **not decided by this run** | This run does not tell. |"
+    assert rows[6].startswith(
+        "| WebSocket: a handshake, then TCP | **holds with a condition** | The server speaks first"
+    )
+    assert len(rows) == 8
 
 
 def test_the_interpreter_that_is_asked_for_is_the_one_that_is_needed() -> None:

@@ -1,16 +1,19 @@
 """What is written of a comparison: the same again from its tables, and in plain words what is missing."""
 
+import json
 import re
 import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from markupsafe import escape
 from rich.console import Console
 
-from experiments import report
+from experiments import claims, report
 from experiments.__main__ import main
 from experiments.questions import QUESTIONS
+from tests import inventing
 
 REFERENCE = Path(__file__).parent.parent / "results" / "reference"
 
@@ -58,6 +61,33 @@ def test_an_invalid_run_is_listed_and_escaped(folder: Path) -> None:
     assert f"<code>{runs.run[0]}</code>: the publisher was &lt;late&gt; &amp; sorry" in page
 
 
+def test_the_notes_claims_have_their_verdicts_and_their_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims.every_second, "ENGLISH", "<b>fast</b> & furious")
+    folder = inventing.stored(inventing.a_table(), tmp_path)
+    report.write(folder, Console(quiet=True))
+    said = json.loads((folder / "claims.json").read_text())
+    page = (folder / "report.html").read_text()
+    for claim in said["claims"]:
+        assert f'<p lang="zh">「{claim["quotation"]}」</p>' in page
+        assert f"<strong>{escape(claim['sentence'])}</strong>" in page
+        heading = f"<h3>{claim['number']}. {claim['title']}: {claim['verdict']}</h3>"
+        assert f'<article class="claim" id="claim-{claim["number"]}">\n{heading}' in page
+    assert "<p>&lt;b&gt;fast&lt;/b&gt; &amp; furious</p>" in page
+    for term in said["terms"]:
+        assert f'<span lang="zh">{term["word"]}</span>' in page
+        assert f'<q lang="zh">{term["quotation"]}</q>' in page
+
+
+def test_results_of_an_older_version_say_what_they_lack(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pd.read_csv(folder / "runs.csv").drop(columns="upgrades", errors="ignore").to_csv(folder / "runs.csv", index=False)
+    assert main(["report", str(folder)]) == 1
+    said = capsys.readouterr().err
+    assert re.search(r"was measured by an older version, without .*upgrades.*: `make compare` again", said)
+    assert said.count("\n") == 1
+
+
 @pytest.mark.parametrize("command", ["report", "check"])
 def test_without_results_there_is_one_line(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, str(tmp_path)]) == 1
@@ -77,7 +107,7 @@ def test_the_reference_makes_sense_and_a_broken_one_does_not(folder: Path) -> No
 def test_theory_and_measurement_are_judged_in_words() -> None:
     rows = pd.DataFrame(
         {
-            "transport": ["sse", "sse", "sse"],
+            "way": ["sse", "sse", "sse"],
             "pause_s": 0.0,
             "rate_hz": [1.0, 5.0, 20.0],
             "one_way_delay_ms": 25.0,

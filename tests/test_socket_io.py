@@ -5,6 +5,7 @@ import contextlib
 import gc
 import json
 import os
+import re
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -21,12 +22,14 @@ from websockets.asyncio.client import connect
 from app import engine_io, sessions
 from app.log import MessageLog
 from app.message import TEXT_MAX_BYTES, Message
+from clients import raw
 from clients.socket_io import receive
 from tests.browsing import browsing
 from tests.node import modules
 from tests.reading import Json
 from tests.serving import LIMIT_S, Running, Wire, ask, eventually, serving, tasks
 from tests.watching import watching
+from tests.witness import Witness
 
 pytestmark = pytest.mark.anyio
 
@@ -202,6 +205,45 @@ async def test_the_official_client_works_in_a_browser(node_modules: Path, chromi
                 )
                 assert answer["text"] == "from a browser"
         await page.close()
+
+
+def says(witness: Witness) -> list[str]:
+    """What a client asks and says, each once, but for its goodbye."""
+    said = set()
+    for piece in witness.saw:
+        head, _, body = piece.data.partition(b"\r\n\r\n")
+        target = re.match(rb"(GET|POST) /socket\.io/\?(EIO=4&transport=\w+\S*)", head)
+        if piece.direction == "up" and target:
+            what = f"{target[1].decode()} {re.sub('(t|sid)=[^&]*', '', target[2].decode())} {body.decode()}"
+        elif piece.direction == "up" and piece.data[:1] == b"\x81":
+            size, mask = piece.data[1] & 127, piece.data[2:6]
+            what = bytes(byte ^ mask[i % 4] for i, byte in enumerate(piece.data[6 : 6 + size])).decode()
+        else:
+            continue
+        if not what.endswith(("41", "1")):
+            said.add(what)
+    return sorted(said)
+
+
+async def is_over_websocket(way: str, witness: Witness) -> None:
+    await eventually(lambda: way != "default" or "5" in says(witness))
+
+
+@every_way
+async def test_our_raw_client_says_what_the_official_one_says(way: str, node_modules: Path) -> None:
+    by_official, by_raw = Witness(), Witness()
+    async with serving(observer=by_official) as running:
+        running.log.publish("there already")
+        async with official(node_modules, running, way, "0") as client:
+            await client.messages(1)
+            await is_over_websocket(way, by_official)
+    async with serving(observer=by_raw) as running:
+        running.log.publish("there already")
+        stream: Any = raw.receive("socket_io", running.url, "0", via="upgrade" if way == "default" else way)
+        async with contextlib.aclosing(stream):
+            await asyncio.wait_for(anext(stream), LIMIT_S)
+            await is_over_websocket(way, by_raw)
+    assert says(by_raw) == says(by_official)
 
 
 # The note's own events, `to-server` and `to-client`, for a client that brings no auth: io()

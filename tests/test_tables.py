@@ -57,6 +57,7 @@ def a_result(name: str, condition: Condition, delays_ms: list[float], **metrics:
             "server_cpu_ms": 20.0,
             "server_rss_bytes": 2**25,
             "server_ms": 0.3,
+            "first_message_ms": 104.0,
             **metrics,
         },
     }
@@ -130,6 +131,19 @@ def test_pushed_bytes_are_held_against_the_framing() -> None:
     )  # fmt: skip
     assert row["bytes_per_message"] == row["theory_bytes_per_message"] == 184
     assert row["residual_bytes_percent"] == 0
+
+
+def test_where_nothing_can_arrive_nothing_is_expected() -> None:
+    hopeless = Condition("websocket", rate_hz=2.0, clients=1, client="raw", upgrades="refuse")
+    result = a_result("a", hopeless, [1.0] * 10, deliveries=0, missing=10, messages=0, first_message_ms=None)
+    result["deliveries"]["received_ms"] = result["deliveries"]["written_ms"] = [None] * 10
+    del result["metrics"]["down_payload_bytes"]
+    row = the_summary(result)
+    assert (row["deliveries"], row["missing"]) == (0, 10)
+    for name in ("delay_mean_ms", "delay_p50_ms", "bytes_per_message", "first_message_ms"):
+        assert math.isnan(row[name])
+    assert "theory_delay_mean_ms" not in row
+    assert row["bytes_per_minute"] > 0
 
 
 @pytest.mark.parametrize("q", [0.5, 0.95])

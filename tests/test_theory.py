@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from experiments.theory import Polling, Push, crossover_hz, sse_event_bytes, websocket_frame_bytes
+from experiments.theory import Polling, Push, crossover_hz, socket_io_bytes, sse_event_bytes, websocket_frame_bytes
 from tests.serving import Wire, serving
 
 DOWN_S = 0.025
@@ -26,6 +26,51 @@ SETTINGS = {
     "mixed, mostly not": Polling(10.0, gap_s=0.1, hold_s=0.05, down_s=DOWN_S),
 }
 every_setting = pytest.mark.parametrize("name", SETTINGS)
+
+
+@dataclass
+class Heard:
+    """What came of many cycles with heartbeats."""
+
+    delay_s: float
+    requests_hz: float
+    empty_share: float
+
+
+@cache
+def simulate_heartbeats(model: Polling) -> Heard:
+    """As below, with a heartbeat that comes so often, answers like a message, and is answered by a request."""
+    rng = np.random.default_rng(2016)
+    arrivals = np.cumsum(rng.exponential(1 / model.rate_hz, 100_000)).tolist()
+    asked_s, beat_s, length_s = 0.0, 1 / model.heartbeat_hz, arrivals[-1]
+    delays_s, requests, empty, received = 0.0, 0, 0, 0
+    while received < len(arrivals):
+        answer_s = max(asked_s, min(arrivals[received], beat_s))
+        requests, before = requests + 1, received
+        while received < len(arrivals) and arrivals[received] <= answer_s:
+            delays_s += answer_s - arrivals[received] + model.down_s
+            received += 1
+        empty += received == before
+        if beat_s <= answer_s:  # the next one comes that long after this one was answered
+            requests, empty, beat_s = requests + 1, empty + 1, answer_s + 1 / model.heartbeat_hz
+        asked_s = answer_s + model.gap_s
+    return Heard(delays_s / received, requests / length_s, empty / requests)
+
+
+@pytest.mark.parametrize("rate_hz", [0.1, 1.0, 20.0])
+def test_heartbeats_are_messages_to_the_questions(rate_hz: float) -> None:
+    model = Polling(rate_hz, gap_s=0.051, hold_s=math.inf, down_s=DOWN_S, heartbeat_hz=1 / 25)
+    heard = simulate_heartbeats(model)
+    assert model.mean_delay_s == pytest.approx(heard.delay_s, rel=0.01)
+    assert model.requests_hz == pytest.approx(heard.requests_hz, rel=0.02)
+    assert model.empty_share == pytest.approx(heard.empty_share, rel=0.05, abs=0.002)
+    assert model.bytes_per_message(180, 350) == pytest.approx(180 + 350 * heard.requests_hz / rate_hz, rel=0.02)
+
+
+def test_in_silence_there_are_heartbeats_and_their_echoes() -> None:
+    model = Polling(0.0, gap_s=0.05, hold_s=math.inf, down_s=DOWN_S, heartbeat_hz=1 / 25)
+    assert model.requests_hz == pytest.approx(2 / 25, rel=0.01)
+    assert model.empty_share == pytest.approx(1, rel=0.01)
 
 
 @dataclass
@@ -64,7 +109,7 @@ def simulate(model: Polling) -> Simulated:
 @every_setting
 def test_messages_per_answer_and_requests_per_second(name: str) -> None:
     model, seen = SETTINGS[name], simulate(SETTINGS[name])
-    assert model.messages_per_answer == pytest.approx(len(seen.delays_s) / seen.answers, rel=0.01)
+    assert model.rate_hz / model.answers_hz == pytest.approx(len(seen.delays_s) / seen.answers, rel=0.01)
     assert model.requests_hz == pytest.approx(seen.answers / seen.length_s, rel=0.01)
 
 
@@ -103,7 +148,7 @@ def test_bytes_per_message(name: str) -> None:
 @pytest.mark.parametrize("gap_s", [0.001, 1.0, 30.0])
 def test_short_polling_is_the_limit_without_a_hold(rate_hz: float, gap_s: float) -> None:
     short = Polling(rate_hz, gap_s, 0.0, DOWN_S)
-    assert short.messages_per_answer == pytest.approx(rate_hz * gap_s, rel=1e-12)
+    assert rate_hz / short.answers_hz == pytest.approx(rate_hz * gap_s, rel=1e-12)
     assert short.requests_hz == pytest.approx(1 / gap_s, rel=1e-12)
     assert short.waiting_share == pytest.approx(1, rel=1e-12)
     assert short.mean_delay_s == pytest.approx(DOWN_S + gap_s / 2, rel=1e-12)
@@ -112,7 +157,7 @@ def test_short_polling_is_the_limit_without_a_hold(rate_hz: float, gap_s: float)
 @pytest.mark.parametrize("rate_hz", [0.01, 1.0, 300.0])
 def test_an_endless_hold_without_a_gap_is_the_limit_of_pushing(rate_hz: float) -> None:
     long = Polling(rate_hz, 1e-12, 1e9, DOWN_S)
-    assert long.messages_per_answer == pytest.approx(1)
+    assert long.rate_hz / long.answers_hz == pytest.approx(1)
     assert long.mean_delay_s == pytest.approx(Push(DOWN_S).mean_delay_s)
     assert long.empty_share == 0
     assert [long.share_within(s) for s in (0.024, 0.026)] == [Push(DOWN_S).share_within(s) for s in (0.024, 0.026)]
@@ -171,6 +216,18 @@ async def test_the_server_frames_a_websocket_message_with_that_many_bytes() -> N
 
 
 @pytest.mark.anyio
+async def test_the_server_puts_that_many_bytes_around_a_message_of_socket_io() -> None:
+    async with serving() as running, Wire.to(running.port) as wire:
+        await wire.read("socket_io")
+        await wire.until(b'["cursor",')
+        await wire.until(b"}]")
+        for length in lengths(126 - len('42["message",]'), 65_536):
+            payload = running.log.publish(text_of(length)).json.encode()
+            received = await wire.exactly(socket_io_bytes(len(payload)) + len(payload))
+            assert received.endswith(payload + b"]")
+
+
+@pytest.mark.anyio
 async def test_the_server_frames_a_server_sent_message_with_that_many_bytes() -> None:
     digits = set()
     async with serving() as running, Wire.to(running.port) as wire:
@@ -187,5 +244,5 @@ async def test_the_server_frames_a_server_sent_message_with_that_many_bytes() ->
 
 def test_a_hold_that_never_ends_has_no_numerical_trouble() -> None:
     endless = Polling(1.0, 0.05, math.inf, DOWN_S)
-    assert endless.messages_per_answer == pytest.approx(0.05 + math.exp(-0.05))
+    assert endless.rate_hz / endless.answers_hz == pytest.approx(0.05 + math.exp(-0.05))
     assert endless.empty_share == 0

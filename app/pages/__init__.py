@@ -22,7 +22,10 @@ from starlette.types import Scope
 
 from app import transports
 from app.guard import LOCAL_NAMES, host_name
+from app.message import BadInput
+from app.pages import verdicts
 from app.pages.modes import MODES
+from app.query import parameters
 
 FOLDER = Path(__file__).parent
 SHAPES = {
@@ -86,6 +89,8 @@ def routes() -> list[BaseRoute]:
         Route("/chat", page("chat.html")),
         Route("/limits", page("limits.html")),
         Route("/limits/away", page("away.html")),
+        Route("/claims", claims_page),
+        Route("/claims/{name}/{chart}.png", chart),
         *(Route(f"/modes/{mode.path}", page("mode.html", mode=mode)) for mode in MODES),
         Route("/code/{name}.py", code),
         Route("/palette.css", palette),
@@ -99,10 +104,31 @@ def page(template: str, **context: Any) -> Any:
     text = TEMPLATES.get_template(template).render(context)
 
     async def endpoint(request: Request) -> Response:
-        trusted = request.url.scheme == "https" or host_name(request.headers.get("host", "")) in LOCAL_NAMES
-        return Response(text, media_type="text/html", headers=HEADERS | ISOLATED if trusted else HEADERS)
+        return answer(request, text)
 
     return endpoint
+
+
+def answer(request: Request, text: str) -> Response:
+    """A page, with its policy."""
+    trusted = request.url.scheme == "https" or host_name(request.headers.get("host", "")) in LOCAL_NAMES
+    return Response(text, media_type="text/html", headers=HEADERS | ISOLATED if trusted else HEADERS)
+
+
+def claims_page(request: Request) -> Response:
+    """The verdicts of a comparison, read anew each time: `make compare` may have written others."""
+    given = parameters(request.query_params, "results").get("results")
+    if given not in (None, *verdicts.NAMES):
+        raise BadInput(f"results={given[:40]!r} is not accepted: give {' or '.join(verdicts.NAMES)}")
+    return answer(request, verdicts.render(TEMPLATES.get_template("claims.html"), given or verdicts.newest()))
+
+
+def chart(request: Request) -> Response:
+    """A chart of a comparison, as a picture."""
+    path = verdicts.chart(request.path_params["name"], request.path_params["chart"])
+    if path is None:
+        raise HTTPException(404, "there is no such chart")
+    return FileResponse(path, headers={"cache-control": "no-cache", "x-content-type-options": "nosniff"})
 
 
 async def code(request: Request) -> Response:

@@ -13,6 +13,12 @@ POLICY_VIOLATION = 1008
 async def frames(request: Request, cursor: str | None) -> AsyncIterator[News | Cursor]:
     """Every text frame is news or a cursor; ends when the server closes; raises ValueError if it refuses."""
     await request.get(cursor)
+    async for text in texts(request):
+        yield read_news(text)
+
+
+async def texts(request: Request) -> AsyncIterator[bytes]:
+    """The text frames of an upgraded connection; pings are answered."""
     reader = request.reader
     while True:
         first, size = await reader.readexactly(2)  # a server's frames have no mask
@@ -21,18 +27,18 @@ async def frames(request: Request, cursor: str | None) -> AsyncIterator[News | C
         payload = await reader.readexactly(size)
         opcode = first & 0x0F
         if opcode == TEXT:
-            yield read_news(payload)
+            yield payload
         elif opcode == PING:
-            request.writer.write(control(PONG, payload))
+            request.writer.write(masked(PONG, payload))
         elif opcode == CLOSE:
-            request.writer.write(control(CLOSE, payload))
+            request.writer.write(masked(CLOSE, payload))
             if int.from_bytes(payload[:2]) == POLICY_VIOLATION:
                 raise ValueError(f"{POLICY_VIOLATION}: {payload[2:].decode()}")
             return
 
 
-def control(opcode: int, payload: bytes) -> bytes:
-    """A client's control frame, masked; `payload` has at most 125 bytes."""
+def masked(opcode: int, payload: bytes) -> bytes:
+    """A client's frame; `payload` has at most 125 bytes."""
     mask = os.urandom(4)
-    masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
-    return bytes([0x80 | opcode, 0x80 | len(payload)]) + mask + masked
+    hidden = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+    return bytes([0x80 | opcode, 0x80 | len(payload)]) + mask + hidden

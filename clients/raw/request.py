@@ -1,4 +1,4 @@
-"""A request and the head of its answer, on a connection that is already there (RFC 9112)."""
+"""A request and its answer, on a connection that is already there (RFC 9112)."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 @dataclass
 class Request:
-    """What is asked again and again: only the cursor changes. `headers` are lines, each with its line end."""
+    """What is asked over a connection, again and again: only the cursor changes.
+
+    `headers` are lines, each with its line end; a `%d` in them is the length of what is posted.
+    """
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -14,10 +17,14 @@ class Request:
     headers: str
 
     async def get(self, cursor: str | None) -> bytes:
-        """Send it and return the answer's head; raises ValueError if it is a refusal."""
+        """Ask for what comes after `cursor`; returns the answer's head, and raises ValueError if it is a refusal."""
         first = "?hold=0" if self.transport == "long_poll" else ""  # a cursor first, then questions that may be held
-        target = f"/{self.transport.replace('_', '-')}" + (f"?after={cursor}" if cursor else first)
-        self.writer.write(f"GET {target} HTTP/1.1\r\n{self.headers}\r\n".encode())
+        return await self.ask(f"/{self.transport.replace('_', '-')}" + (f"?after={cursor}" if cursor else first))
+
+    async def ask(self, target: str, method: str = "GET", body: str = "") -> bytes:
+        """Send a request; returns the answer's head, and raises ValueError if it is a refusal."""
+        headers = self.headers.replace("%d", str(len(body)))
+        self.writer.write(f"{method} {target} HTTP/1.1\r\n{headers}\r\n{body}".encode())
         head = await self.reader.readuntil(b"\r\n\r\n")
         status = head[9:12].decode()
         if status not in ("101", "200"):
@@ -25,6 +32,12 @@ class Request:
         return head
 
     async def body(self, head: bytes) -> bytes:
-        """The body that follows a head with a Content-Length."""
+        """The body that follows a head: in chunks (section 7.1), or as long as it says."""
+        if b"\r\ntransfer-encoding: chunked\r\n" in head.lower():
+            chunks = b""
+            while size := int(await self.reader.readuntil(b"\r\n"), 16):
+                chunks += (await self.reader.readexactly(size + 2))[:-2]
+            await self.reader.readexactly(2)
+            return chunks
         _, _, length = head.lower().partition(b"\r\ncontent-length:")
         return await self.reader.readexactly(int(length.split(b"\r\n")[0]))

@@ -1,8 +1,8 @@
 """Can polling be fast enough?
 
 The faster one asks, the shorter a message waits, and the more is sent for nothing. Each point of the polling curve
-is one interval; the formula gives the curve without looking at the points. Long polling, SSE and WebSocket have no
-such knob: at this rate of messages, their delay is little more than the network's.
+is one interval; the formula gives the curve without looking at the points. Long polling, SSE, WebSocket and Socket.IO
+have no such knob: at this rate of messages, their delay is little more than the network's.
 
 Two limits of perception are drawn (R. B. Miller, "Response time in man-computer conversational transactions", 1968;
 J. Nielsen, "Usability Engineering", 1993, chapter 5): up to 0.1 s feels immediate, up to 1 s does not break one's
@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments import style
-from experiments.design import Condition
+from experiments.design import Condition, every_way
 from experiments.tables import Table
 from experiments.theory import Polling
 
@@ -24,7 +24,7 @@ TITLE = "Interval"
 PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 CONDITIONS = [
     *(Condition("short_poll", pause_s=pause_s, one_way_delay_ms=25.0, client="raw") for pause_s in PAUSES_S),
-    *(Condition(transport, one_way_delay_ms=25.0, client="raw") for transport in ("long_poll", "sse", "websocket")),
+    *(condition for condition in every_way(one_way_delay_ms=25.0, client="raw") if not condition.pause_s),
 ]
 LIMITS = {100.0: "0.1 s: feels immediate", 1000.0: "1 s: keeps one's flow of thought"}
 
@@ -43,7 +43,7 @@ def figure(table: Table) -> Figure:
     polls = summary[summary.transport == "short_poll"].sort_values("pause_s")
     draw_theory(axes, polls)
     for row in summary.itertuples():
-        shade, shape = style.colour(row.transport), style.marker(row.transport)
+        shade, shape = style.colour(row.way), style.marker(row.way)
         low, high = row.delay_mean_ms - row.delay_mean_low_ms, row.delay_mean_high_ms - row.delay_mean_ms
         axes.errorbar(
             row.bytes_per_minute, row.delay_mean_ms, [[low], [high]], fmt=shape, color=shade, markersize=17, capsize=7
@@ -55,12 +55,18 @@ def figure(table: Table) -> Figure:
             xytext=(0, -42) if fastest else (16, 10), ha="center" if fastest else "left",
             textcoords="offset points", color=style.colour("short_poll"), fontsize=style.TEXT, weight="bold",
         )  # fmt: skip
-    offsets = {"long_poll": (22, -6), "sse": (22, -6), "websocket": (-22, -6)}
-    for row in summary[summary.transport != "short_poll"].itertuples():
+    offsets = {
+        "long_poll": (0, 24),
+        "sse": (20, 20),
+        "websocket": (-22, -6),
+        "socket_io upgrade": (-30, -40),
+        "socket_io polling": (0, -42),
+    }
+    for row in summary[summary.way.isin(offsets)].itertuples():
         axes.annotate(
-            style.title(row.transport), (row.bytes_per_minute, row.delay_mean_ms), xytext=offsets[row.transport],
-            textcoords="offset points", color=style.colour(row.transport), fontsize=style.TEXT, weight="bold",
-            ha="right" if offsets[row.transport][0] < 0 else "left",
+            style.title(row.way), (row.bytes_per_minute, row.delay_mean_ms), xytext=offsets[row.way],
+            textcoords="offset points", color=style.colour(row.way), fontsize=style.TEXT, weight="bold",
+            ha="right" if offsets[row.way][0] < 0 else "left",
         )  # fmt: skip
     axes.set_xlabel("bytes per reader and minute, above TCP, both ways")
     axes.set_ylabel("mean delay of a message")
@@ -94,7 +100,7 @@ def draw_theory(axes: "object", polls: pd.DataFrame) -> None:
 def conclusion(summary: pd.DataFrame) -> str:
     """What one second buys, and what it would take to keep up with push."""
     polls = summary[summary.transport == "short_poll"].set_index("pause_s")
-    push = summary[summary.transport == "websocket"].iloc[0]
+    push = summary[summary.way == "websocket"].iloc[0]
     second, fastest = polls.loc[1.0], polls.loc[polls.index.min()]
     second_ratio, fastest_ratio = (row.delay_mean_ms / push.delay_mean_ms for row in (second, fastest))
     second_bytes, fastest_bytes = (row.bytes_per_minute / push.bytes_per_minute for row in (second, fastest))

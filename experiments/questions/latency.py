@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments import style
-from experiments.design import Condition
+from experiments.design import WAYS, Condition
 from experiments.tables import Table, prediction
 
 TITLE = "Latency"
@@ -37,8 +37,14 @@ CONDITIONS = [
         Condition("long_poll", rate_hz=RATE_HZ, one_way_delay_ms=delay_ms, clients=1),
         Condition("sse", rate_hz=RATE_HZ, one_way_delay_ms=delay_ms, clients=1),
         Condition("websocket", rate_hz=RATE_HZ, one_way_delay_ms=delay_ms, clients=1),
+        Condition("socket_io", via="upgrade", rate_hz=RATE_HZ, one_way_delay_ms=delay_ms, clients=1),
+        Condition("socket_io", via="websocket", rate_hz=RATE_HZ, one_way_delay_ms=delay_ms, clients=1),
+        Condition("socket_io", via="polling", rate_hz=RATE_HZ, one_way_delay_ms=delay_ms, clients=1),
     )
 ]
+HIDDEN = "socket_io websocket"
+"""Its curve would lie upon that of Socket.IO's usual way, which is over WebSocket by then; its parts are shown."""
+
 PARTS = {"way_in_ms": ("in", "|"), "to_wire_ms": ("to the wire", "o"), "from_wire_ms": ("from the wire", ">")}
 
 
@@ -62,8 +68,8 @@ def figure(table: Table) -> Figure:
 
 def conclusion(summary: pd.DataFrame) -> str:
     """What the delays say, in a sentence."""
-    far = summary[summary.one_way_delay_ms == 25].set_index(["transport", "pause_s"]).delay_mean_ms
-    pushed = [far[transport, 0.0] for transport in ("long_poll", "sse", "websocket")]
+    far = summary[summary.one_way_delay_ms == 25].set_index(["way", "pause_s"]).delay_mean_ms
+    pushed = [far[way, 0.0] for way in WAYS if way != "short_poll"]
     return (
         f"With 25\u00a0ms each way, polling every second delays a message by {style.seconds(far['short_poll', 1.0])} "
         f"on average; holding the question or pushing, by {style.seconds(min(pushed))} to {style.seconds(max(pushed))}"
@@ -80,7 +86,7 @@ def distribution(axes: Axes, rows: pd.DataFrame, table: Table, inset: bool) -> N
     axes.set_yticks([0, 0.5, 1])
     names(axes, rows, beside=inset)
     if inset:
-        small = axes.inset_axes((0.36, 0.16, 0.2, 0.34))
+        small = axes.inset_axes((0.36, 0.1, 0.2, 0.24))
         draw(small, rows[rows.transport != "short_poll"], table, np.linspace(0, 8, 300))
         small.set(xlim=(0, 8), ylim=(0, 1.03), yticks=[])
         small.set_xticks([0, 4, 8], ["0", "4", "8"])
@@ -90,17 +96,17 @@ def distribution(axes: Axes, rows: pd.DataFrame, table: Table, inset: bool) -> N
 def draw(
     axes: Axes, rows: pd.DataFrame, table: Table, times_ms: "np.ndarray[tuple[int], np.dtype[np.float64]]"
 ) -> None:
-    """Every condition's distribution function, stepped, and its formula, dotted."""
-    for row in rows.itertuples():
+    """Each condition's distribution function, stepped, and its formula, dotted."""
+    for row in rows[rows.way != HIDDEN].itertuples():
         its = table.runs[same(table.runs, row)].run
         d = table.deliveries[table.deliveries.run.isin(its)]
         delays = np.sort((d.received_ms - d.due_ms).dropna().to_numpy())
-        shade = style.colour(row.transport)
+        shade = style.colour(row.way)
         axes.step(delays, np.arange(1, len(delays) + 1) / len(delays), where="post", color=shade, alpha=0.95)
         middle = len(delays) // 2
-        axes.plot(delays[middle], (middle + 1) / len(delays), style.marker(row.transport), color=shade)
+        axes.plot(delays[middle], (middle + 1) / len(delays), style.marker(row.way), color=shade)
         condition = Condition(
-            row.transport, pause_s=row.pause_s, rate_hz=row.rate_hz, one_way_delay_ms=row.one_way_delay_ms
+            row.transport, row.pause_s, rate_hz=row.rate_hz, one_way_delay_ms=row.one_way_delay_ms, via=row.via
         )
         if row.transport == "short_poll":
             at = (delays[int(0.36 * len(delays))], 0.36)
@@ -116,15 +122,15 @@ def draw(
 
 def names(axes: Axes, rows: pd.DataFrame, beside: bool) -> None:
     """The names of what is held or pushed, in a column beside the curves; these are too close to name each alone."""
-    pushed = rows[rows.transport != "short_poll"].sort_values("delay_mean_ms")
-    x = pushed.delay_mean_ms.max() * 3.2 if beside else pushed.delay_mean_ms.min() * 0.55
+    pushed = rows[~rows.way.isin(("short_poll", HIDDEN))].sort_values("delay_mean_ms")
+    x = 6.0 if beside else pushed.delay_mean_ms.min() * 0.55
     for place, row in enumerate(pushed.itertuples()):
-        y = 0.94 - 0.13 * place
-        shade = style.colour(row.transport)
-        axes.plot(x, y, style.marker(row.transport), color=shade)
+        y = 0.94 - 0.11 * place
+        shade = style.colour(row.way)
+        axes.plot(x, y, style.marker(row.way), color=shade)
         axes.annotate(
-            style.title(row.transport), (x, y), xytext=(14 if beside else -14, 0), textcoords="offset points",
-            ha="left" if beside else "right", va="center", color=shade, fontsize=style.TEXT, weight="bold",
+            style.title(row.way), (x, y), xytext=(14 if beside else -14, 0), textcoords="offset points",
+            ha="left" if beside else "right", va="center", color=shade, fontsize=style.SMALL, weight="bold",
         )  # fmt: skip
 
 
@@ -134,14 +140,14 @@ def parts(axes: Axes, rows: pd.DataFrame) -> None:
     for y, row in enumerate(rows.iloc[::-1].itertuples()):
         for name, (_, shape) in PARTS.items():
             axes.plot(
-                max(getattr(row, name), 0.1), y, shape, color=style.colour(row.transport), markersize=17,
+                max(getattr(row, name), 0.1), y, shape, color=style.colour(row.way), markersize=17,
                 markeredgewidth=4 if shape == "|" else 1,
             )  # fmt: skip
-    names = [style.title(row.transport, row.pause_s) for row in rows.iloc[::-1].itertuples()]
+    names = [style.row_title(row.way, row.pause_s) for row in rows.iloc[::-1].itertuples()]
     axes.set_yticks(range(len(rows)), names)
     axes.set_xlabel("mean time spent on each part of the way", fontsize=style.SMALL)
     for tick, row in zip(axes.get_yticklabels(), rows.iloc[::-1].itertuples(), strict=True):
-        tick.set_color(style.colour(row.transport))
+        tick.set_color(style.colour(row.way))
         tick.set_fontweight("bold")
     axes.set(xlim=(0.1, 1500), ylim=(-0.5, len(rows) - 0.4))
     axes.grid(axis="y", color=style.PALE)
@@ -153,6 +159,6 @@ def parts(axes: Axes, rows: pd.DataFrame) -> None:
 def same(runs: pd.DataFrame, row: object) -> "pd.Series[bool]":
     """Which runs are of the condition of `row`: valid ones, if there are any."""
     chosen = runs.one_way_delay_ms == row.one_way_delay_ms  # type: ignore[attr-defined]
-    for name in ("transport", "pause_s", "rate_hz", "client", "headers", "clients"):
+    for name in ("way", "pause_s", "rate_hz", "client", "headers", "clients"):
         chosen &= runs[name] == getattr(row, name)
     return chosen & (runs.valid if bool(runs.valid[chosen].any()) else True)

@@ -9,12 +9,17 @@ A poll costs a request and an answer whether or not there is news, so the rarer 
 costs. Where messages are pushed, what grows with the silence between them is the heartbeat alone. A silent minute
 is shown apart; what it costs is how often somebody says "still there": questions every second, or held for 25 s; a
 comment every 15 s over SSE, a ping and a pong every 20 s over WebSocket. These are this server's settings, and
-usual ones.
+usual ones. Socket.IO has pings of its own every 25 s, in addition to those of its WebSocket; when it polls, they
+answer the held question, and each is acknowledged by a request.
 
-Scripts are modest: a browser sends more header bytes with each request. Both are shown: *library* is what httpx and
-websockets send, *browser* what Chromium sends, here without cookies. All are sent by the raw client, byte for byte;
-it answers pings and sends none of its own. What a connection costs before its first message is in the table, as
-set-up.
+Socket.IO is shown as it goes by itself, polling at first and then over WebSocket, and in each of the two alone. Its
+share of the framing is *Engine.IO*, the layer that makes a session of polls or of a WebSocket, and *Socket.IO*, the
+events on top of it: `4` and `2["message",...]` around every message.
+
+Scripts are modest: a browser sends more header bytes with each request. Both are shown: *library* is what httpx,
+websockets and aiohttp send, *browser* what Chromium sends, here without cookies. All are sent by the raw client, byte
+for byte; it answers pings and sends none of its own. What a connection costs before its first message is in the
+table, as set-up.
 """
 
 import pandas as pd
@@ -22,32 +27,30 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments import style
-from experiments.design import Condition
+from experiments.design import WAYS, every_way
 from experiments.tables import Table
 
 TITLE = "Overhead"
-TRANSPORTS = ("short_poll", "long_poll", "sse", "websocket")
 RATES_HZ = (1.0, 0.1, 0.0)
 CONDITIONS = [
-    Condition(
-        transport,
-        pause_s=1.0 if transport == "short_poll" else 0.0,
-        rate_hz=rate_hz,
-        client="raw",
-        headers=headers,
-    )
+    condition
     for rate_hz in RATES_HZ
-    for transport in TRANSPORTS
     for headers in ("library", "browser")
+    for condition in every_way(rate_hz=rate_hz, client="raw", headers=headers)
 ]
 CATEGORIES = {
     "message": (("down_payload",), "#8C8C8C"),
     "request head": (("up_request_head",), "#C75B2A"),
     "answer head": (("down_response_head",), "#E8A87C"),
     "framing": (("down_poll_body", "down_chunk", "down_sse_field", "down_frame", "up_frame"), "#2A6F97"),
+    "Engine.IO": (("up_engine_io", "down_engine_io"), "#6A3D9A"),
+    "Socket.IO": (("up_socket_io", "down_socket_io"), "#CAB2D6"),
     "control": (("up_control", "down_control", "up_publication"), "#A9D6E5"),
 }
 """What the bars are made of; the ledger's categories, a few of them put together."""
+
+LIMITS_Y = (-len(WAYS) + 0.45, 0.6)
+LEFT, WIDTH = 0.155, 0.85
 
 
 def figure(table: Table) -> Figure:
@@ -57,19 +60,19 @@ def figure(table: Table) -> Figure:
     silence = table.summary[table.summary.rate_hz == 0]
     panels = len(rates) + bool(len(silence))
     for column, rate_hz in enumerate(rates):
-        axes = made.add_axes((0.135 + column * 0.87 / panels, 0.15, 0.87 / panels - 0.05, 0.6))
+        axes = made.add_axes((LEFT + column * WIDTH / panels, 0.15, WIDTH / panels - 0.05, 0.6))
         bars(axes, table.summary[table.summary.rate_hz == rate_hz], named=column == 0, crowded=panels > 1)
         every = "1 message per second" if rate_hz == 1 else f"1 message per {1 / rate_hz:g} s"
         axes.set_title(every, pad=14)
         axes.set_xlabel("bytes per delivered message")
     if len(silence):
-        axes = made.add_axes((0.135 + len(rates) * 0.87 / panels, 0.15, 0.87 / panels - 0.095, 0.6))
+        axes = made.add_axes((LEFT + len(rates) * WIDTH / panels, 0.15, WIDTH / panels - 0.085, 0.6))
         silent(axes, silence)
     key(made)
     style.footnote(
         made,
         "Above TCP. Upper bars: a library's headers; lower: a browser's. Polls every 1 s, or held 25 s; "
-        "heartbeats: SSE every 15 s, WebSocket 20 s.",
+        "heartbeats: SSE 15 s, WebSocket 20 s.",
     )
     return made
 
@@ -77,12 +80,13 @@ def figure(table: Table) -> Figure:
 def conclusion(summary: pd.DataFrame) -> str:
     """What the bytes say, in a sentence, for the rarest messages that were measured."""
     rare = summary[(summary.rate_hz > 0) & (summary.headers == "browser")]
-    rare = rare[rare.rate_hz == rare.rate_hz.min()].set_index("transport").bytes_per_message
+    rare = rare[rare.rate_hz == rare.rate_hz.min()].set_index("way").bytes_per_message
     every = summary[(summary.rate_hz > 0)].rate_hz.min()
     often = "second" if every == 1 else f"{1 / every:g} s"
     return (
         f"For one message per {often}, a browser polling every second moves {style.size(rare['short_poll'])} each; "
-        f"over SSE it is {style.size(rare['sse'])}, over WebSocket {style.size(rare['websocket'])}"
+        f"over SSE it is {style.size(rare['sse'])}, over WebSocket {style.size(rare['websocket'])}, "
+        f"with Socket.IO {style.size(rare['socket_io upgrade'])}"
     )
 
 
@@ -98,12 +102,12 @@ def bars(axes: Axes, rows: pd.DataFrame, named: bool, crowded: bool) -> None:
             left += width
         segments = row["segments_per_message"]
         asked = count(row["requests_per_message"], "request")
-        extra = f"\n{asked}" + ("" if segments != segments else f", {count(segments, 'segment')}")
+        extra = f", {asked}" if row["headers"] == "browser" else ""
+        if segments == segments and row["headers"] == "library":
+            extra = f", {count(segments, 'segment')}"
         whose = f", {row['headers']}" if row["transport"] == "short_poll" else ""
-        axes.text(
-            left + most * 0.02, y, f"{left:,.0f} B{whose}{extra}", fontsize=style.SMALL, va="center", linespacing=0.95
-        )
-    axes.set(xlim=(0, most * (2.5 if crowded else 1.4)), ylim=(-3.55, 0.6))
+        axes.text(left + most * 0.02, y, f"{left:,.0f} B{whose}{extra}", fontsize=style.SMALL, va="center")
+    axes.set(xlim=(0, most * (3.35 if crowded else 1.6)), ylim=LIMITS_Y)
     ticks(axes, named)
 
 
@@ -118,9 +122,9 @@ def silent(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_xscale("log")
     for row in rows.to_dict("records"):
         value = max(row["bytes_per_minute"], 1)
-        axes.barh(position(row), value, 0.38, left=1, color=style.colour(row["transport"]))
+        axes.barh(position(row), value, 0.38, left=1, color=style.colour(row["way"]))
         axes.text(value * 1.25, position(row), style.size(row["bytes_per_minute"]), fontsize=style.SMALL, va="center")
-    axes.set(xlim=(1, rows.bytes_per_minute.max() * 25), ylim=(-3.55, 0.6))
+    axes.set(xlim=(1, rows.bytes_per_minute.max() * 25), ylim=LIMITS_Y)
     style.plain_ticks(axes.xaxis, [1, 100, 10_000], ["1 B", "100 B", "10 kB"])
     axes.set_title("a minute of silence", pad=14)
     axes.set_xlabel("bytes per minute (log scale)")
@@ -128,21 +132,20 @@ def silent(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def position(row: dict[str, object]) -> float:
-    return -TRANSPORTS.index(str(row["transport"])) + (0.21 if row["headers"] == "library" else -0.21)
+    return -WAYS.index(str(row["way"])) + (0.21 if row["headers"] == "library" else -0.21)
 
 
 def ticks(axes: Axes, named: bool) -> None:
-    axes.set_yticks([-i for i in range(len(TRANSPORTS))], [style.title(t) if named else "" for t in TRANSPORTS])
-    for label, transport in zip(axes.get_yticklabels(), TRANSPORTS, strict=True):
-        label.set_color(style.colour(transport))
+    axes.set_yticks([-i for i in range(len(WAYS))], [style.row_title(way) if named else "" for way in WAYS])
+    for label, way in zip(axes.get_yticklabels(), WAYS, strict=True):
+        label.set_color(style.colour(way))
         label.set_fontweight("bold")
-        label.set_fontsize(style.TEXT)
     axes.tick_params(axis="y", length=0)
 
 
 def key(made: Figure) -> None:
     """What the colours of the stacked bars are."""
-    x = 0.135
+    x = LEFT
     for name, (_, shade) in CATEGORIES.items():
         made.text(x, 0.815, "■", color=shade, fontsize=28, va="center")
         made.text(x + 0.018, 0.815, name, fontsize=style.TEXT, va="center")

@@ -24,18 +24,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments import style
-from experiments.design import Condition
+from experiments.design import WAYS, Condition, every_way
 from experiments.tables import Table
 from experiments.theory import crossover_hz
 
 TITLE = "Rate"
 RATES_HZ = (0.2, 1.0, 5.0, 20.0, 100.0)
-TRANSPORTS = ("short_poll", "long_poll", "sse", "websocket")
 CONDITIONS = [
     *(
-        Condition(t, pause_s=1.0 if t == "short_poll" else 0.0, rate_hz=rate_hz, one_way_delay_ms=25.0, client="raw")
+        condition
         for rate_hz in RATES_HZ
-        for t in TRANSPORTS
+        for condition in every_way(rate_hz=rate_hz, one_way_delay_ms=25.0, client="raw")
     ),
     *(
         Condition("websocket", rate_hz=rate_hz, one_way_delay_ms=25.0, client="raw", clients=0)
@@ -51,7 +50,7 @@ def figure(table: Table) -> Figure:
     """Delay, requests and bytes per message over the rate, and the server's CPU time per delivery."""
     summary = drawn(table.summary)
     made = style.figure(conclusion(table.summary))
-    boxes = [(0.075, 0.53, 0.31, 0.285), (0.565, 0.53, 0.31, 0.285), (0.075, 0.12, 0.31, 0.285)]
+    boxes = [(0.075, 0.53, 0.28, 0.285), (0.555, 0.53, 0.28, 0.285), (0.075, 0.12, 0.28, 0.285)]
     names = ("delay_mean_ms", "requests_per_message", "bytes_per_message")
     titles = ("mean delay", "requests per message", "bytes per message, above TCP")
     for box, name, words in zip(boxes, names, titles, strict=True):
@@ -60,31 +59,33 @@ def figure(table: Table) -> Figure:
         lines(axes, summary, name)
     cost(made.add_axes((0.665, 0.12, 0.21, 0.285)), table)
     style.footnote(
-        made, "x: messages per second. 25 ms emulated delay each way. Dotted: theory. Short polling every 1 s."
+        made,
+        "x: messages per second. 25 ms emulated delay each way. Dotted: theory. Short polling every 1 s. "
+        "Socket.IO by its default, or polling only.",
     )
     return made
 
 
 def drawn(summary: pd.DataFrame) -> pd.DataFrame:
-    """The conditions of the lines; the others are there for the CPU alone."""
-    return summary[(summary.clients > 0) & summary.pause_s.isin((0.0, 1.0))]
+    """The conditions of the lines; the others are there for the CPU, or hidden behind Socket.IO's usual way."""
+    return summary[(summary.clients > 0) & summary.pause_s.isin((0.0, 1.0)) & (summary.way != "socket_io websocket")]
 
 
 def lines(axes: Axes, summary: pd.DataFrame, name: str) -> None:
     """One line per transport over the rate, with its formula."""
     axes.set(xscale="log", yscale="log")
     ends = []
-    for transport in TRANSPORTS:
-        rows = summary[summary.transport == transport].sort_values("rate_hz")
+    for way in WAYS:
+        rows = summary[summary.way == way].sort_values("rate_hz")
         values = rows[name].to_numpy(dtype=float)
         if not (values > 0).any():
             continue
-        shade = style.colour(transport)
-        axes.plot(rows.rate_hz, values, marker=style.marker(transport), color=shade)
+        shade = style.colour(way)
+        axes.plot(rows.rate_hz, values, marker=style.marker(way), color=shade)
         theory = f"theory_{name}"
         if theory in rows and rows[theory].notna().any():
             axes.plot(rows.rate_hz, rows[theory], ":", color=style.INK, linewidth=2.5, zorder=5)
-        ends.append((float(rows.rate_hz.iloc[-1]), float(values[-1]), style.title(transport), shade))
+        ends.append((float(rows.rate_hz.iloc[-1]), float(values[-1]), style.title(way), shade))
     style.plain_ticks(axes.xaxis, RATES_HZ, [f"{rate:g}/s" for rate in RATES_HZ])
     low, high = axes.get_ylim()
     if name == "delay_mean_ms":
@@ -114,7 +115,7 @@ def crossover(summary: pd.DataFrame, push: str) -> tuple[float, float]:
 
     (highest rate at which it moves more, lowest at which it moves fewer); 0 or infinity where there is none.
     """
-    by_rate = summary.pivot_table(index="rate_hz", columns="transport", values="bytes_per_message")
+    by_rate = summary.pivot_table(index="rate_hz", columns="way", values="bytes_per_message")
     fewer = by_rate.short_poll < by_rate[push]
     return max(fewer.index[~fewer], default=0.0), min(fewer.index[fewer], default=math.inf)
 
@@ -127,27 +128,27 @@ def expected_crossover(summary: pd.DataFrame, push: str) -> float:
 
 
 def cpu(runs: pd.DataFrame) -> pd.DataFrame:
-    """CPU time of the server in ms per answered question (polling) or pushed message, per transport.
+    """CPU time of the server in ms per answered question (polling) or pushed message, per way.
 
-    Least squares over all valid runs of CPU ms per second on: 1, messages published per second, and per transport the
+    Least squares over all valid runs of CPU ms per second on: 1, messages published per second, and per way the
     questions answered or messages pushed per second, those of the probe included. `half_ms` is 95 % of Student's t.
     """
     runs = runs[runs.valid]
     readers = np.where(runs.clients > 0, runs.clients + 1, 0) / np.maximum(runs.clients, 1)
     columns = [np.ones(len(runs)), runs.rate_hz.to_numpy(dtype=float)]
-    for transport in TRANSPORTS:
-        events = runs.requests if transport in ("short_poll", "long_poll") else runs.messages
-        columns.append(np.where(runs.transport == transport, events * readers / runs.window_s, 0.0))
+    for way in WAYS:
+        events = runs.requests if "poll" in way else runs.messages
+        columns.append(np.where(runs.way == way, events * readers / runs.window_s, 0.0))
     design = np.column_stack(columns)
     y = (runs.server_cpu_ms / runs.window_s).to_numpy(dtype=float)
     freedom = len(y) - design.shape[1]
     if freedom < 1:
-        return pd.DataFrame({"transport": TRANSPORTS, "ms": math.nan, "half_ms": math.nan})
+        return pd.DataFrame({"way": WAYS, "ms": math.nan, "half_ms": math.nan})
     found, *_ = np.linalg.lstsq(design, y, rcond=None)
     rest = y - design @ found
     errors = np.sqrt(np.diag(np.linalg.pinv(design.T @ design)) * float(rest @ rest) / freedom)
     half = student_t(freedom) * errors
-    return pd.DataFrame({"transport": TRANSPORTS, "ms": found[2:], "half_ms": half[2:]})
+    return pd.DataFrame({"way": WAYS, "ms": found[2:], "half_ms": half[2:]})
 
 
 def student_t(freedom: int) -> float:
@@ -164,8 +165,8 @@ def cost(axes: Axes, table: Table) -> None:
             row.ms,
             y,
             xerr=row.half_ms,
-            fmt=style.marker(row.transport),
-            color=style.colour(row.transport),
+            fmt=style.marker(row.way),
+            color=style.colour(row.way),
             markersize=17,
             capsize=7,
         )
@@ -177,9 +178,9 @@ def cost(axes: Axes, table: Table) -> None:
             fontsize=style.TEXT,
             va="center",
             weight="bold",
-            color=style.colour(row.transport),
+            color=style.colour(row.way),
         )
-    axes.set_yticks(range(len(rows)), [style.title(t) for t in rows.transport[::-1]])
+    axes.set_yticks(range(len(rows)), [style.row_title(way) for way in rows.way[::-1]])
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xlim(min(0.0, 1.1 * float(rows.ms.min())), 1.3 * float((rows.ms + rows.half_ms).max()))
     axes.locator_params(axis="x", nbins=3)
@@ -193,7 +194,7 @@ def conclusion(summary: pd.DataFrame) -> str:
     summary = drawn(summary)
     (more, fewer), expected = crossover(summary, "sse"), expected_crossover(summary, "sse")
     theory = f"(theory: {style.rate(expected)})"
-    slow = summary.groupby("transport").delay_mean_ms.mean()
+    slow = summary.groupby("way").delay_mean_ms.mean()
     price = f"{style.times(slow['short_poll'] / slow['sse'])} times its delay"
     if fewer == math.inf:
         return f"Up to {more:g}/s {theory}, polling every second moves more bytes than SSE, at {price}"

@@ -1,0 +1,53 @@
+"""Socket.IO, as far as a reader needs it: packets that are polled, or framed, or first the one and then the other.
+
+It does what the official client does (Engine.IO protocol 4): it polls at once, asks on another connection whether
+WebSocket gets through, and goes over to it if so; if not, it goes on polling.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from app.message import Cursor, News, news_in
+from clients.raw.engine import Connect, framed, poll, post, probe, target
+
+
+async def packets(connect: Connect, cursor: str | None, via: str) -> AsyncIterator[News | Cursor]:
+    """Every event is news or a cursor; ends when the server closes; raises ValueError if it refuses."""
+    say = "40" + json.dumps({"after": cursor}, separators=(",", ":"))
+    if via == "websocket":
+        socket = await connect("socket_io_websocket")
+        await socket.ask(target("websocket"))
+    else:
+        polling, posting = await connect("socket_io_get"), await connect("socket_io_post")
+        sid = json.loads((await polling.body(await polling.ask(target("polling"))))[1:])["sid"]
+        probing = asyncio.create_task(probe(connect, sid)) if via == "upgrade" else None
+        try:
+            while not (probing and probing.done() and probing.result()):
+                body, _ = await asyncio.gather(poll(polling, sid), post(posting, sid, say))
+                say = ""
+                for packet in body.split("\x1e"):
+                    if packet == "2":
+                        say = "3"
+                    elif news := understood(packet):
+                        yield news
+        finally:
+            if probing:
+                probing.cancel()
+                await asyncio.gather(probing, return_exceptions=True)
+        socket, say = probing.result(), "5"  # type: ignore[assignment]
+    async for text in framed(socket, say):
+        if news := understood(text):
+            yield news
+
+
+def understood(packet: str) -> News | Cursor | None:
+    """The news in a packet, if there is any; raises ValueError for a refusal, ConnectionError for a goodbye."""
+    if packet[0] == "1" or packet[:2] == "41":
+        raise ConnectionError("the server has closed the session")
+    if packet[:2] == "44":
+        raise ValueError(f"connect_error: {json.loads(packet[2:])['message']}")
+    if packet[:2] != "42":
+        return None
+    event, what = json.loads(packet[2:])
+    return news_in({"missed": what} if event == "missed" else what)

@@ -1,0 +1,55 @@
+"""Judged by SSE, which is HTTP: one question, asked before there is any news, and an answer that does not end.
+
+If the claim held, every message would cost its reader a question, or come as late as the next one. So what is counted
+is how many requests there were while messages came, and within which time 95% of the messages arrived; in real time
+is up to the limit that feels immediate. Either of the two alone is half of the claim: it holds with a condition.
+"""
+
+from experiments import style
+from experiments.claims.verdict import CONDITIONALLY, FAILS, HOLDS, IMMEDIATE_MS, Verdict, by_way, trusted
+from experiments.questions.overhead import count
+from experiments.tables import Table
+
+TITLE = "Only asking delivers"
+QUOTATION = (
+    "服务器无法将这个事件的信息实时主动通知它的客户端。"
+    "只有在客户端查询服务器的当前状态的时候，所发生事件的信息才会从服务器传递到客户端。"
+)
+ENGLISH = (
+    "Over HTTP, a server cannot tell its client in real time, by itself, that something has happened. "
+    "The news gets there only when the client asks."
+)
+IF_IT_HELD = "Each message would cost a request, or wait for the next one."
+CHARTS = ["interval"]
+
+
+def judge(table: Table) -> Verdict:
+    far = by_way(rate_hz=1.0, one_way_delay_ms=25.0)
+    rows = trusted(table, [far[way] for way in ("sse", "short_poll", "long_poll", "websocket")])
+    sse = rows.iloc[0]
+    unasked, prompt = not sse.requests, bool(sse.delay_p95_ms <= IMMEDIATE_MS)
+    asked = "no further request" if unasked else f"{count(sse.requests_per_message, 'request')} for each"
+    felt = "feels immediate" if prompt else "is felt as late"
+    lesson = {
+        (True, True): "HTTP answers only who asks, but an answer can outlast the question.",
+        (True, False): "News comes unasked, but not in real time.",
+        (False, True): "News comes in real time, but only to those who ask.",
+        (False, False): "The reader has to ask, and waits.",
+    }[unasked, prompt]
+    return Verdict(
+        FAILS if unasked and prompt else CONDITIONALLY if unasked or prompt else HOLDS,
+        lesson,
+        f"Once an SSE stream was open, {sse.deliveries} messages came with {asked}, 95% of them within "
+        f"{style.seconds(sse.delay_p95_ms)}, which {felt}.",
+        [
+            *(
+                (
+                    style.title(row.way, row.pause_s),
+                    f"{count(row.requests_per_message, 'request')} per message; "
+                    f"mean {style.seconds(row.delay_mean_ms)}, 95% within {style.seconds(row.delay_p95_ms)}",
+                )
+                for row in rows.itertuples()
+            ),
+            ("the network's share, emulated", style.seconds(float(sse.one_way_delay_ms))),
+        ],
+    )

@@ -1,0 +1,60 @@
+"""Judged by what crosses the socket: the set-up, and what stands around each message after it.
+
+The server speaks first if there is no request while messages come, and 95% of them arrive within what feels immediate;
+without that, the claim does not hold. What follows the handshake is TCP if there is nothing around a message. Where
+there are frame headers, the claim holds with a condition: what follows is WebSocket's own protocol on top of TCP, which
+is a stream of bytes and knows no messages (RFC 6455, section 5.2). That both sides may speak at once is not measured,
+for these readers only listen; the page lets one see it.
+"""
+
+from experiments import style
+from experiments.claims.verdict import CONDITIONALLY, FAILS, HOLDS, IMMEDIATE_MS, Verdict, by_way, trusted
+from experiments.questions.overhead import count
+from experiments.tables import Table
+
+TITLE = "WebSocket: a handshake, then TCP"
+QUOTATION = (
+    "WebSocket协议能够让浏览器和服务器全双工实时通信，互相的，服务器也能主动通知客户端了。……利用HTTP请求产生握手，"
+    "HTTP头部中含有WebSocket协议的请求，所以握手之后，二者转用TCP协议进行交流（QQ的协议）。"
+)
+ENGLISH = (
+    "WebSocket lets browser and server talk in both directions, in real time, and the server can speak first. "
+    "It begins with an HTTP request, the handshake; after that, the two go on over TCP."
+)
+IF_IT_HELD = "After one HTTP handshake there would be no request, and nothing around a message but TCP."
+CHARTS = ["overhead", "interval"]
+
+
+def judge(table: Table) -> Verdict:
+    far, script, browser = (
+        row
+        for _, row in trusted(
+            table,
+            [by_way(**fields)["websocket"] for fields in ({"one_way_delay_ms": 25.0}, {}, {"headers": "browser"})],
+        ).iterrows()
+    )
+    header_bytes = script.down_frame_bytes_per_message
+    if far.requests or far.delay_p95_ms > IMMEDIATE_MS:
+        word, lesson = FAILS, "The server cannot speak first, in real time."
+    elif header_bytes:
+        word, lesson = CONDITIONALLY, "The server speaks first, but in frames: TCP knows bytes and no messages."
+    else:
+        word, lesson = HOLDS, "The server speaks first, over plain TCP."
+    asked = f"{count(far.requests_per_message, 'request')} for each" if far.requests else "no further request"
+    return Verdict(
+        word,
+        lesson,
+        f"After a set-up of {style.size(browser.setup_bytes)} with a browser's headers, {far.deliveries} messages came "
+        f"with {asked}, 95% of them within {style.seconds(far.delay_p95_ms)}, and with {style.size(header_bytes)} "
+        "of frame header in front of each.",
+        [
+            ("set-up, a browser's headers", style.size(browser.setup_bytes)),
+            ("set-up, a script's headers", style.size(script.setup_bytes)),
+            ("after it, per message", count(far.requests_per_message, "request")),
+            ("frame header per message", style.size(header_bytes)),
+            ("a message with all around it", style.size(script.bytes_per_message)),
+            ("mean delay", style.seconds(far.delay_mean_ms)),
+            ("the network's share, emulated", style.seconds(float(far.one_way_delay_ms))),
+            ("both directions at once", "not measured: see the page"),
+        ],
+    )

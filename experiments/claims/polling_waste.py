@@ -1,0 +1,81 @@
+"""Judged against what the note holds up instead, WebSocket: bytes, and the server's CPU time, per delivered message.
+
+What is beyond tolerance is waste, if it is so for every value within the intervals. It is looked at where messages are
+rarest and where they are most frequent, of the rates that were measured. The claim holds if there is waste at both,
+with a condition if at one of them, and not if at neither. Both sides carry the bytes and the requests; the CPU time of
+clients is that of their libraries, and is not judged.
+"""
+
+from experiments import style
+from experiments.claims.verdict import (
+    CONDITIONALLY,
+    FAILS,
+    HOLDS,
+    Comparison,
+    Cost,
+    Verdict,
+    any_beyond,
+    by_way,
+    cpu_ms,
+    in_ms,
+    listed,
+    spread,
+    trusted,
+)
+from experiments.questions import rate
+from experiments.tables import Table, of
+
+TITLE = "Polling is a waste"
+QUOTATION = "这种做法是无奈之举，实际上对服务器、客户端双方都造成了大量的性能浪费。"
+ENGLISH = "Polling is a makeshift, and in fact wastes a great deal of both the server and the client."
+IF_IT_HELD = "However often messages come, polling would cost far more than pushing them."
+CHARTS = ["rate"]
+
+
+def judge(table: Table) -> Verdict:
+    rare_hz, often_hz = min(rate.RATES_HZ), max(rate.RATES_HZ)
+    rarely, often = comparisons(table, rare_hz), comparisons(table, often_hz)
+    (empty,) = trusted(table, [by_way(rate_hz=rare_hz, one_way_delay_ms=25.0)["short_poll"]]).empty_share
+    waste = any_beyond(rarely), any_beyond(often)
+    lesson = {
+        (True, True): "It is waste at either rate.",
+        (True, False): "It is waste where news is rare, and none where it is frequent.",
+        (False, True): "It is waste where news is frequent, and none where it is rare.",
+        (False, False): "It is waste at neither rate.",
+    }[waste]
+    return Verdict(
+        HOLDS if all(waste) else CONDITIONALLY if any(waste) else FAILS,
+        lesson,
+        f"At {style.rate(rare_hz)}, {empty:.0%} of the questions bring nothing, and polling every second takes "
+        f"{listed([c.words for c in rarely])} of WebSocket; at {style.rate(often_hz)}, "
+        f"{listed([c.words for c in often])}.",
+        [
+            *((f"{c.what}, {style.rate(rare_hz)}", c.number) for c in rarely),
+            *((f"{c.what}, {style.rate(often_hz)}", c.number) for c in often),
+            *((f"fewer bytes than {style.title(push)}", cheaper_at(table, push)) for push in ("sse", "websocket")),
+        ],
+    )
+
+
+def comparisons(table: Table, rate_hz: float) -> list[Comparison]:
+    """Polling every second against WebSocket, at one rate."""
+    far = by_way(rate_hz=rate_hz, one_way_delay_ms=25.0)
+    poll, push = (row for _, row in trusted(table, [far["short_poll"], far["websocket"]]).iterrows())
+    answer, requests = cpu_ms(table, "short_poll"), poll.requests_per_message
+    return [
+        Comparison("bytes per message", spread(poll, "bytes_per_message"), spread(push, "bytes_per_message")),
+        Comparison(
+            "server CPU per message",
+            Cost(answer.value * requests, answer.half * requests),
+            cpu_ms(table, "websocket"),
+            in_ms,
+        ),
+    ]
+
+
+def cheaper_at(table: Table, push: str) -> str:
+    """The measured rates at which polling every second moves fewer bytes per message than `push`."""
+    rows = rate.drawn(of(rate.CONDITIONS, table.summary))
+    by_rate = rows.pivot_table(index="rate_hz", columns="way", values="bytes_per_message")
+    rates_hz = by_rate.index[by_rate.short_poll < by_rate[push]]
+    return f"at {listed([style.rate(rate_hz) for rate_hz in rates_hz])}" if len(rates_hz) else "at no measured rate"

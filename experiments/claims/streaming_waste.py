@@ -1,0 +1,74 @@
+"""Judged by SSE, today's standard for it, against WebSocket: bytes, the server's CPU time, its memory, and silence.
+
+If the claim held, an answer that stays open would waste as polling does: far more than WebSocket needs for the same.
+It holds if all of these costs are beyond tolerance, with a condition if some are, and not if none is. What polling
+takes for the same messages stands beside it. A browser's headers, raw clients.
+"""
+
+from experiments import style
+from experiments.claims.verdict import (
+    CONDITIONALLY,
+    FAILS,
+    HOLDS,
+    TOLERANCE,
+    Comparison,
+    Cost,
+    Verdict,
+    by_way,
+    certain,
+    cpu_ms,
+    in_kb,
+    in_ms,
+    listed,
+    memory_kb,
+    spread,
+    trusted,
+)
+from experiments.tables import Table
+
+TITLE = "An open answer is a waste, too"
+QUOTATION = (
+    "长连接：客户端只请求一次，但是服务器会将连接保持，不会返回结果……服务器有了新数据，就将数据发回来，"
+    "又有了新数据，就将数据发回来，而一直保持挂起状态。这种做法的也造成了大量的性能浪费。"
+)
+ENGLISH = (
+    "A connection that is kept open: the client asks once, the server sends data whenever there is some, "
+    "and never ends its answer. This wastes a great deal, too."
+)
+IF_IT_HELD = "An open answer would cost far more than a WebSocket that brings the same messages."
+CHARTS = ["overhead", "connections", "rate"]
+
+
+def judge(table: Table) -> Verdict:
+    talk, silence = (by_way(rate_hz=rate_hz, headers="browser") for rate_hz in (1.0, 0.0))
+    ways = ("sse", "websocket", "short_poll")
+    sse, websocket, poll = (row for _, row in trusted(table, [talk[way] for way in ways]).iterrows())
+    silent = dict(zip(ways, trusted(table, [silence[way] for way in ways]).bytes_per_minute, strict=True))
+    comparisons = [
+        Comparison("bytes per message", spread(sse, "bytes_per_message"), spread(websocket, "bytes_per_message")),
+        Comparison("bytes of a silent minute", Cost(silent["sse"]), Cost(silent["websocket"])),
+        Comparison("server CPU per message", cpu_ms(table, "sse"), cpu_ms(table, "websocket"), in_ms),
+        Comparison("server memory per reader", memory_kb(table, "sse"), memory_kb(table, "websocket"), in_kb),
+    ]
+    more = [comparison for comparison in comparisons if comparison.beyond]
+    less = [comparison for comparison in comparisons if comparison.beyond is False]
+    if not (more and less):
+        certain(comparisons)
+    beyond = f"takes more than {TOLERANCE:g} times what WebSocket does"
+    if more and less:
+        word, lesson = CONDITIONALLY, f"Its {listed([c.what for c in more])} {beyond}, and the rest does not."
+    else:
+        word, lesson = (HOLDS, f"Everything {beyond}.") if more else (FAILS, f"Nothing {beyond}.")
+    return Verdict(
+        word,
+        lesson,
+        f"SSE takes {listed([c.words for c in comparisons])} of WebSocket. Polling every second takes "
+        f"{style.times(poll.bytes_per_message / sse.bytes_per_message)} times SSE's bytes per message, and "
+        f"{style.times(silent['short_poll'] / silent['sse'])} times those of a silent minute.",
+        [
+            *((c.what, c.number) for c in comparisons),
+            ("set-up, once", f"{style.size(sse.setup_bytes)} against {style.size(websocket.setup_bytes)}"),
+            ("short polling: bytes per message", style.size(poll.bytes_per_message)),
+            ("short polling: bytes of a silent minute", style.size(silent["short_poll"])),
+        ],
+    )

@@ -1,0 +1,185 @@
+"""The four things that can be said of a claim, and the rules that all claims are judged by.
+
+A claim is judged by ratios, never by eye: something is beyond tolerance when it costs more than `TOLERANCE` times
+as much, with the intervals of both taken into account. Where the intervals leave that open, or a condition is not
+measured or not to be believed, the run does not decide the claim, and the verdict says so.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from experiments import style
+from experiments.design import WAYS, Condition, every_way
+from experiments.questions import connections, interval, rate
+from experiments.tables import Table, of
+
+HOLDS, CONDITIONALLY, FAILS, UNDECIDED = WORDS = (
+    "holds",
+    "holds with a condition",
+    "does not hold",
+    "not decided by this run",
+)
+
+TOLERANCE = 2.0
+"""What costs up to so many times as much is not called waste: language, library and settings make that difference."""
+
+IMMEDIATE_MS, FLOW_MS = interval.LIMITS
+"""The limits of perception: up to the first it feels immediate, up to the second one's thoughts don't wander."""
+
+
+class Undecided(Exception):
+    """The run does not tell; the text is a sentence that says why."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One of WORDS, what is learnt in a sentence, what was found in words, and the numbers, each with what it is.
+
+    All of it is chosen by the numbers: from others, another verdict would say other things.
+    """
+
+    word: str
+    sentence: str
+    found: str = ""
+    numbers: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Give or take `half`; NaN where one run alone has no spread."""
+
+    value: float
+    half: float = math.nan
+
+    @property
+    def low(self) -> float:
+        return self.value - (0.0 if math.isnan(self.half) else self.half)
+
+    @property
+    def high(self) -> float:
+        return 2 * self.value - self.low
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `one` costs against `other`, which is what would be enough; `said` puts a cost into words, with its unit."""
+
+    what: str
+    one: Cost
+    other: Cost
+    said: Callable[[float], str] = style.size
+
+    @property
+    def ratio(self) -> float:
+        return self.one.value / self.other.value if self.other.value else math.inf
+
+    @property
+    def beyond(self) -> bool | None:
+        """Whether it is beyond tolerance; None if the intervals leave it open."""
+        if self.one.low > TOLERANCE * self.other.high:
+            return True
+        return False if self.one.high <= TOLERANCE * self.other.low else None
+
+    @property
+    def words(self) -> str:
+        return f"{style.times(self.ratio)} times the {self.what}"
+
+    @property
+    def number(self) -> str:
+        def given(cost: Cost) -> str:
+            return self.said(cost.value) + ("" if math.isnan(cost.half) else f" ± {self.said(cost.half)}")
+
+        return f"{given(self.one)} against {given(self.other)}: {style.times(self.ratio)} times"
+
+
+def any_beyond(comparisons: Sequence[Comparison]) -> bool:
+    """Whether anything is beyond tolerance; raises Undecided if nothing surely is and something may be."""
+    if any(comparison.beyond for comparison in comparisons):
+        return True
+    certain(comparisons)
+    return False
+
+
+def certain(comparisons: Iterable[Comparison]) -> None:
+    """Raises Undecided if the interval of any of them leaves open whether it is beyond tolerance."""
+    if left := [comparison.what for comparison in comparisons if comparison.beyond is None]:
+        raise Undecided(
+            f"The intervals leave open whether it takes more than {TOLERANCE:g} times the {' and the '.join(left)}; "
+            "more repeats, `make compare FULL=1`, make them narrower."
+        )
+
+
+def listed(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+
+def by_way(**fields: Any) -> dict[str, Condition]:
+    """The same condition for every way, by its name; short polling every second. Raw clients."""
+    return {condition.way: condition for condition in every_way(client="raw", **fields)}
+
+
+def measured(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
+    """The conditions' rows of the summary, in their order, believed or not; raises Undecided if any is missing."""
+    rows = of(conditions, table.summary)
+    if missing := [condition for condition in conditions if of([condition], table.summary).empty]:
+        raise Undecided(
+            f"This run has not measured {len(missing)} of the {len(conditions)} conditions that it takes, such as "
+            f"{words(missing[0])}: `make compare`, without QUICK and ONLY, measures them all."
+        )
+    return rows
+
+
+def trusted(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
+    """The same; raises Undecided also if any of them has no run that is to be believed."""
+    rows = measured(table, conditions)
+    for condition, valid in zip(conditions, rows.valid, strict=True):
+        if not valid:
+            raise Undecided(f"No run of {words(condition)} is to be believed: the report says why.")
+    return rows
+
+
+def words(condition: Condition) -> str:
+    """A condition, as far as it tells the conditions of one claim apart."""
+    often = f"at {style.rate(condition.rate_hz)}" if condition.rate_hz else "in silence"
+    return f"{style.title(condition.way, condition.pause_s)} {often} ({condition.clients} readers)"
+
+
+def spread(row: "pd.Series[Any]", name: str) -> Cost:
+    """A column of the summary that has its range over runs beside it, such as `delay_mean_ms`."""
+    stem, unit = (name.removesuffix("_ms"), "_ms") if name.endswith("_ms") else (name, "")
+    low, high = row[f"{stem}_low{unit}"], row[f"{stem}_high{unit}"]
+    return Cost(float(row[name]), float(high - low) / 2 if row.runs > 1 else math.nan)
+
+
+def cpu_ms(table: Table, way: str) -> Cost:
+    """The server's CPU time for one answer or push, ms; raises Undecided if too little was measured to tell."""
+    runs = of(rate.CONDITIONS, table.runs)
+    costs = rate.cpu(runs).set_index("way").loc[way] if set(WAYS) <= set(runs.way[runs.valid]) else None
+    if costs is None or math.isnan(costs.ms):
+        raise Undecided("This run does not tell what an answer or a push costs the server's CPU: `make compare` does.")
+    return Cost(float(costs.ms), float(costs.half_ms))
+
+
+def memory_kb(table: Table, way: str) -> Cost:
+    """The server's memory for one reader, kB; raises Undecided if it is not measured."""
+    its = [condition for condition in connections.CONDITIONS if condition.way == way]
+    trusted(table, its)
+    each, spread_kb = (
+        connections.memory_kb(of(its, table.summary)),
+        connections.spread_kb(of(its, table.runs)),
+    )
+    return Cost(float(each[way]), float(spread_kb[way]))
+
+
+def in_kb(kilobytes: float) -> str:
+    return style.size(1000 * kilobytes)
+
+
+def in_ms(ms: float) -> str:
+    """Milliseconds of CPU, which are few."""
+    return f"{ms:.2g}{style.NARROW}ms"

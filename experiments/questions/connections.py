@@ -1,0 +1,78 @@
+"""What does an open connection cost the server's memory?
+
+Two hundred readers are compared with five, on fresh servers: the difference in the server's resident memory, divided
+by the 195 readers more, is what one of them costs. It is looked at when all are connected and have received a message
+or two, before a minute of silence, so that what the measurement itself keeps of the traffic is next to nothing.
+
+Nothing is compressed. A short poller asks every second, and keeps its connection open in between, as a browser does;
+so stay those open, idle, that Socket.IO has polled over before it went over to WebSocket. Python's objects are large,
+and the memory of other servers is another; the ratios within one server are what can be compared.
+
+What a reader costs in CPU is in the chart about rates, and in bytes in the one about overhead.
+"""
+
+import math
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments import style
+from experiments.design import WAYS, every_way
+from experiments.tables import Table
+
+TITLE = "Connections"
+FEW, MANY = 5, 200
+CONDITIONS = [
+    condition for clients in (FEW, MANY) for condition in every_way(rate_hz=0.0, client="raw", clients=clients)
+]
+
+
+def memory_kb(summary: pd.DataFrame) -> "pd.Series[float]":
+    """Kilobytes (1,000 bytes) of the server's memory per reader, by way."""
+    rss_mb = summary.pivot_table(index="way", columns="clients", values="server_rss_mb")
+    return ((rss_mb[MANY] - rss_mb[FEW]) * 2**20 / 1000 / (MANY - FEW)).reindex(WAYS)
+
+
+def figure(table: Table) -> Figure:
+    """One bar per way, with the range over runs."""
+    made = style.figure(conclusion(table.summary))
+    axes = made.add_axes((0.24, 0.13, 0.6, 0.68))
+    each, spread = memory_kb(table.summary), spread_kb(table.runs)
+    for place, way in enumerate(WAYS):
+        half = spread[way]
+        error = {} if half != half else {"xerr": half, "error_kw": {"linewidth": 3, "capsize": 8}}
+        axes.barh(-place, each[way], 0.62, color=style.colour(way), **error)
+        at = each[way] + (0.0 if half != half else half) + 0.015 * each.max()
+        axes.text(at, -place, f"{each[way]:.0f}{style.NARROW}kB", va="center", weight="bold", color=style.colour(way))
+    axes.set_yticks([-place for place in range(len(WAYS))], [style.row_title(way) for way in WAYS])
+    for label, way in zip(axes.get_yticklabels(), WAYS, strict=True):
+        label.set_color(style.colour(way))
+        label.set_fontweight("bold")
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlim(0, 1.15 * each.max())
+    axes.set_xlabel("resident memory of the server per connected reader, kB")
+    style.footnote(
+        made,
+        f"(memory with {MANY} readers - with {FEW}) / {MANY - FEW}. CPython, uvicorn. Bars: half the range over runs.",
+    )
+    return made
+
+
+def spread_kb(runs: pd.DataFrame) -> "pd.Series[float]":
+    """Half the range over runs, of both ends together; NaN for a single run."""
+
+    def half(rss: "pd.Series[float]") -> float:
+        return (rss.max() - rss.min()) / 2 if len(rss) > 1 else math.nan
+
+    halves = runs[runs.valid].groupby(["way", "clients"]).server_rss_bytes.agg(half).unstack()
+    return (halves.sum(axis=1, skipna=False) / 1000 / (MANY - FEW)).reindex(WAYS)
+
+
+def conclusion(summary: pd.DataFrame) -> str:
+    """Which stream is the lighter one to keep open, and what Socket.IO adds."""
+    each = memory_kb(summary)
+    return (
+        f"An open SSE stream costs this server {each['sse']:.0f}{style.NARROW}kB of memory, a WebSocket "
+        f"{each['websocket']:.0f}{style.NARROW}kB, a held poll {each['long_poll']:.0f}{style.NARROW}kB, and "
+        f"Socket.IO {each['socket_io upgrade']:.0f}{style.NARROW}kB"
+    )

@@ -1,0 +1,102 @@
+"""What if WebSocket does not get through?
+
+Some networks have something in the middle that does not know the request to upgrade: a proxy answers it with an
+error, a firewall cuts the connection. Here the emulated network does so, and everything else passes.
+
+A WebSocket client then never hears anything. It can only try again, as most scripts do: here a second after a refusal,
+and after a cut within up to five seconds. Socket.IO has begun by polling, before it knows, so it has lost nothing: it
+notices that the upgrade has failed, and goes on polling. It pays with a request per answer, as long polling does, and
+so with its bytes.
+
+The upgrade is not free where it succeeds, either: from the moment when the client asks until the change is through,
+the server answers no polls, and a message that is there waits.
+
+*First message* is the time from nothing, no connection yet, to a message that was there already, of readers who come
+one by one. The others receive one message per second at random times. Raw clients, which do what the official ones
+do, an emulated delay of 25 ms each way; a new connection takes another round trip for its handshake.
+"""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments import style
+from experiments.design import Condition
+from experiments.tables import Table
+
+TITLE = "Fallback"
+NETWORKS = {"pass": "gets through", "refuse": "answered 400", "cut": "cut"}
+"""What becomes of the request to upgrade."""
+
+CONDITIONS = [
+    condition
+    for upgrades in NETWORKS
+    for condition in (
+        Condition("websocket", one_way_delay_ms=25.0, client="raw", upgrades=upgrades),  # type: ignore[arg-type]
+        Condition("socket_io", via="upgrade", one_way_delay_ms=25.0, client="raw", upgrades=upgrades),  # type: ignore[arg-type]
+    )
+]
+ROWS = [("websocket", upgrades) for upgrades in NETWORKS] + [("socket_io upgrade", upgrades) for upgrades in NETWORKS]
+PANELS = {
+    "first_message_ms": "first message after",
+    "delay_mean_ms": "from then on, mean delay",
+    "bytes_per_minute": "bytes per minute",
+}
+
+
+def figure(table: Table) -> Figure:
+    """For each network, how long the first message takes, and what delay and bytes are from then on."""
+    made = style.figure(conclusion(table.summary))
+    for column, (name, words) in enumerate(PANELS.items()):
+        axes = made.add_axes((0.285 + 0.245 * column, 0.13, 0.165, 0.65))
+        axes.set_title(words, pad=14)
+        bars(axes, table.summary, name, named=not column)
+    style.footnote(
+        made,
+        "1 message/s, 25 ms emulated delay each way. Refused, WebSocket tries again after 1 s; cut, within 5 s.",
+    )
+    return made
+
+
+def conclusion(summary: pd.DataFrame) -> str:
+    """What each does where the upgrade is refused, and what that costs."""
+    rows = summary.set_index(["way", "upgrades"])
+    here, refused = rows.loc[("socket_io upgrade", "pass")], rows.loc[("socket_io upgrade", "refuse")]
+    alone = rows.loc[("websocket", "refuse")]
+    got = "nothing" if not alone.deliveries else f"{alone.deliveries} messages"
+    return (
+        f"Where the upgrade is refused, WebSocket brings {got}; Socket.IO its first message after "
+        f"{style.seconds(refused.first_message_ms)} ({style.seconds(here.first_message_ms)} where it gets through), "
+        f"and from then on moves {style.times(refused.bytes_per_minute / here.bytes_per_minute)} times the bytes"
+    )
+
+
+def bars(axes: Axes, summary: pd.DataFrame, name: str, named: bool) -> None:
+    """A bar per client and network; words where there is nothing to draw."""
+    rows = summary.set_index(["way", "upgrades"])
+    most = max(float(rows.loc[key][name]) for key in ROWS if rows.loc[key][name] == rows.loc[key][name])
+    for place, (way, upgrades) in enumerate(ROWS):
+        value, y = float(rows.loc[(way, upgrades)][name]), -place - 0.5 * (way != "websocket")
+        if value != value:
+            axes.text(0, y, " never", va="center", weight="bold", color=style.colour(way))
+            continue
+        axes.barh(y, value, 0.7, color=style.colour(way), alpha=1.0 if upgrades == "pass" else 0.55)
+        words = style.size(value) if name == "bytes_per_minute" else style.seconds(value)
+        axes.text(value + 0.03 * most, y, words, va="center", fontsize=style.TEXT)
+    axes.set(xlim=(0, most * 1.32), ylim=(-len(ROWS) - 0.1, 0.6), xticks=[])
+    axes.spines["bottom"].set_visible(False)
+    axes.set_yticks(
+        [-place - 0.5 * (way != "websocket") for place, (way, _) in enumerate(ROWS)],
+        [NETWORKS[upgrades] if named else "" for _, upgrades in ROWS],
+    )
+    for label, (way, _) in zip(axes.get_yticklabels(), ROWS, strict=True):
+        label.set_color(style.colour(way))
+        if named:
+            label.set_fontsize(style.TEXT)
+    axes.tick_params(axis="y", length=0)
+    for middle, way in ((1.0, "websocket"), (4.5, "socket_io upgrade")):
+        if named:
+            axes.text(
+                -1.55, -middle, f"{style.title(way)}:\nthe upgrade ...", transform=axes.get_yaxis_transform(),
+                weight="bold", color=style.colour(way), va="center",
+            )  # fmt: skip

@@ -1,0 +1,133 @@
+"""A comparison that nobody measured: every condition of every question, as the formulas and a few made-up costs say.
+
+A test changes what it asks about; everything else stays as one would expect it to be.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from experiments import store
+from experiments.design import SIZES, Condition
+from experiments.questions import QUESTIONS
+from experiments.tables import FRAMING, Table, deliveries_frame, prediction, runs_frame, summarise
+from experiments.theory import Polling
+
+WINDOW_S = 10.0
+PAYLOAD_BYTES = 170
+SETUP_BYTES = {"sse": 750.0, "websocket": 710.0, "socket_io": 3_200.0}
+SILENT_BYTES = {"sse": 32.0, "websocket": 48.0, "socket_io": 60.0}
+
+Result = dict[str, Any]
+Change = Callable[[Condition, Result], object]
+"""Changes a run's result: its metrics, its `delay_ms` of each message (None: it never arrived), its suspicions."""
+
+CONDITIONS = list(dict.fromkeys(condition for question in QUESTIONS.values() for condition in question.CONDITIONS))
+
+
+def a_table(
+    change: Change = lambda condition, result: None, there: Callable[[Condition], bool] = lambda condition: True
+) -> Table:
+    """All questions' tables, of two equal runs of each condition that is `there`, after `change`."""
+    results = []
+    for condition in filter(there, CONDITIONS):
+        for repeat in range(2):
+            result = a_result(condition, repeat)
+            change(condition, result)
+            results.append(result | {"deliveries": deliveries(result)})
+    runs, delivered = runs_frame(results), deliveries_frame(results)
+    return Table(summarise(runs, delivered), runs, delivered)
+
+
+def stored(table: Table, folder: Path) -> Path:
+    """`folder`, with what a report needs: all runs for the verdicts, and one question, for its chart takes a while."""
+    store.write_frame(folder / "runs.csv", table.runs)
+    store.write_frame(folder / "deliveries.csv.gz", table.deliveries)
+    store.write_json(
+        folder / "plan.json", {"size": asdict(SIZES["default"]), "seed": 1, "questions": ["interval"], "runs": []}
+    )
+    machine = {name: name for name in ("system", "machine", "processor", "cores", "memory_gib", "python", "commit")}
+    store.write_json(folder / "machine.json", machine | {"packages": {}})
+    return folder
+
+
+def a_result(condition: Condition, repeat: int) -> Result:
+    """What is stored of a run, but for the deliveries."""
+    down_ms, clients = condition.one_way_delay_ms, condition.clients
+    published = round(condition.rate_hz * WINDOW_S)
+    delay_ms: list[float | None] = [down_ms + 2.0] * published
+    gap_s = condition.cycle_s + 0.002 if condition.polls else None
+    model = prediction(condition, gap_s)
+    requests = 0.0
+    if isinstance(model, Polling):
+        requests = model.requests_hz * WINDOW_S * clients
+        if condition.transport == "short_poll":
+            delay_ms = [down_ms + 1000 * model.gap_s * (i + 0.5) / published for i in range(published)]
+    if condition.hopeless:
+        requests, delay_ms = 1.0 * clients, [None] * published
+    messages = sum(delay is not None for delay in delay_ms) * clients
+    framing = 0 if condition.polls or condition.hopeless else FRAMING[condition.transport](PAYLOAD_BYTES)
+    header = framing if condition.transport == "websocket" else 4 * (condition.transport == "socket_io")
+    pings = SILENT_BYTES.get(condition.transport, 0.0) * clients * WINDOW_S / 60 * (not condition.rate_hz)
+    bytes_up = 366 * requests
+    bytes_down = messages * (PAYLOAD_BYTES + framing) + pings
+    cost_ms = 0.35 if condition.polls else 0.09 if condition.via else 0.06
+    events = (requests if condition.polls else messages) * (clients + 1) / max(clients, 1)
+    return {
+        "run": f"{condition.way}-{hash(condition)}-{repeat}",
+        "condition": vars(condition),
+        "repeat": repeat,
+        "window_s": WINDOW_S,
+        "seed": 1,
+        "started_utc": "2026-01-02T03:04:05Z",
+        "suspicions": [],
+        "tries": 1,
+        "delay_ms": delay_ms,
+        "metrics": {
+            "published": published,
+            "deliveries": messages,
+            "missing": published * clients - messages,
+            "duplicates": 0,
+            "connections": clients,
+            "requests": requests,
+            "empty": requests * model.empty_share if isinstance(model, Polling) else 0.0,
+            "messages": messages,
+            "span_s": WINDOW_S * max(clients, 1),
+            "gap_s": gap_s,
+            "cycle_bytes": 366.0,
+            "bytes_up": bytes_up,
+            "bytes_down": bytes_down,
+            "up_request_head_bytes": bytes_up,
+            "down_payload_bytes": PAYLOAD_BYTES * messages,
+            "down_frame_bytes": header * messages,
+            "down_other_bytes": (framing - header) * messages + pings,
+            "segments_up": None,
+            "segments_down": None,
+            "setup_bytes": SETUP_BYTES.get(condition.transport),
+            "server_cpu_ms": WINDOW_S * (10 + 0.3 * condition.rate_hz) + cost_ms * events,
+            "server_rss_bytes": 45_000_000 + clients * (80_000 if condition.via else 40_000),
+            "server_ms": 0.3,
+            "publisher_late_p99_ms": 1.0,
+            "readers_cpu_share": 0.1,
+            "readers_wait_ms": None,
+            "server_wait_ms": None,
+            "first_message_ms": 200.0,
+        },
+    }
+
+
+def deliveries(result: Result) -> dict[str, list[Any]]:
+    """The columns that a run has of its deliveries: of one reader."""
+    delay_ms = result["delay_ms"]
+    due = [50.0 * i for i in range(len(delay_ms))]
+    arrived = [None if delay is None else at + delay for at, delay in zip(due, delay_ms, strict=True)]
+    return {
+        "client": [0] * len(due),
+        "message": list(range(len(due))),
+        "due_ms": due,
+        "sent_ms": due,
+        "published_ms": due,
+        "written_ms": arrived,
+        "received_ms": arrived,
+    }
