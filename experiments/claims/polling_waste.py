@@ -33,6 +33,7 @@ CHARTS = ["rate"]
 
 
 def judge(table: Table) -> Verdict:
+    """What polling costs against pushing, where messages are rarest and where they are most frequent."""
     rare_hz, often_hz = min(rate.RATES_HZ), max(rate.RATES_HZ)
     rarely, often = comparisons(table, rare_hz), comparisons(table, often_hz)
     (empty,) = trusted(table, [by_way(rate_hz=rare_hz, one_way_delay_ms=25.0)["short_poll"]]).empty_share

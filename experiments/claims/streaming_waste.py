@@ -40,6 +40,7 @@ CHARTS = ["overhead", "connections", "rate"]
 
 
 def judge(table: Table) -> Verdict:
+    """What SSE costs against WebSocket, in each respect."""
     talk, silence = (by_way(rate_hz=rate_hz, headers="browser") for rate_hz in (1.0, 0.0))
     ways = ("sse", "websocket", "short_poll")
     sse, websocket, poll = (row for _, row in trusted(table, [talk[way] for way in ways]).iterrows())
