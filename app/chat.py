@@ -11,7 +11,8 @@ PERSON is a random name that the page keeps to itself. Who is not present is ref
     POST /chat/join   {"person", "name", "transport"}    joins, or changes; {"after": where to begin, "server_ms"}
     POST /chat/leave  {"person"}                         says goodbye
     POST /chat/cut    {"person"}                         a network that fails this person, for AWAY_S
-    GET  /chat/clock                                     {"server_ms"}, the clock of messages' published_ms
+    POST /chat/now    {"person"}                         {"server_ms", "requests", "bytes"}: the clock of messages'
+                                                         published_ms; what this person's transport has cost so far
 
 Nobody checks a name: people are told so.
 """
@@ -50,13 +51,17 @@ REQUEST = re.compile(rb"[A-Z]+ (?:/chat/(%s)/)?\S* HTTP/1\.[01]\r\n" % NAME.enco
 
 @dataclass(eq=False)
 class Person:
-    """Somebody who is present. `leaving` is set while no request of theirs is open."""
+    """Somebody who is present. `leaving` is set while no request of theirs is open; `requests` and `bytes`, up and
+    down, are those of their own connections since they chose this transport."""
 
     key: str
     name: str
     transport: str
     open_requests: int = 0
     leaving: asyncio.TimerHandle | None = None
+    away_until_ns: float = 0
+    requests: int = 0
+    bytes: int = 0
 
 
 class Chat:
@@ -66,8 +71,7 @@ class Chat:
         self._log = log
         self._router = Router([*publishing.routes(log), *transports.routes(log)])
         self._people: dict[str, Person] = {}
-        self._owners = WeakKeyDictionary[Connection, str | None]()
-        self._away = set[str]()
+        self._owners = WeakKeyDictionary[Connection, Person | None]()
 
     def join(self, key: str, name: str, transport: str) -> Cursor:
         """Let somebody in, or change their name or transport; where to read from. Raises HTTPException: full."""
@@ -83,7 +87,7 @@ class Chat:
             before, person.name = person.name, name
             self._notice(f"{before} is now called {name}")
         if person.transport != transport:
-            person.transport = transport
+            person.transport, person.requests, person.bytes = transport, 0, 0
             self._notice(f"{name} has changed to {title}")
         return Cursor(self._log.epoch, max(self._log.oldest.seq, self._log.newest.seq - HISTORY))
 
@@ -107,11 +111,10 @@ class Chat:
 
     def cut(self, key: str) -> None:
         """Cut somebody's connections, and each that they open within `AWAY_S`."""
-        if key in self._people and key not in self._away:
-            self._away.add(key)
-            asyncio.get_running_loop().call_later(AWAY_S, self._away.discard, key)
+        if person := self._people.get(key):
+            person.away_until_ns = time.monotonic_ns() + AWAY_S * 1e9
             for connection, owner in list(self._owners.items()):
-                if owner == key:
+                if owner is person:
                     connection.cut()
 
     def routes(self) -> list[BaseRoute]:
@@ -119,16 +122,20 @@ class Chat:
             Route("/chat/join", self._join, methods=["POST"]),
             Route("/chat/leave", self._leave, methods=["POST"]),
             Route("/chat/cut", self._cut, methods=["POST"]),
-            transports.no_head(Route("/chat/clock", self._clock)),
+            Route("/chat/now", self._now, methods=["POST"]),
             Mount("/chat/{person:name}", self._answer),
         ]
 
     def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
         """A request's path tells whose the connection is from now on; who is away gets none through."""
         if direction == "up" and not connection.upgraded and (request := REQUEST.match(data)):
-            owner = self._owners[connection] = request[1].decode() if request[1] else None
-            if owner in self._away:
-                connection.cut()
+            person = self._owners[connection] = self._people.get(request[1].decode()) if request[1] else None
+            if person:
+                person.requests += 1
+                if at_ns < person.away_until_ns:
+                    connection.cut()
+        if person := self._owners.get(connection):
+            person.bytes += len(data)
 
     async def _join(self, request: Request) -> Response:
         fields = await asked(request, "person", "name", "transport")
@@ -145,8 +152,10 @@ class Chat:
         self.cut(checked_name(await asked(request, "person"), "person"))
         return Response(status_code=204)
 
-    async def _clock(self, _: Request) -> Response:
-        return JSONResponse({"server_ms": time.monotonic_ns() / 1e6}, headers={"cache-control": "no-store"})
+    async def _now(self, request: Request) -> Response:
+        person = self._people.get(checked_name(await asked(request, "person"), "person"))
+        cost = {"requests": person.requests, "bytes": person.bytes} if person else {"requests": 0, "bytes": 0}
+        return JSONResponse({"server_ms": time.monotonic_ns() / 1e6, **cost})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if person := self._people.get(scope["path_params"]["person"]):

@@ -340,7 +340,8 @@ def _deliveries(seen: Observed, exchanges: dict[int, list[Exchange]]) -> dict[st
 def _wire(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> dict[str, Any]:
     """Requests, messages and bytes by category, of exchanges that began in the window."""
     sizes: Counter[tuple[str, str]] = Counter()
-    requests = empty = messages = pushes = setup_bytes = 0
+    setup: Counter[str] = Counter()
+    requests = empty = messages = pushes = 0
     span_s = 0.0
     gaps_s: list[float] = []
     for its in exchanges.values():
@@ -364,7 +365,9 @@ def _wire(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> dic
         else:
             span_s += run.window_s
         if not run.condition.polls or run.condition.via:
-            setup_bytes += sum(sum(e.sizes.values()) - e.sizes["down", "payload"] for e in opening(its))
+            for e in opening(its):
+                for (_, category), size in e.sizes.items():
+                    setup[category] += size * (category != "payload")
     up_s = run.condition.one_way_delay_ms / 1000
     payload = sizes["down", "payload"]
     overhead = sum(sizes.values()) - payload
@@ -379,7 +382,8 @@ def _wire(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> dic
         "bytes_up": sum(size for (way, _), size in sizes.items() if way == "up"),
         "bytes_down": sum(size for (way, _), size in sizes.items() if way == "down"),
         **{f"{way}_{category}_bytes": size for (way, category), size in sorted(sizes.items())},
-        "setup_bytes": setup_bytes / len(exchanges) if setup_bytes else None,
+        "setup_bytes": setup.total() / len(exchanges) if setup else None,
+        **{f"setup_{category}_bytes": size / len(exchanges) for category, size in sorted(setup.items()) if size},
         "unfinished_bytes": sum(
             e.sizes[way, "unfinished"] for its in exchanges.values() for e in its for way in ("up", "down")
         ),

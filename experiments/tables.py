@@ -180,7 +180,7 @@ def _bytes(its: pd.DataFrame, condition: Condition) -> dict[str, Any]:
         "payload_bytes_per_message": payload,
         "requests_per_message": _ratio(its.requests.sum(), due.sum()),
         "empty_share": _ratio(its["empty"].sum(), its.requests.sum()),
-        "setup_bytes": its.setup_bytes.mean(),
+        **{name: its[name].mean() for name in its.columns if name.startswith("setup_")},
         "down_payload_bytes_per_message": payload,
         **{f"{name}_per_message": _ratio(its[name].sum(), due.sum()) for name in categories},
     }

@@ -19,10 +19,10 @@ from tests.serving import Running, serving
 SIZES = {"1080p": (1920, 1080), "720p": (1280, 720), "phone": (390, 844)}
 SHOWN = {
     ("long-poll", "1080p", "light"),
+    ("socket-io", "1080p", "light"),
     ("race", "1080p", "dark"),
     ("limits", "720p", "light"),
     ("chat", "720p", "light"),
-    ("sse", "phone", "dark"),
 }
 
 
@@ -44,7 +44,7 @@ async def talk(page: Page, running: Running) -> None:
         ("Ada", "short_poll"),
         ("Alan", "long_poll"),
         ("Edsger", "websocket"),
-        ("李雷", "socket_io"),
+        ("Radia", "socket_io"),
     ):
         running.chat.join(name, name, transport)
     await page.fill("#name", "Grace")
@@ -67,6 +67,7 @@ SCENES = (
     Scene("long-poll", "/modes/long-poll?answer=shown", watch_s=16),
     Scene("sse", "/modes/sse?rate=1", keys="x", watch_s=7),
     Scene("websocket", "/modes/websocket?rate=1", watch_s=7),
+    Scene("socket-io", "/modes/socket-io?rate=1&delay=400", watch_s=5.2),
     Scene("race", "/race", watch_s=20),
     Scene("chat", "/chat", act=talk),
     Scene("limits", "/limits", click="#run-six", watch_s=2),

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -12,6 +13,7 @@ from websockets.exceptions import InvalidStatus
 
 from app import chat
 from app.chat import AWAY_S, GRACE_S, HISTORY, Chat
+from app.link import Connection
 from app.log import MessageLog
 from app.pages import PALETTE
 from tests.clock import run_jumping
@@ -263,16 +265,36 @@ async def test_what_is_not_understood_is_refused(what: str, fields: Json, why: s
 
 
 async def test_the_clock_is_that_of_the_messages() -> None:
-    async def now_ms(running: Running) -> float:
-        status, body = await ask(running.port, "/chat/clock")
-        assert status == 200
-        now: float = json.loads(body)["server_ms"]
-        return now
-
     async with serving() as running:
-        before_ms = await now_ms(running)
+        _, before = await say(running, "now", person="a")
         published_ms = running.log.publish("now").published_ms
-        assert before_ms < published_ms < await now_ms(running)
+        _, after = await say(running, "now", person="a")
+        assert before["server_ms"] < published_ms < after["server_ms"]
+
+
+@every_transport
+async def test_what_somebody_costs_is_what_crosses_their_own_connections(transport: str) -> None:
+    async def cost(person: str) -> tuple[int, int]:
+        status, now = await say(running, "now", person=person)
+        assert status == 200
+        return now["requests"], now["bytes"]
+
+    async with serving() as running, Wire.to(running.port) as own, Wire.to(running.port) as other:
+        for person in "ab":
+            await join(running, person, person, transport)
+        await own.read(transport, str(running.log.newest), "/chat/a")
+        published = running.log.publish("hello").json.encode()
+        while published not in own.received:
+            await own.some()
+        await other.ask("/chat/b/short-poll")
+        await other.answer()
+        await other.ask("/short-poll")  # from here on it is nobody's
+        size = len(other.sent) - len(b"GET /short-poll HTTP/1.1\r\nHost: \r\n\r\n") - len(other.host)
+        assert await cost("b") == (1, size + len(other.received))
+        assert await cost("a") == (1, len(own.sent) + len(own.received))
+        await say(running, "join", person="a", name="a", transport="sse" if transport == "websocket" else "websocket")
+        assert (await cost("a"))[0] == 0  # its old connection may still be told of the change
+        assert await cost("nobody") == (0, 0)
 
 
 # A network that fails one person
@@ -297,7 +319,7 @@ async def test_a_cut_breaks_ones_own_connections_for_a_while_and_nobody_elses(
             publication = b'{"text": "does not arrive"}'
             with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
                 await ask(running.port, "/chat/a/messages", body=publication, method="POST")
-            await eventually(lambda: not running.chat._away)
+            await eventually(lambda: time.monotonic_ns() >= running.chat._people["a"].away_until_ns)
             assert (await ask(running.port, "/chat/a/messages", body=b'{"text": "does"}', method="POST"))[0] == 201
             assert "does not arrive" not in told(running.log)
             assert len(running.log.after(running.log.oldest).messages) == 3
@@ -306,17 +328,22 @@ async def test_a_cut_breaks_ones_own_connections_for_a_while_and_nobody_elses(
 
 
 def test_a_cut_lasts_as_long_as_it_says() -> None:
-    async def scenario() -> None:
-        room = Chat(MessageLog())
-        room.join("a", "Ada", "sse")
-        room.cut("a")
-        room.cut("a")  # while she is away already, it changes nothing
-        room.cut("stranger")
-        await asyncio.sleep(AWAY_S - 0.1)
-        assert room._away == {"a"}
-        await asyncio.sleep(0.2)
-        assert room._away == set()
+    def comes_through(at_ns: float) -> bool:
+        cut: list[bool] = []
+        connection = Connection(1, 0, 0, cut=lambda: cut.append(True))
+        room(connection, "up", int(at_ns), b"GET /chat/a/sse HTTP/1.1\r\n")
+        return not cut
 
+    async def scenario() -> None:
+        room.join("a", "Ada", "sse")
+        assert comes_through(time.monotonic_ns())
+        before_ns = time.monotonic_ns()
+        room.cut("a")
+        room.cut("stranger")
+        assert not comes_through(before_ns + AWAY_S * 1e9 - 1)
+        assert comes_through(time.monotonic_ns() + AWAY_S * 1e9)
+
+    room = Chat(MessageLog())
     run_jumping(scenario())
 
 
@@ -324,11 +351,11 @@ async def test_whoever_uses_the_connection_next_is_not_cut() -> None:
     async with serving() as running, Wire.to(running.port) as wire:
         for person in "ab":
             await join(running, person, person)
-        for target in ("/chat/a/short-poll", "/chat/b/short-poll", "/chat/clock"):
+        for target in ("/chat/a/short-poll", "/chat/b/short-poll", "/short-poll"):
             await wire.ask(target)
             assert (await wire.answer())[0] == 200
             if target.startswith("/chat/b"):
                 await say(running, "cut", person="a")
         await say(running, "cut", person="b")
-        await wire.ask("/chat/clock")
+        await wire.ask("/short-poll")
         assert (await wire.answer())[0] == 200

@@ -124,7 +124,8 @@ async def test_a_cut_connection_shows_comes_back_and_has_missed_nothing(
             await speak(ada, f"two moments {i}")
             await expect(ada.locator(".unsaid")).to_have_count(2)
             await expect(ada.locator(".unsaid .took").first).to_have_text("waits for the connection")
-            running.chat._away.clear()
+            for person in running.chat._people.values():
+                person.away_until_ns = 0
             lines = [
                 before,
                 ["Bob", f"can you hear me? {i}"],
@@ -220,6 +221,29 @@ async def test_what_was_on_its_way_when_the_connection_was_lost_is_the_writers_t
         await failed.get_by_role("button", name="Forget it").press("Enter")
         await expect(page.locator(".unsaid")).to_have_count(0)
         assert running.log.newest.seq == 2
+
+
+@every_transport
+async def test_what_it_has_cost_so_far_is_what_crossed_the_sockets(transport: str, chromium: Browser) -> None:
+    def counted() -> tuple[int, int]:
+        (ada,) = running.chat._people.values()
+        return ada.requests, ada.bytes
+
+    async with serving() as running, visiting(chromium, running, "Ada", transport) as page:
+        await speak(page, "hello")
+        await shows(page, ["Ada", "hello"])
+        if transport == "short_poll":  # which goes on by itself
+            await page.get_by_role("radio", name="SSE").check()
+            await expect(page.locator(".line")).to_have_text("Connected over SSE.")
+        cost = page.locator(".cost")
+        async with asyncio.timeout(LIMIT_S):
+            while await cost.evaluate("one => [Number(one.dataset.requests), Number(one.dataset.bytes)]") != [  # noqa: ASYNC110
+                *counted()
+            ]:
+                await asyncio.sleep(0.02)
+        requests, size = counted()
+        assert requests and size
+        await expect(cost).to_contain_text(f"So far: {requests} request")
 
 
 async def test_a_change_of_transport_or_name_is_told_and_misses_nothing(chromium: Browser) -> None:

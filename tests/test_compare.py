@@ -53,9 +53,9 @@ def test_what_was_interrupted_goes_on_where_it_stopped(tmp_path: Path) -> None:
     with comparing(tmp_path) as second:
         said, _ = second.communicate(timeout=180)
     assert second.returncode == 0, said
-    assert f"going on with {next(tmp_path.glob('2*')).name}: {len(kept)} of 10 runs are there" in " ".join(said.split())
+    assert f"going on with {next(tmp_path.glob('2*')).name}: {len(kept)} of 16 runs are there" in " ".join(said.split())
     done = stored(tmp_path)
-    assert len(done) == 10
+    assert len(done) == 16
     assert {name: done[name] for name in kept} == kept  # nothing was measured twice
     folder = (tmp_path / "latest").resolve()
     for name in ("report.html", "runs.csv", "summary.csv", "deliveries.csv.gz", "machine.json", "figures/latency.png"):

@@ -276,6 +276,22 @@ async def test_one_at_a_time_and_by_keyboard(chromium: Browser) -> None:
         await ended(page, "equal")
 
 
+async def test_a_place_that_what_has_just_ended_still_keeps_is_waited_for(chromium: Browser) -> None:
+    """As a browser keeps one that reads on in an answer that was broken off; here a held question does."""
+    async with limits(chromium, "pause=12") as (page, asked, _):
+        await page.click("#run-six")
+        await expect(page.locator("#verdict-six")).to_contain_text("EventSource 7 and the fetch wait")
+        await page.evaluate("void fetch('/long-poll?hold=4')")  # gets its place when those of the run are free
+        await page.keyboard.press("Escape")
+        await ended(page, "six")
+        await page.click("#run-sockets")
+        await expect(page.locator("#verdict-sockets")).to_contain_text("connections are open")
+        assert "16 connections are open" in await page.inner_text("#verdict-sockets")
+        await page.keyboard.press("Escape")
+        await ended(page, "sockets")
+        await eventually(lambda: asked.open() == 0)
+
+
 async def test_it_is_accessible_with_its_results(chromium: Browser) -> None:
     async with limits(chromium, "pause=12") as (page, _, __):
         await everywhere(page)

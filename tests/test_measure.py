@@ -224,8 +224,12 @@ def test_a_first_message_takes_as_many_ways_as_it_must(seen: dict[str, Observed]
 
 
 def test_runs_have_the_same_metrics_but_for_the_bytes_of_what_they_do(seen: dict[str, Observed]) -> None:
-    names = [{n for n in evaluated(seen, name)[0] if not n.startswith(("up_", "down_"))} for name in RUNS]
+    names = [{n for n in evaluated(seen, name)[0] if not n.startswith(("up_", "down_", "setup_"))} for name in RUNS]
     assert all(one == names[0] for one in names)
+    for name in TALKATIVE:
+        metrics, _ = evaluated(seen, name)
+        parts = [size for n, size in metrics.items() if n.startswith("setup_") and n != "setup_bytes"]
+        assert sum(parts) == pytest.approx(metrics["setup_bytes"] or 0)
 
 
 def test_the_server_is_blamed_from_when_it_had_both_the_message_and_the_question(seen: dict[str, Observed]) -> None:

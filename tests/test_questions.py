@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from experiments import style
+from experiments.design import WAYS
 from experiments.questions import QUESTIONS
 from experiments.report import tables
 from experiments.tables import Table, of, summarise
@@ -51,6 +52,8 @@ def test_the_title_is_the_conclusion_and_follows_the_numbers(name: str, whole: T
         delay_mean_ms=its.summary.delay_mean_ms * its.summary.transport.map({"short_poll": 3}).fillna(1.7),
         bytes_per_message=its.summary.bytes_per_message * its.summary.transport.map({"short_poll": 3}).fillna(1.7),
         bytes_per_minute=its.summary.bytes_per_minute * its.summary.transport.map({"short_poll": 3}).fillna(1.7),
+        first_message_ms=its.summary.first_message_ms * 1.7,
+        server_rss_mb=its.summary.server_rss_mb * (1 + its.summary.clients / 1_000),
     )
     assert QUESTIONS[name].conclusion(slower) != said
 
@@ -93,6 +96,11 @@ def test_the_same_data_gives_the_same_file(name: str, whole: Table) -> None:
         QUESTIONS[name].figure(table(name, whole)).savefig(file, format="svg", metadata={"Date": None})
         files.append(file.getvalue())
     assert files[0] == files[1]
+
+
+def test_every_way_has_its_title_and_its_marker() -> None:
+    for how in (style.marker, style.title, style.row_title):
+        assert len({how(way) for way in WAYS}) == len(WAYS)
 
 
 def test_every_transport_has_its_colour_and_its_marker() -> None:

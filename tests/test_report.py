@@ -115,7 +115,7 @@ def test_the_reference_makes_sense_and_a_broken_one_does_not(folder: Path) -> No
 def test_theory_and_measurement_are_judged_in_words() -> None:
     rows = pd.DataFrame(
         {
-            "transport": ["sse", "sse", "sse"],
+            "way": ["sse", "sse", "sse"],
             "pause_s": 0.0,
             "rate_hz": [1.0, 5.0, 20.0],
             "one_way_delay_ms": 25.0,

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.design import Condition
-from experiments.questions import connections, fallback, interval, latency, overhead, rate
+from experiments.questions import connections, fallback, interval, latency, layers, overhead, rate
 from experiments.tables import Table
 
 
@@ -31,6 +31,7 @@ class Question(Protocol):
 QUESTIONS: dict[str, Question] = {
     "latency": latency,
     "overhead": overhead,
+    "layers": layers,
     "interval": interval,
     "rate": rate,
     "connections": connections,

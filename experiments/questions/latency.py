@@ -123,7 +123,7 @@ def draw(
 def names(axes: Axes, rows: pd.DataFrame, beside: bool) -> None:
     """The names of what is held or pushed, in a column beside the curves; these are too close to name each alone."""
     pushed = rows[~rows.way.isin(("short_poll", HIDDEN))].sort_values("delay_mean_ms")
-    x = pushed.delay_mean_ms.max() * 2.4 if beside else pushed.delay_mean_ms.min() * 0.55
+    x = 6.0 if beside else pushed.delay_mean_ms.min() * 0.55
     for place, row in enumerate(pushed.itertuples()):
         y = 0.94 - 0.11 * place
         shade = style.colour(row.way)

@@ -50,6 +50,7 @@ CATEGORIES = {
 """What the bars are made of; the ledger's categories, a few of them put together."""
 
 LIMITS_Y = (-len(WAYS) + 0.45, 0.6)
+LEFT, WIDTH = 0.155, 0.85
 
 
 def figure(table: Table) -> Figure:
@@ -59,19 +60,19 @@ def figure(table: Table) -> Figure:
     silence = table.summary[table.summary.rate_hz == 0]
     panels = len(rates) + bool(len(silence))
     for column, rate_hz in enumerate(rates):
-        axes = made.add_axes((0.135 + column * 0.87 / panels, 0.15, 0.87 / panels - 0.05, 0.6))
+        axes = made.add_axes((LEFT + column * WIDTH / panels, 0.15, WIDTH / panels - 0.05, 0.6))
         bars(axes, table.summary[table.summary.rate_hz == rate_hz], named=column == 0, crowded=panels > 1)
         every = "1 message per second" if rate_hz == 1 else f"1 message per {1 / rate_hz:g} s"
         axes.set_title(every, pad=14)
         axes.set_xlabel("bytes per delivered message")
     if len(silence):
-        axes = made.add_axes((0.135 + len(rates) * 0.87 / panels, 0.15, 0.87 / panels - 0.095, 0.6))
+        axes = made.add_axes((LEFT + len(rates) * WIDTH / panels, 0.15, WIDTH / panels - 0.085, 0.6))
         silent(axes, silence)
     key(made)
     style.footnote(
         made,
         "Above TCP. Upper bars: a library's headers; lower: a browser's. Polls every 1 s, or held 25 s; "
-        "heartbeats: SSE every 15 s, WebSocket 20 s.",
+        "heartbeats: SSE 15 s, WebSocket 20 s.",
     )
     return made
 
@@ -106,7 +107,7 @@ def bars(axes: Axes, rows: pd.DataFrame, named: bool, crowded: bool) -> None:
             extra = f", {count(segments, 'segment')}"
         whose = f", {row['headers']}" if row["transport"] == "short_poll" else ""
         axes.text(left + most * 0.02, y, f"{left:,.0f} B{whose}{extra}", fontsize=style.SMALL, va="center")
-    axes.set(xlim=(0, most * (2.9 if crowded else 1.6)), ylim=LIMITS_Y)
+    axes.set(xlim=(0, most * (3.35 if crowded else 1.6)), ylim=LIMITS_Y)
     ticks(axes, named)
 
 
@@ -144,7 +145,7 @@ def ticks(axes: Axes, named: bool) -> None:
 
 def key(made: Figure) -> None:
     """What the colours of the stacked bars are."""
-    x = 0.135
+    x = LEFT
     for name, (_, shade) in CATEGORIES.items():
         made.text(x, 0.815, "■", color=shade, fontsize=28, va="center")
         made.text(x + 0.018, 0.815, name, fontsize=style.TEXT, va="center")

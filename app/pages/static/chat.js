@@ -6,7 +6,7 @@ import { address, read } from "./address.js";
 import { INTERVAL_S, room } from "./chat/room.js";
 import { CLIENTS } from "./clients/index.js";
 import { PALETTE, shape } from "./marker.js";
-import { duration } from "./words.js";
+import { duration, size } from "./words.js";
 
 const TRANSPORTS = Object.keys(CLIENTS);
 const TEXT_MAX = 4000; // letters; the server takes 16,384 bytes
@@ -22,7 +22,7 @@ const KNOWN = { transport: { otherwise: "sse", pattern: new RegExp(`^(${TRANSPOR
 const { values, problems } = read(KNOWN);
 const problem = signal(problems.join(". "));
 const transport = signal(values.transport), name = signal(sessionStorage.getItem("name") ?? "");
-const { line, people, shown, outbox, join, leave, say, drop, again, cut } = room();
+const { line, people, shown, cost, outbox, join, leave, say, drop, again, cut } = room();
 
 const inside = () => line.value.transport !== "";
 
@@ -175,8 +175,13 @@ function Speak() {
         <button id="send" disabled=${!joined}>Send</button>
         <button type="button" id="cut" disabled=${!joined} onClick=${() => cut().catch(refusal => { problem.value = refusal.message; })}>Cut my connection</button>
       </p>
-      <p class="hint" id="speaks">${SPEAKS[transport.value]}</p>
+      <p class="hint"><span id="speaks">${SPEAKS[transport.value]}</span>${joined && html` <${Cost} />`}</p>
     </form>`;
+}
+
+function Cost() {
+  const { requests, bytes } = cost.value;
+  return html`<span class="cost" data-requests=${requests} data-bytes=${bytes}>So far: ${requests} request${requests === 1 ? "" : "s"}, ${size(bytes)}.</span>`;
 }
 
 function status() {

@@ -22,13 +22,14 @@ const PROBE_EVERY_MS = 5000;
  *           live: not of before we came, took_ms: since it was published (NaN: not known, or not live),
  *           own_ms: since Enter was pressed (null: not ours) }];
  *           or { cursor, gap }, where messages are missing, and why
+ *   cost    { requests, bytes } of our own connections, as of a moment ago, since we chose this transport
  *   outbox  [{ key, name, text, pressed_ms, state: "waiting" | "sent" | "failed", why }]
  */
 export function room() {
   const person = randomName() + randomName(); // known to nobody else: who knows it can cut us
   const clock = new Clock();
   const line = signal({ state: "outside", name: "", transport: "", why: "" });
-  const people = signal([]), shown = signal([]), outbox = signal([]);
+  const people = signal([]), shown = signal([]), outbox = signal([]), cost = signal({ requests: 0, bytes: 0 });
   let client = null, cursor = null, came_ms = 0, visits = 0;
 
   const now = changes => { line.value = { ...line.value, ...changes }; };
@@ -130,13 +131,14 @@ export function room() {
     now({ state: "outside", transport: "", why: "" });
   }
 
-  /** What time it is at the server, by plain requests: they work wherever the page does. */
+  /** What time it is at the server, and what we cost it, by plain requests: they work wherever the page does. */
   async function probe() {
     do {
       const sent_ms = performance.now();
-      const answer = await fetch("/chat/clock", { cache: "no-store" }).then(answer => answer.json()).catch(() => null);
+      const answer = await ask("now").catch(() => null);
       if (!answer) return;
       clock.learn(sent_ms, answer.server_ms, performance.now());
+      cost.value = answer;
     } while (!clock.known);
     shown.value = shown.value.map(timed);
   }
@@ -144,7 +146,7 @@ export function room() {
   setInterval(probe, PROBE_EVERY_MS);
 
   return {
-    line, people, shown, outbox, join, leave, say, drop,
+    line, people, shown, cost, outbox, join, leave, say, drop,
     again(one) { change(one, { state: "waiting", why: "" }); send(); },
     cut: () => ask("cut"),
   };

@@ -51,9 +51,9 @@ export const hidden = {
     run.atEnd(() => clearInterval(ticking));
     document.addEventListener("visibilitychange", look);
     run.atEnd(() => document.removeEventListener("visibilitychange", look));
-    const quiet = () => run.tap.say({ settings: { publish_hz: 0, delay_ms: 0 } });
-    source.addEventListener("open", () => run.tap.say({ settings: { publish_hz: MESSAGES_HZ, delay_ms: 0 } }));
-    run.atEnd(quiet);
+    const publish = publish_hz => run.tap.say({ settings: { publish_hz, delay_ms: 0, upgrades: "pass" } });
+    source.addEventListener("open", () => publish(MESSAGES_HZ));
+    run.atEnd(() => publish(0));
     const tab = opens ? window.open(`/limits/away?seconds=${away}`) : null;
     run.atEnd(() => tab?.close());
     run.say(!opens ? "Recording. Switch to another tab, stay there as long as you like, and come back."
@@ -63,7 +63,7 @@ export const hidden = {
     run.say("Welcome back. Three more seconds, to compare.");
     await run.wait(AFTER_MS);
     clearInterval(ticking);
-    quiet();
+    publish(0);
     // What was published before the end is still on its way.
     await run.wait(200);
     await run.until(() => [...recording.messages.values()].every(message => message.arrived_ms !== null), 1000);

@@ -4,6 +4,10 @@ import { close } from "../clients/websocket.js";
 /** Thrown at an experiment whose run has been ended. */
 class Ended extends Error {}
 
+/** An answer that is broken off can keep its place for 5 s: Chromium reads on, to use the connection again if it ends. */
+const DRAINS_MS = 5500;
+let drained_ms = 0; // from when on no place is kept any more by what was closed before
+
 /** One thing that was asked for: a connection, or a request. All times are the page's, in ms; null: not so far. */
 export class Row {
   asked_ms = null; // by the script
@@ -73,6 +77,9 @@ export class Run {
     });
   }
 
+  /** How long to wait for something to open, at least so long: until nothing is in its way that was closed before. */
+  patience_ms(least_ms) { return Math.max(least_ms, drained_ms - performance.now()); }
+
   wait(ms) { return this.until(() => false, ms); }
 
   /** Wait so long, unless somebody says to go on. */
@@ -108,6 +115,7 @@ export class Run {
     if (!this.running) return;
     clearTimeout(this.#limit);
     this.ended_ms = performance.now();
+    drained_ms = this.ended_ms + DRAINS_MS;
     this.why = why;
     this.nudgeable = false;
     for (const close of this.#closers.reverse()) close();

@@ -16,7 +16,7 @@ export const count = number => ["no", "one", "two", "three", "four", "five", "si
 export async function fill(run, rows) {
   for (const row of rows) {
     stream(run, row);
-    await run.until(() => !row.waits, AT_ONCE_MS);
+    await run.until(() => !row.waits, run.patience_ms(AT_ONCE_MS));
     await run.wait(GAP_MS);
   }
 }
