@@ -259,6 +259,15 @@ def test_sentences_follow_the_numbers() -> None:
     )
 
 
+def test_the_rates_at_which_polling_costs_more_or_less_are_named() -> None:
+    rates = dict(said_of(3).numbers)
+    assert rates["bytes per message over 2 times WebSocket's"] == "at 0.2/s and 1/s"
+    assert rates["bytes per message below WebSocket's"] == "at 100/s"
+    assert rates["bytes per message below SSE's"] == "at 20/s and 100/s"
+    dear = dict(said_of(3, times("short_poll", 1_000.0, "up_request_head_bytes")).numbers)
+    assert dear["bytes per message below SSE's"] == "at no measured rate"
+
+
 def test_the_page_and_the_report_get_plain_data() -> None:
     content = claims.content(a_table())
     assert json.loads(json.dumps(content, allow_nan=False)) == content
