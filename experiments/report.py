@@ -131,14 +131,13 @@ def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         store.write_frame(folder / "deliveries.csv.gz", deliveries_frame(results))
     if not (folder / "runs.csv").exists():
         raise NoResults(f"no run in {folder} was finished")
-    runs = pd.read_csv(
-        folder / "runs.csv", dtype={"pause_s": float, "rate_hz": float, "one_way_delay_ms": float, "suspicions": str}
-    )
+    numbers, texts = ("pause_s", "rate_hz", "one_way_delay_ms"), ("suspicions", "via")
+    runs = pd.read_csv(folder / "runs.csv", dtype=dict.fromkeys(numbers, float) | dict.fromkeys(texts, str))
     if unknown := [name for name in (*CONDITION_COLUMNS, "way", "first_message_ms") if name not in runs]:
         raise NoResults(
             f"{folder} was measured by an older version, without {', '.join(unknown)}: `make compare` again"
         )
-    runs[["suspicions", "via"]] = runs[["suspicions", "via"]].fillna("")
+    runs[[*texts]] = runs[[*texts]].fillna("")
     return runs, pd.read_csv(folder / "deliveries.csv.gz")
 
 

@@ -4,7 +4,7 @@
         plan.json                          what is to be measured, with seeds; names the size and the questions
         machine.json                       machine and versions
         runs/NAME.json.gz                  one finished run each; a comparison that was interrupted goes on from here
-        runs.csv summary.csv deliveries.csv.gz figures/ report.html
+        runs.csv summary.csv claims.json deliveries.csv.gz figures/ report.html
     results/latest                         points to the last one
 
 A file is there whole or not at all: it is written under another name and then moved.

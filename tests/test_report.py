@@ -10,7 +10,7 @@ import pytest
 from markupsafe import escape
 from rich.console import Console
 
-from experiments import claims, report
+from experiments import claims, report, store
 from experiments.__main__ import main
 from experiments.questions import QUESTIONS
 from tests import inventing
@@ -78,6 +78,14 @@ def test_the_notes_claims_have_their_verdicts_and_their_own_words(
     for term in said["terms"]:
         assert f'<span lang="zh">{term["word"]}</span>' in page
         assert f'<q lang="zh">{term["quotation"]}</q>' in page
+
+
+def test_what_becomes_the_reference_keeps_its_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    folder = inventing.stored(inventing.a_table(there=lambda condition: condition.way == "websocket"), tmp_path / "new")
+    store.write_json(folder / "claims.json", {"claims": []})
+    assert main(["keep", str(folder)]) == 0
+    assert store.read_json(tmp_path / "reference" / "claims.json") == {"claims": []}
 
 
 def test_results_of_an_older_version_say_what_they_lack(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,7 @@ CHARTS = ["interval"]
 
 
 def judge(table: Table) -> Verdict:
+    """Whether SSE's readers get news unasked, and in time."""
     far = by_way(rate_hz=1.0, one_way_delay_ms=25.0)
     rows = trusted(table, [far[way] for way in ("sse", "short_poll", "long_poll", "websocket")])
     sse = rows.iloc[0]

@@ -45,6 +45,7 @@ CHARTS = ["fallback", "connections", "rate"]
 
 
 def judge(table: Table) -> Verdict:
+    """Whether everything arrives without WebSocket, and what that and the comfort cost."""
     alone = [c for c in CONDITIONS if c.transport == "websocket"]
     comfort = [c for c in CONDITIONS if c.transport == "socket_io"]
     without = measured(table, [c for c in alone if c.hopeless])

@@ -26,6 +26,7 @@ CHARTS = ["overhead", "interval"]
 
 
 def judge(table: Table) -> Verdict:
+    """Whether the server speaks first, and in what."""
     far, script, browser = (
         row
         for _, row in trusted(

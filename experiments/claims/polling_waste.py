@@ -11,6 +11,7 @@ from experiments.claims.verdict import (
     CONDITIONALLY,
     FAILS,
     HOLDS,
+    TOLERANCE,
     Comparison,
     Cost,
     Verdict,
@@ -33,6 +34,7 @@ CHARTS = ["rate"]
 
 
 def judge(table: Table) -> Verdict:
+    """What polling costs against pushing, where messages are rarest and where they are most frequent."""
     rare_hz, often_hz = min(rate.RATES_HZ), max(rate.RATES_HZ)
     rarely, often = comparisons(table, rare_hz), comparisons(table, often_hz)
     (empty,) = trusted(table, [by_way(rate_hz=rare_hz, one_way_delay_ms=25.0)["short_poll"]]).empty_share
@@ -52,7 +54,7 @@ def judge(table: Table) -> Verdict:
         [
             *((f"{c.what}, {style.rate(rare_hz)}", c.number) for c in rarely),
             *((f"{c.what}, {style.rate(often_hz)}", c.number) for c in often),
-            *((f"fewer bytes than {style.title(push)}", cheaper_at(table, push)) for push in ("sse", "websocket")),
+            *((f"bytes per message {what}", rates) for what, rates in byte_limits(table).items()),
         ],
     )
 
@@ -73,9 +75,14 @@ def comparisons(table: Table, rate_hz: float) -> list[Comparison]:
     ]
 
 
-def cheaper_at(table: Table, push: str) -> str:
-    """The measured rates at which polling every second moves fewer bytes per message than `push`."""
+def byte_limits(table: Table) -> dict[str, str]:
+    """The measured rates at which polling every second moves more, or fewer, bytes per message than pushing."""
     rows = rate.drawn(of(rate.CONDITIONS, table.summary))
     by_rate = rows.pivot_table(index="rate_hz", columns="way", values="bytes_per_message")
-    rates_hz = by_rate.index[by_rate.short_poll < by_rate[push]]
-    return f"at {listed([style.rate(rate_hz) for rate_hz in rates_hz])}" if len(rates_hz) else "at no measured rate"
+    where = {
+        f"over {TOLERANCE:g} times WebSocket's": by_rate.short_poll > TOLERANCE * by_rate.websocket,
+        "below WebSocket's": by_rate.short_poll < by_rate.websocket,
+        "below SSE's": by_rate.short_poll < by_rate.sse,
+    }
+    rates = {what: [style.rate(rate_hz) for rate_hz in by_rate.index[there]] for what, there in where.items()}
+    return {what: f"at {listed(its)}" if its else "at no measured rate" for what, its in rates.items()}

@@ -40,6 +40,7 @@ CHARTS = ["overhead", "connections", "rate"]
 
 
 def judge(table: Table) -> Verdict:
+    """What SSE costs against WebSocket, in each respect."""
     talk, silence = (by_way(rate_hz=rate_hz, headers="browser") for rate_hz in (1.0, 0.0))
     ways = ("sse", "websocket", "short_poll")
     sse, websocket, poll = (row for _, row in trusted(table, [talk[way] for way in ways]).iterrows())
@@ -54,11 +55,13 @@ def judge(table: Table) -> Verdict:
     less = [comparison for comparison in comparisons if comparison.beyond is False]
     if not (more and less):
         certain(comparisons)
-    beyond = f"takes more than {TOLERANCE:g} times what WebSocket does"
+    costly, moderate = (listed([comparison.what for comparison in which]) for which in (more, less))
     if more and less:
-        word, lesson = CONDITIONALLY, f"Its {listed([c.what for c in more])} {beyond}, and the rest does not."
+        word, lesson = CONDITIONALLY, f"SSE takes more than {TOLERANCE:g} times the {costly}, but not the {moderate}."
+    elif more:
+        word, lesson = HOLDS, f"SSE takes more than {TOLERANCE:g} times as much of everything."
     else:
-        word, lesson = (HOLDS, f"Everything {beyond}.") if more else (FAILS, f"Nothing {beyond}.")
+        word, lesson = FAILS, f"SSE takes no more than {TOLERANCE:g} times what WebSocket takes, of anything."
     return Verdict(
         word,
         lesson,
