@@ -2,7 +2,7 @@
 
 Every module has one `receive(url, after=None, ...)`, an endless stream of news. A client only receives: it has no
 clock and no counters. It does come back after a lost connection, at the place where it was, because that is part
-of using a transport. `raw` has the first four without a client library, for when a library's cost would drown
+of using a transport. `raw` has them without a client library, for when a library's cost would drown
 what is measured, or hundreds of clients have to live in one process.
 """
 
