@@ -207,8 +207,8 @@ class _Reader:
             body += chunk
             exchange.ended_ns = self.down.last_ns
             exchange.sizes["down", "chunk"] += len(line) + 2
-            if not chunk and exchange.method == "POST":
-                exchange.sizes["down", "control"] += len(body)  # `OK`
+            if not chunk and (exchange.method == "POST" or exchange.status != 200):
+                exchange.sizes["down", "control"] += len(body)  # `OK`, or why not
                 return True
             if not chunk:
                 self.packets(exchange, "down", body)

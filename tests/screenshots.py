@@ -58,7 +58,7 @@ async def talk(page: Page, running: Running) -> None:
         await asyncio.sleep(1)
     await page.fill("#text", "I never have to ask.")
     await page.keyboard.press("Enter")
-    await asyncio.sleep(1)
+    await asyncio.sleep(3)
 
 
 SCENES = (

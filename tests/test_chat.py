@@ -285,7 +285,7 @@ async def test_what_somebody_costs_is_what_crosses_their_own_connections(transpo
         await own.read(transport, str(running.log.newest), "/chat/a")
         published = running.log.publish("hello").json.encode()
         while published not in own.received:
-            await own.some()
+            assert await own.some()
         await other.ask("/chat/b/short-poll")
         await other.answer()
         await other.ask("/short-poll")  # from here on it is nobody's
@@ -323,8 +323,7 @@ async def test_a_cut_breaks_ones_own_connections_for_a_while_and_nobody_elses(
             assert (await ask(running.port, "/chat/a/messages", body=b'{"text": "does"}', method="POST"))[0] == 201
             assert "does not arrive" not in told(running.log)
             assert len(running.log.after(running.log.oldest).messages) == 3
-            while b'"does"' not in others.received:
-                await others.some()
+            await others.until(b'"does"')
 
 
 def test_a_cut_lasts_as_long_as_it_says() -> None:

@@ -191,7 +191,8 @@ async def by_browser(running: Running, chromium: Browser) -> None:
 async def by_refusals(running: Running) -> None:
     evil = {"Origin": "http://evil.example"}
     async with Wire.to(running.port) as wire:
-        for target, lines in (("/short-poll?after=x", {}), ("/nowhere", {}), ("/sse?after=x", {}), ("/", evil)):
+        wrong = ("/short-poll?after=x", "/nowhere", "/sse?after=x", "/socket.io/?EIO=4&transport=polling&sid=x")
+        for target, lines in (*((one, {}) for one in wrong), ("/", evil)):
             await wire.ask(target, lines)
             await wire.answer()
         await wire.ask("/messages", body=b"{}", method="POST")

@@ -169,19 +169,19 @@ function Speak() {
   };
   return html`
     <form class="speak" aria-label="Say something" onSubmit=${submit}>
-      <p class="line" role="status" data-state=${line.value.state}>${status()}</p>
+      <div class="above"><p class="line" role="status" data-state=${line.value.state}>${status()}</p>${joined && html`<${Cost} />`}</div>
       <p class="row">
         <input id="text" ref=${field} maxlength=${TEXT_MAX} autocomplete="off" aria-label="Your message" aria-describedby="speaks" placeholder=${joined ? "Say something" : "Join first"} disabled=${!joined} />
         <button id="send" disabled=${!joined}>Send</button>
         <button type="button" id="cut" disabled=${!joined} onClick=${() => cut().catch(refusal => { problem.value = refusal.message; })}>Cut my connection</button>
       </p>
-      <p class="hint"><span id="speaks">${SPEAKS[transport.value]}</span>${joined && html` <${Cost} />`}</p>
+      <p class="hint" id="speaks">${SPEAKS[transport.value]}</p>
     </form>`;
 }
 
 function Cost() {
   const { requests, bytes } = cost.value;
-  return html`<span class="cost" data-requests=${requests} data-bytes=${bytes}>So far: ${requests} request${requests === 1 ? "" : "s"}, ${size(bytes)}.</span>`;
+  return html`<p class="cost" data-requests=${requests} data-bytes=${bytes}>${requests > 0 && `So far: ${requests} request${requests > 1 ? "s" : ""}, ${size(bytes)}`}</p>`;
 }
 
 function status() {

@@ -89,5 +89,6 @@ function published(transport, { cursor }, model) {
   const held = model.holds.some(hold => hold.to_ms === null);
   if (held) return `Message ${number} is published.`;
   if (transport === "short_poll") return `Message ${number} is published. Nobody tells the browser: it waits for the next question.`;
-  return `Message ${number} is published while the browser is not ${transport === "long_poll" ? "asking" : "connected"}: it waits.`;
+  const asks = transport === "long_poll" || transport === "socket_io";
+  return `Message ${number} is published while the browser is not ${asks ? "asking" : "connected"}: it waits.`;
 }

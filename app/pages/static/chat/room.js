@@ -11,7 +11,7 @@ import { MISSED } from "../session.js";
 export const INTERVAL_S = 1; // between two questions of short polling
 const HOLD_S = 25;
 const SHOWN = 300; // messages; older ones leave the page
-const PROBE_EVERY_MS = 5000;
+const PROBE_EVERY_MS = 2000;
 
 /**
  * The room, from outside at first. Its signals:

@@ -1,5 +1,6 @@
-// Every transport's client, in teaching order. Each is receive(url, options, tell) -> { stop, publish }: publish({ text, name })
-// is a promise of the published message (WebSocket: of nothing more than that it is sent), and rejects with the server's words.
+// Every transport's client, in teaching order. Each is receive(url, options, tell) -> { stop, publish }:
+// publish({ text, name }) is a promise of the message that it becomes, and rejects with the server's words;
+// WebSocket's promises no more than that it is sent.
 import * as short_poll from "./short_poll.js";
 import * as long_poll from "./long_poll.js";
 import * as sse from "./sse.js";
