@@ -168,12 +168,8 @@ def cpu_ms(table: Table, way: str) -> Cost:
 def memory_kb(table: Table, way: str) -> Cost:
     """The server's memory for one reader, kB; raises Undecided if it is not measured."""
     its = [condition for condition in connections.CONDITIONS if condition.way == way]
-    trusted(table, its)
-    each, spread_kb = (
-        connections.memory_kb(of(its, table.summary)),
-        connections.spread_kb(of(its, table.runs)),
-    )
-    return Cost(float(each[way]), float(spread_kb[way]))
+    each = connections.memory_kb(trusted(table, its))
+    return Cost(float(each[way]), float(connections.spread_kb(of(its, table.runs))[way]))
 
 
 def in_kb(kilobytes: float) -> str:
