@@ -9,6 +9,7 @@ import asyncio
 import logging
 from typing import Any
 
+from engineio.async_socket import AsyncSocket
 from engineio.packet import NOOP, Packet
 from engineio.payload import Payload
 from socketio import AsyncServer
@@ -27,6 +28,9 @@ OWN_PARAMETERS = ("EIO", "transport", "sid", "t", "b64")
 PING_INTERVAL_S = 25
 PING_TIMEOUT_S = 20
 """How often the server asks whether the client is there, and how long it waits for the answer."""
+
+QUEUE_MAX = 32
+"""How many packets may wait for a client before more are taken from the log."""
 
 # How many packets one POST may bring is bounded by its size; 16, the library's own limit, would lose the others.
 Payload.max_decode_packets = BODY_MAX_BYTES
@@ -59,6 +63,12 @@ def place(query: QueryParams, auth: object) -> str | None:
     if not isinstance(auth, dict) or set(auth) != {"after"} or not isinstance(auth["after"], str | None):
         raise BadInput('this auth is not understood: give {"after": CURSOR}, or none')
     return auth["after"]
+
+
+async def room_for_more(session: AsyncSocket) -> None:
+    """Wait until a client with many packets in its queue has taken them; a poll brings all of them at once."""
+    if session.queue.qsize() > QUEUE_MAX:
+        await session.queue.join()
 
 
 def understood(receive: Receive) -> Receive:

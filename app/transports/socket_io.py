@@ -24,12 +24,11 @@ from socketio import AsyncServer, exceptions
 from starlette.datastructures import QueryParams
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from app.engine_io import EngineIO, place, server
+from app.engine_io import EngineIO, place, room_for_more, server
 from app.log import MessageLog
 from app.message import BadInput, Cursor, check_publication
 
 PATH = "/socket.io/"
-QUEUE_MAX = 32  # packets that wait for a client; a poll brings all of them
 
 
 def routes(log: MessageLog) -> list[BaseRoute]:
@@ -68,5 +67,4 @@ async def push(log: MessageLog, cursor: Cursor, sio: AsyncServer, sid: str, plai
             await sio.eio.send(session.sid, f'2["message",{m.json}]')  # what emit makes, written once
             if plain:  # for whom there is no more to a message than its text
                 await sio.emit("to-client", f"{m.name}: {m.text}" if m.name else m.text, to=sid)
-        if session.queue.qsize() > QUEUE_MAX:
-            await session.queue.join()  # until the client has taken them, all else waits in the log
+        await room_for_more(session)  # until then, all else waits in the log
