@@ -17,6 +17,7 @@ def problems(summary: pd.DataFrame) -> list[str]:
     found = []
     for row in summary[summary.clients > 0].to_dict("records"):
         name = f"{row['question']}: {row['way']} {row['pause_s']:g} s, {row['rate_hz']:g}/s, {row['headers']}"
+        name += "" if row["upgrades"] == "pass" else f", upgrades: {row['upgrades']}"
         hopeless = Condition(**{column: row[column] for column in CONDITION_COLUMNS}).hopeless
         if row["duplicates"] or (row["missing"] and not hopeless):
             found.append(f"{name}: {row['missing']} messages missing, {row['duplicates']} delivered more than once")

@@ -123,7 +123,7 @@ def overview(summary: pd.DataFrame) -> Lines:
             f"{row['rate_hz']:g}/s",
             f"{row['one_way_delay_ms']:g} ms",
             row["client"],
-            row["headers"],
+            row["headers"] + ("" if row["upgrades"] == "pass" else f", {row['upgrades']}"),
             str(row["deliveries"]),
             str(row["missing"]),
             style.seconds(row["delay_mean_ms"]) if row["deliveries"] else "",

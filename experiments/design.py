@@ -26,6 +26,9 @@ WAYS = (
 """What is compared, in teaching order: the transports, and Socket.IO in each of its three ways."""
 
 
+Upgrades = Literal["pass", "refuse", "cut"]
+
+
 @dataclass(frozen=True)
 class Condition:
     """Everything that a run depends on.
@@ -34,7 +37,7 @@ class Condition:
     process; 0 is silence. `one_way_delay_ms`: emulated, in each direction. `client`: the library (httpx, websockets)
     or the raw one. `headers`: whose request heads are sent. `clients`: how many readers; 0 is the publisher alone.
     `text_bytes`: of each message. `via`: how Socket.IO goes, and empty for the others. `upgrades`: what the network
-    does with a request to upgrade (see `app.link`).
+    does with a request to upgrade (see `app.link`). `newcomers`: how many more come in the window, one after another.
     """
 
     transport: str
@@ -46,7 +49,8 @@ class Condition:
     clients: int = 5
     text_bytes: int = 120
     via: Literal["", "upgrade", "websocket", "polling"] = ""
-    upgrades: Literal["pass", "refuse", "cut"] = "pass"
+    upgrades: Upgrades = "pass"
+    newcomers: int = 0
 
     def __post_init__(self) -> None:
         if bool(self.via) != (self.transport == "socket_io"):

@@ -13,6 +13,7 @@ in it, whole, with all messages in them, so that neither side of a ratio is cut 
 import asyncio
 import contextlib
 import itertools
+import math
 import multiprocessing
 import random
 import re
@@ -42,8 +43,9 @@ BARRIER_TIMEOUT_S = 120.0
 SILENT_LEAD_IN_S = 5.0  # no heartbeat (every 15 s) or hold (25 s) then ends at the edge of a silent minute
 MARK_TIME_NS = 50_000_000  # for the server to take its mark before readers see the last message and leave
 LEAD_IN_LEAST_S = 0.5
-NEWCOMERS = 4
-CONNECTIONS_MOST = 3  # that Socket.IO makes: to poll, to post, and the WebSocket
+
+CONNECTIONS_MOST = {"": 1, "websocket": 1, "polling": 2, "upgrade": 3}
+"""How many connections a reader makes that loses none; Socket.IO polls over one, posts over another, and upgrades."""
 
 PROCESSES: ForkServerContext = multiprocessing.get_context("forkserver")
 
@@ -63,7 +65,7 @@ class Observed:
     recording: recording.Recording
     probe: dict[int, int]
     probe_ports: list[int]
-    first_ms: list[float]
+    newcomers: list["Newcomer"]
     server_waits: tuple[tuple[int, int], tuple[int, int]] | None
 
 
@@ -110,8 +112,8 @@ async def _observe(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) 
                 due.append((begin_ns, sample_text(rng, condition.text_bytes)))
             last = (end_ns + MARK_TIME_NS, readers.LAST.ljust(condition.text_bytes, "."))
             publishing = asyncio.create_task(asyncio.to_thread(publisher.publish, [*due, last]))
-            first_ms: list[float] = []
-            coming = asyncio.create_task(newcomers(run, url, start_ns, first_ms))
+            came: list[Newcomer] = []
+            coming = asyncio.create_task(newcomers(run, url, start_ns, came))
             await until(start_ns)
             waits_before = waits(process.pid)
             process.send_signal(signal.SIGUSR1)
@@ -123,7 +125,8 @@ async def _observe(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) 
             if pipe:
                 tell(pipe, "mark")
             waits_after = waits(process.pid)
-            await asyncio.gather(coming, return_exceptions=True)
+            with contextlib.suppress(asyncio.CancelledError):
+                await coming
             publications = await publishing
             received = readers.Received()
             if condition.clients:
@@ -143,7 +146,7 @@ async def _observe(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) 
         recording.read(recorded),
         probe.received,
         probe.ports,
-        first_ms,
+        came,
         (waits_before, waits_after) if waits_before and waits_after else None,
     )
 
@@ -231,24 +234,40 @@ async def probing(run: Run, url: str) -> AsyncIterator[Probe]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def newcomers(run: Run, url: str, start_ns: int, first_ms: list[float]) -> None:
-    """Readers who come in the window, one after the other: how long each takes to get a message that is there already.
-
-    Only on an emulated network: without one, connecting takes as long as the machine happens to be busy.
+@dataclass(frozen=True)
+class Newcomer:
+    """A reader who comes in the window: how long it took to a message that was there already, and how many of those
+    between its first and its last it has not received exactly once.
     """
+
+    first_ms: float
+    missing: int
+
+
+async def newcomers(run: Run, url: str, start_ns: int, came: list[Newcomer]) -> None:
+    """The condition's newcomers, one after the other; each stays for most of its part of the window."""
     condition = run.condition
-    if condition.client == "library" or not (condition.clients and condition.rate_hz and condition.one_way_delay_ms):
-        return
-    for number in range(NEWCOMERS):
-        await until(start_ns + round((number + 0.1) * run.window_s / NEWCOMERS * 1e9))
-        began_ns = time.monotonic_ns()
-        stream = raw.receive(condition.transport, url, "0", pause_s=condition.pause_s, via=condition.via)
-        async with contextlib.aclosing(stream):  # type: ignore[type-var]
-            try:
-                await anext(stream)
-            except ValueError:
-                return  # refused, as everybody would be
-        first_ms.append((time.monotonic_ns() - began_ns) / 1e6)
+    for number in range(condition.newcomers):
+        part_s = run.window_s / condition.newcomers
+        await until(start_ns + round((number + 0.1) * part_s * 1e9))
+        began_ns, times = time.monotonic_ns(), Counter[int]()
+        first_ms = math.nan
+        stream = raw.receive(
+            condition.transport, url, "0", condition.pause_s, readers.profile(condition), condition.via
+        )
+        try:
+            async with asyncio.timeout(0.8 * part_s), contextlib.aclosing(stream):  # type: ignore[type-var]
+                async for news in stream:
+                    if isinstance(news, Message):
+                        first_ms = first_ms if times else (time.monotonic_ns() - began_ns) / 1e6
+                        times[news.cursor.seq] += 1
+        except TimeoutError:
+            pass
+        except ValueError:
+            if not condition.hopeless:
+                raise
+        if times:
+            came.append(Newcomer(first_ms, sum(times[seq] != 1 for seq in range(min(times), max(times) + 1))))
 
 
 async def receive(pipe: Any, timeout_s: float) -> Any:
@@ -346,8 +365,13 @@ def _wire(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> dic
     gaps_s: list[float] = []
     for its in exchanges.values():
         inside = [i for i, e in enumerate(its) if seen.start_ns <= e.started_ns < seen.end_ns]
-        if not run.condition.rate_hz:
-            inside = [i for i in inside if not its[i].messages]  # silence: not the message that ends it
+        asked = [i for i in inside if its[i].method == "GET"]
+        if not run.condition.rate_hz:  # silence: not the message that ends it
+            inside = [i for i in inside if not its[i].messages]
+            if run.condition.polls:  # few questions begin in a window: whole cycles, from the first to the last
+                first_ns, last_ns = (its[asked[0]].started_ns, its[asked[-1]].started_ns) if asked else (0, 0)
+                inside = [i for i in inside if first_ns <= its[i].started_ns < last_ns]
+                span_s += (last_ns - first_ns) / 1e9
         for i in inside:
             exchange = its[i]
             sizes.update(exchange.sizes)
@@ -356,15 +380,12 @@ def _wire(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> dic
             empty += exchange.kind == "request" and not exchange.messages
             pushes += exchange.kind == "push"
         if run.condition.polls:
-            polls = [i for i, e in enumerate(its) if e.method == "GET"]
-            pairs = [(its[i], its[after]) for i, after in itertools.pairwise(polls) if i in set(inside)]
-            gaps_s += [(after.started_ns - e.ended_ns) / 1e9 for e, after in pairs]
-            # In silence few questions begin in a window, and each stands for the time until the next.
-            silent_s = sum(after.started_ns - e.started_ns for e, after in pairs) / 1e9
-            span_s += run.window_s if run.condition.rate_hz else silent_s
-        else:
+            polls = [e for e in its if e.method == "GET"]
+            its_own = {id(its[i]) for i in asked}
+            gaps_s += [(b.started_ns - a.ended_ns) / 1e9 for a, b in itertools.pairwise(polls) if id(a) in its_own]
+        if run.condition.rate_hz or not run.condition.polls:
             span_s += run.window_s
-        if not run.condition.polls or run.condition.via:
+        if run.condition.via or not (run.condition.polls or run.condition.hopeless):
             for e in opening(its):
                 for (_, category), size in e.sizes.items():
                     setup[category] += size * (category != "payload")
@@ -401,7 +422,7 @@ def opening(its: list[Exchange]) -> list[Exchange]:
 
 def _delivered(run: Run, seen: Observed, deliveries: dict[str, list[Any]]) -> dict[str, Any]:
     times = Counter((client, seq) for client, seq, _ in seen.received.messages)
-    connections = 1 if run.condition.via in ("", "websocket") else CONNECTIONS_MOST
+    connections = CONNECTIONS_MOST[run.condition.via]
     return {
         "published": len(set(deliveries["message"])) if run.condition.clients else len(seen.publications) - 1,
         "deliveries": sum(at is not None for at in deliveries["received_ms"]),
@@ -409,7 +430,8 @@ def _delivered(run: Run, seen: Observed, deliveries: dict[str, list[Any]]) -> di
         "duplicates": sum(times.values()) - len(times),
         "missed_notices": seen.received.missed,
         "clients_lost": sum(len(ports) > connections for ports in seen.received.ports.values()),
-        "first_message_ms": statistics.fmean(seen.first_ms) if seen.first_ms else None,
+        "first_message_ms": statistics.fmean(one.first_ms for one in seen.newcomers) if seen.newcomers else None,
+        "newcomers_missing": sum(one.missing for one in seen.newcomers),
     }
 
 

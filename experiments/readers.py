@@ -10,7 +10,7 @@ import contextvars
 import gc
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -64,8 +64,12 @@ def receive(condition: Condition, url: str, after: str) -> AsyncIterator[News]:
         if condition.via:
             options["transports"] = TRANSPORTS[condition.via]
         return CLIENTS[condition.transport].receive(url, after, **options)
-    profile = headers.browser if condition.headers == "browser" else headers.library
-    return raw.receive(condition.transport, url, after, headers=profile, via=condition.via, **options)
+    return raw.receive(condition.transport, url, after, headers=profile(condition), via=condition.via, **options)
+
+
+def profile(condition: Condition) -> Callable[[str, str], str]:
+    """Whose headers the raw client sends."""
+    return headers.browser if condition.headers == "browser" else headers.library
 
 
 async def try_again(condition: Condition, url: str, after: str) -> AsyncIterator[News]:

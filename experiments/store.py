@@ -129,7 +129,10 @@ def commit() -> str:
 
 def machine() -> dict[str, Any]:
     """Where and with what it was measured; no names of hosts or people."""
-    packages = ("starlette", "uvicorn", "uvloop", "httptools", "websockets", "httpx", "matplotlib", "pandas")
+    packages = (
+        *("starlette", "uvicorn", "uvloop", "httptools", "websockets", "python-socketio", "python-engineio"),
+        *("httpx", "aiohttp", "matplotlib", "pandas"),
+    )
     return {
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),

@@ -129,6 +129,7 @@ def _row(condition: Condition, every: pd.DataFrame, its: pd.DataFrame, delays: p
     row["server_cpu_ms_per_s"] = its.server_cpu_ms.sum() / seconds
     row["server_ms"] = its.server_ms.mean()
     row["server_rss_mb"] = its.server_rss_bytes.mean() / 2**20
+    row["newcomers_missing"] = int(its.newcomers_missing.sum())
     row["first_message_ms"] = its.first_message_ms.mean()
     row["first_message_low_ms"], row["first_message_high_ms"] = its.first_message_ms.min(), its.first_message_ms.max()
     return row | _theory(condition, its, row)
@@ -170,6 +171,7 @@ def _bytes(its: pd.DataFrame, condition: Condition) -> dict[str, Any]:
     ]  # fmt: skip
     overhead = its[categories].sum(axis=1)
     per_run = payload + _ratio(overhead, due)
+    per_minute = 60 * _ratio(its.bytes_up + its.bytes_down, its.span_s)
     return {
         "bytes_up": int(up),
         "bytes_down": int(down),
@@ -177,10 +179,14 @@ def _bytes(its: pd.DataFrame, condition: Condition) -> dict[str, Any]:
         "bytes_per_message_low": per_run.min(),
         "bytes_per_message_high": per_run.max(),
         "bytes_per_minute": _ratio(60 * (up + down), its.span_s.sum()),
+        "bytes_per_minute_low": per_minute.min(),
+        "bytes_per_minute_high": per_minute.max(),
         "payload_bytes_per_message": payload,
         "requests_per_message": _ratio(its.requests.sum(), due.sum()),
         "empty_share": _ratio(its["empty"].sum(), its.requests.sum()),
         **{name: its[name].mean() for name in its.columns if name.startswith("setup_")},
+        "setup_bytes_low": its.setup_bytes.min(),
+        "setup_bytes_high": its.setup_bytes.max(),
         "down_payload_bytes_per_message": payload,
         **{f"{name}_per_message": _ratio(its[name].sum(), due.sum()) for name in categories},
     }

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from websockets.asyncio.client import connect
 
 from app import engine_io, sessions
+from app.link import Upgrades
 from app.log import MessageLog
 from app.message import TEXT_MAX_BYTES, Message
 from clients import raw
@@ -244,6 +245,33 @@ async def test_our_raw_client_says_what_the_official_one_says(way: str, node_mod
             await asyncio.wait_for(anext(stream), LIMIT_S)
             await is_over_websocket(way, by_raw)
     assert says(by_raw) == says(by_official)
+
+
+@pytest.mark.parametrize("upgrades", ["refuse", "cut"])
+async def test_where_websocket_does_not_get_through_the_official_client_polls(
+    upgrades: Upgrades, node_modules: Path
+) -> None:
+    async with serving(upgrades=upgrades) as running:
+        async with official(node_modules, running, "default") as client:
+            await client.until("cursor")
+            published = [running.log.publish(str(i)) for i in range(30)]
+            assert await client.messages(30) == written(*published)
+            message = await client.emit("publish", {"text": "and back"})
+            while not any(one.get("message") == message for one in client.told):
+                await client.until("message")
+            assert {one["over"] for one in client.told if "over" in one} == {"polling"}
+            assert not any("disconnect" in one or "upgrade" in one for one in client.told)
+            running.link.upgrades = "pass"  # it goes on polling; with its next connection it tries again
+            running.link.cut()
+            while {"upgrade": "websocket"} not in client.told:
+                await client.until("upgrade")
+            published = [running.log.publish(str(i)) for i in range(3)]
+            assert await client.messages(3) == written(*published)
+            assert client.told[-1]["over"] == "websocket"
+        running.link.upgrades = upgrades
+        async with official(node_modules, running, "websocket") as client:
+            assert await client.until("connect_error")
+            assert not any("cursor" in one for one in client.told)
 
 
 # The note's own events, `to-server` and `to-client`, for a client that brings no auth: io()

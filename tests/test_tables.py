@@ -58,6 +58,7 @@ def a_result(name: str, condition: Condition, delays_ms: list[float], **metrics:
             "server_rss_bytes": 2**25,
             "server_ms": 0.3,
             "first_message_ms": 104.0,
+            "newcomers_missing": 0,
             **metrics,
         },
     }

@@ -7,6 +7,7 @@ drown what is measured. `headers(transport, host)` says whom it imitates (see `c
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from app.message import Cursor, News
@@ -35,7 +36,11 @@ async def receive(
     while True:
         opened: list[asyncio.StreamWriter] = []
 
-        async def connect(kind: str, opened: list[asyncio.StreamWriter] = opened) -> Request:
+        async def connect(
+            kind: str, over: Request | None = None, opened: list[asyncio.StreamWriter] = opened
+        ) -> Request:
+            if over:
+                return replace(over, headers=headers(kind, server.netloc))
             reader, writer = await asyncio.open_connection(server.hostname, server.port)
             opened.append(writer)
             return Request(reader, writer, transport, headers(kind, server.netloc))

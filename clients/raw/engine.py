@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from clients.raw.frames import TEXT, masked, texts
 from clients.raw.request import Request
 
-Connect = Callable[[str], Awaitable[Request]]
-"""Makes a connection for requests of this kind (see `clients.headers`)."""
+Connect = Callable[[str, Request | None], Awaitable[Request]]
+"""For requests of this kind (see `clients.headers`): over the connection of others, or over one of their own."""
 
 
 async def framed(socket: Request, say: str) -> AsyncIterator[str]:
@@ -25,7 +25,7 @@ async def framed(socket: Request, say: str) -> AsyncIterator[str]:
 async def probe(connect: Connect, sid: str) -> Request | None:
     """A WebSocket for the session, if one gets through."""
     try:
-        socket = await connect("socket_io_websocket")
+        socket = await connect("socket_io_websocket", None)
         await socket.ask(target("websocket", sid))
         socket.writer.write(masked(TEXT, b"2probe"))
         return socket if await anext(texts(socket)) == b"3probe" else None

@@ -16,11 +16,12 @@ async def packets(connect: Connect, cursor: str | None, via: str) -> AsyncIterat
     """Every event is news or a cursor; ends when the server closes; raises ValueError if it refuses."""
     say = "40" + json.dumps({"after": cursor}, separators=(",", ":"))
     if via == "websocket":
-        socket = await connect("socket_io_websocket")
+        socket = await connect("socket_io_websocket", None)
         await socket.ask(target("websocket"))
     else:
-        polling, posting = await connect("socket_io_get"), await connect("socket_io_post")
-        sid = json.loads((await polling.body(await polling.ask(target("polling"))))[1:])["sid"]
+        first = await connect("socket_io_get", None)
+        sid = json.loads((await first.body(await first.ask(target("polling"))))[1:])["sid"]
+        posting, polling = await connect("socket_io_post", first), await connect("socket_io_get", None)
         probing = asyncio.create_task(probe(connect, sid)) if via == "upgrade" else None
         try:
             while not (probing and probing.done() and probing.result()):

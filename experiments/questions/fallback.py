@@ -9,31 +9,35 @@ notices that the upgrade has failed, and goes on polling. It pays with a request
 so with its bytes.
 
 The upgrade is not free where it succeeds, either: from the moment when the client asks until the change is through,
-the server answers no polls, and a message that is there waits.
+this server (python-engineio) has no messages for polls, and one that is there waits.
 
 *First message* is the time from nothing, no connection yet, to a message that was there already, of readers who come
-one by one. The others receive one message per second at random times. Raw clients, which do what the official ones
-do, an emulated delay of 25 ms each way; a new connection takes another round trip for its handshake.
+one by one while messages flow, and stay for a while: none may be missing between their first and their last. The
+others receive one message per second at random times. Raw clients with a browser's headers, which ask what the
+official ones ask, an emulated delay of 25 ms each way; a new connection takes another round trip for its handshake.
 """
+
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments import style
-from experiments.design import Condition
+from experiments.design import Condition, Upgrades
 from experiments.tables import Table
 
 TITLE = "Fallback"
-NETWORKS = {"pass": "gets through", "refuse": "answered 400", "cut": "cut"}
+NETWORKS: dict[Upgrades, str] = {"pass": "gets through", "refuse": "answered 400", "cut": "cut"}
 """What becomes of the request to upgrade."""
 
+READERS: dict[str, Any] = {"one_way_delay_ms": 25.0, "client": "raw", "headers": "browser", "newcomers": 4}
 CONDITIONS = [
     condition
     for upgrades in NETWORKS
     for condition in (
-        Condition("websocket", one_way_delay_ms=25.0, client="raw", upgrades=upgrades),  # type: ignore[arg-type]
-        Condition("socket_io", via="upgrade", one_way_delay_ms=25.0, client="raw", upgrades=upgrades),  # type: ignore[arg-type]
+        Condition("websocket", upgrades=upgrades, **READERS),
+        Condition("socket_io", via="upgrade", upgrades=upgrades, **READERS),
     )
 ]
 ROWS = [("websocket", upgrades) for upgrades in NETWORKS] + [("socket_io upgrade", upgrades) for upgrades in NETWORKS]
@@ -53,7 +57,8 @@ def figure(table: Table) -> Figure:
         bars(axes, table.summary, name, named=not column)
     style.footnote(
         made,
-        "1 message/s, 25 ms emulated delay each way. Refused, WebSocket tries again after 1 s; cut, within 5 s.",
+        "1 message/s, 25 ms emulated delay each way, a browser's headers. WebSocket tries again: refused, after 1 s; "
+        "cut, within 5 s.",
     )
     return made
 
@@ -78,7 +83,8 @@ def bars(axes: Axes, summary: pd.DataFrame, name: str, named: bool) -> None:
     for place, (way, upgrades) in enumerate(ROWS):
         value, y = float(rows.loc[(way, upgrades)][name]), -place - 0.5 * (way != "websocket")
         if value != value:
-            axes.text(0, y, " never", va="center", weight="bold", color=style.colour(way))
+            words = " never" if not rows.loc[(way, upgrades)].deliveries else " not measured"
+            axes.text(0, y, words, va="center", weight="bold", color=style.colour(way))
             continue
         axes.barh(y, value, 0.7, color=style.colour(way), alpha=1.0 if upgrades == "pass" else 0.55)
         words = style.size(value) if name == "bytes_per_minute" else style.seconds(value)
