@@ -113,6 +113,7 @@ def a_result(condition: Condition, repeat: int) -> Result:
             "readers_wait_ms": None,
             "server_wait_ms": None,
             "first_message_ms": 200.0,
+            "newcomers_missing": 0,
         },
     }
 

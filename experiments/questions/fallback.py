@@ -8,9 +8,6 @@ and after a cut within up to five seconds. Socket.IO has begun by polling, befor
 notices that the upgrade has failed, and goes on polling. It pays with a request per answer, as long polling does, and
 so with its bytes.
 
-The upgrade is not free where it succeeds, either: from the moment when the client asks until the change is through,
-this server (python-engineio) has no messages for polls, and one that is there waits.
-
 *First message* is the time from nothing, no connection yet, to a message that was there already, of readers who come
 one by one while messages flow, and stay for a while: none may be missing between their first and their last. The
 others receive one message per second at random times. Raw clients with a browser's headers, which ask what the
