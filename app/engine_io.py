@@ -1,8 +1,9 @@
 """Engine.IO, the layer below Socket.IO: a session that is first polled and then, where it can be, a WebSocket.
 
 python-engineio does that work. What is added here makes it live beside the other transports: it hears at once that
-the client of a held question has gone, it answers the question that is still held when a client says goodbye, and it
-ends with its log. Its sessions (`sockets`) and their queues have public names, but are not in its documentation.
+the client of a held question has gone, it answers the question that is still held when a client says goodbye, it goes
+on polling when an upgrade comes to nothing, it bounds what it keeps, and it ends with its log. Its sessions
+(`sockets`) and their queues have public names, but are not in its documentation.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from engineio.payload import Payload
 from socketio import AsyncServer
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from app.hang_up import unless_hung_up
@@ -32,6 +34,17 @@ PING_TIMEOUT_S = 20
 QUEUE_MAX = 32
 """How many packets may wait for a client before more are taken from the log."""
 
+ANSWERS_MAX = 4_096
+"""How many packets may wait for a client that goes on asking; more than any batch of the log and its echoes."""
+
+SESSIONS_MAX = 1_000
+"""One that is polled lives on for `PING_INTERVAL_S` and `PING_TIMEOUT_S` when its client has gone without a word."""
+
+FULL = f"{SESSIONS_MAX} sessions of Socket.IO are open, and there can't be more: try again in a minute"
+
+UPGRADE_S = 10.0
+"""How long a probe may take. Until it is over, polls are answered with nothing."""
+
 # How many packets one POST may bring is bounded by its size; 16, the library's own limit, would lose the others.
 Payload.max_decode_packets = BODY_MAX_BYTES
 
@@ -42,7 +55,7 @@ LOGGER.setLevel(logging.CRITICAL)
 
 def server() -> AsyncServer:
     """A Socket.IO server that sends nothing compressed, and leaves it to the Guard who may talk to it."""
-    return AsyncServer(
+    sio = AsyncServer(
         async_mode="asgi",
         async_handlers=False,
         cors_allowed_origins=[],  # no check of its own, and no header that would let others in
@@ -53,6 +66,17 @@ def server() -> AsyncServer:
         logger=LOGGER,
         engineio_logger=LOGGER,
     )
+    answer = sio.eio.handlers["message"]
+
+    async def heard(eio_sid: str, what: object) -> None:
+        session = sio.eio.sockets[eio_sid]
+        if session.queue.qsize() > ANSWERS_MAX:  # it asks and asks, and does not listen
+            await session.close(wait=False, abort=True)
+        else:
+            await answer(eio_sid, what)
+
+    sio.eio.on("message", heard)
+    return sio
 
 
 def place(query: QueryParams, auth: object) -> str | None:
@@ -71,11 +95,18 @@ async def room_for_more(session: AsyncSocket) -> None:
         await session.queue.join()
 
 
-def understood(receive: Receive) -> Receive:
-    """Who sends a frame that is no packet has gone: python-engineio would raise, and forget to close the session."""
+def understood(receive: Receive, session: AsyncSocket | None) -> Receive:
+    """Who sends a frame that is no packet has gone: python-engineio would raise, and forget to close the session.
+
+    So has who begins an upgrade and does not finish it: python-engineio would wait for ever.
+    """
 
     async def hear() -> Message:
-        heard = await receive()
+        try:
+            async with asyncio.timeout(UPGRADE_S if session and not session.upgraded else None):
+                heard = await receive()
+        except TimeoutError:
+            return {"type": "websocket.disconnect"}
         no_packet = (
             heard["type"] == "websocket.receive" and heard.get("bytes") is None and heard["text"][:1] not in TYPES
         )
@@ -95,16 +126,32 @@ class EngineIO:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._ending:
             self._ending = asyncio.create_task(self._end())
+        query = QueryParams(scope["query_string"])
+        session = self._sio.eio.sockets.get(query.get("sid"))
+        full = session is None and len(self._sio.eio.sockets) >= SESSIONS_MAX
         if scope["type"] == "websocket":
-            await self._sio.handle_request(scope, understood(receive), send)
+            if full:
+                await send({"type": "websocket.close", "code": 1013, "reason": FULL})
+                return
+            try:
+                await self._sio.handle_request(scope, understood(receive, session), send)
+            finally:
+                if session:
+                    session.upgrading = False  # python-engineio forgets it, and would answer polls with nothing
             return
         request = Request(scope, receive)
         body = await small_body(request)
+        if full or "j" in query:
+            problem = FULL if full else "this server does not speak JSONP: leave j away"
+            await JSONResponse({"error": problem}, 503 if full else 400)(scope, receive, send)
+            return
+        # python-engineio reads as much as the head says, and a body in chunks has a head that says nothing.
+        headers = [header for header in scope["headers"] if header[0] != b"content-length"]
+        scope = {**scope, "headers": [*headers, (b"content-length", b"%d" % len(body))]}
 
         async def asked() -> dict[str, Any]:
             return {"type": "http.request", "body": body}
 
-        session = self._sio.eio.sockets.get(QueryParams(scope["query_string"]).get("sid"))
         await unless_hung_up(request, self._sio.handle_request(scope, asked, send), None)
         if session and session.closed:
             session.queue.put_nowait(Packet(NOOP))  # its other question may still be held, for 45 seconds

@@ -10,6 +10,7 @@ read the same JSON, and what differs between the transports is the transport alo
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -179,9 +180,14 @@ def check_text(text: object) -> str:
     return text
 
 
+def is_unseen(character: str) -> bool:
+    """Whether it is not drawn, or turns round what is beside it; joiners, which scripts and emoji need, are let in."""
+    return character == "\u3164" or (unicodedata.category(character) == "Cf" and character not in "\u200c\u200d")
+
+
 def check_name(name: object) -> str:
     """The name of somebody who says something; raises BadInput."""
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name) or any(map(is_unseen, name)):
         raise BadInput(
             f"this name is not accepted: give 1 to {NAME_MAX_CHARS} characters, no control characters, not only spaces"
         )

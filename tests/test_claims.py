@@ -155,7 +155,12 @@ def every(*changes: Change) -> Change:
 WASTEFUL_BYTES = times("sse", 10.0, "down_other_bytes", "bytes_down")
 
 CASES: list[tuple[int, str, Change, str]] = [
-    (1, FAILS, nothing, "100 messages came with no further request, 95% of them within 27 ms, which feels immediate"),
+    (
+        1,
+        FAILS,
+        nothing,
+        "100 deliveries were made with no further request, 95% of them within 27 ms, which feels immediate",
+    ),
     (1, CONDITIONALLY, late("sse", 100.1), "News comes unasked, but not in real time."),
     (
         1,
@@ -197,14 +202,14 @@ CASES: list[tuple[int, str, Change, str]] = [
     (4, UNDECIDED, erratic, "leave open whether it takes more than 2 times the server CPU per message"),
     (5, CONDITIONALLY, nothing, "with 4 B of frame header in front of each"),
     (5, HOLDS, times("websocket", 0.0, "down_frame_bytes"), "over plain TCP"),
-    (5, FAILS, asks("websocket"), "100 messages came with 1 request for each"),
+    (5, FAILS, asks("websocket"), "100 deliveries were made with 1 request for each"),
     (5, FAILS, late("websocket", 101.0), "The server cannot speak first, in real time."),
     (5, UNDECIDED, doubted("websocket"), "is to be believed"),
     (6, CONDITIONALLY, nothing, "The comfort takes 4.5 times the set-up bytes of a plain WebSocket"),
     (6, CONDITIONALLY, every(at_no_cost, heavy("socket_io upgrade", 200.0)), "5.0 times the server memory per reader"),
     (6, HOLDS, at_no_cost, "nothing costs more than 2 times as much"),
-    (6, FAILS, lost, "Socket.IO lost 1 of 200 messages, and brought 0 more than once"),
-    (6, FAILS, twice, "Socket.IO lost 0 of 200 messages, and brought 6 more than once"),
+    (6, FAILS, lost, "Socket.IO lost 1 of 200 deliveries, and brought 0 more than once"),
+    (6, FAILS, twice, "Socket.IO lost 0 of 200 deliveries, and brought 6 more than once"),
     (6, UNDECIDED, leaky, "A plain WebSocket got through where none should"),
 ]
 

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.design import HOLD_S, SIZES, WAYS, Condition, Run, Size, arrivals, every_way, phases, plan
+from app.engine_io import PING_INTERVAL_S
+from experiments.design import HEARTBEAT_S, HOLD_S, SIZES, WAYS, Condition, Run, Size, arrivals, every_way, phases, plan
 from experiments.questions import QUESTIONS
 
 EVERY = [condition for question in QUESTIONS.values() for condition in question.CONDITIONS]
@@ -43,6 +44,10 @@ def test_only_socket_io_goes_via_something() -> None:
 def test_every_way_is_a_condition_and_says_so() -> None:
     assert [condition.way for condition in every_way()] == list(WAYS)
     assert [condition.pause_s for condition in every_way()] == [1.0] + [0.0] * (len(WAYS) - 1)
+
+
+def test_the_heartbeat_is_the_servers() -> None:
+    assert HEARTBEAT_S == PING_INTERVAL_S
 
 
 def test_only_long_polls_are_held() -> None:

@@ -135,13 +135,31 @@ def test_a_text_that_cannot_be_a_message_is_refused(body: str, why: str) -> None
         read_publication(body)
 
 
-@pytest.mark.parametrize("name", ["a" * 40, "長" * 40, "👩‍👩‍👧‍👦", "\u202eeman a", "<b>Ada</b>", " Ada "])
+@pytest.mark.parametrize("name", ["a" * 40, "長" * 40, "👩‍👩‍👧‍👦", "<b>Ada</b>", " Ada "])
 def test_a_name_may_be_any_that_can_be_seen(name: str) -> None:
     assert read_publication(json.dumps({"text": "a", "name": name})).name == name
 
 
 @pytest.mark.parametrize(
-    "name", ["", " ", "\u3000", "a" * 41, "A\nda", "A\tda", "\x00", "A\x85da", "\u2028", "\ud83d", None, 7, ["Ada"]]
+    "name",
+    [
+        "",
+        " ",
+        "\u3000",
+        "\u200b",
+        "\u3164",
+        "\u202eeman a",
+        "a" * 41,
+        "A\nda",
+        "A\tda",
+        "\x00",
+        "A\x85da",
+        "\u2028",
+        "\ud83d",
+        None,
+        7,
+        ["Ada"],
+    ],
 )
 def test_any_other_name_is_refused(name: object) -> None:
     with pytest.raises(BadInput, match=r"^this name is not accepted: give 1 to 40 characters"):

@@ -1,5 +1,6 @@
 """Each transport's page, in a real browser, against what the server's tap and log really saw."""
 
+import asyncio
 import contextlib
 import json
 import re
@@ -12,7 +13,7 @@ from playwright.async_api import Browser, Page
 from app import sessions
 from app.link import Connection, Direction
 from tests.browsing import axe, browsing
-from tests.serving import TRANSPORTS, Running, eventually, path, serving
+from tests.serving import LIMIT_S, TRANSPORTS, Running, eventually, path, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -108,11 +109,13 @@ async def settled(page: Page, tap: Tap, transport: str) -> dict[str, Any]:
     """What the page counts, as soon as it is what the tap counts; fails with both if it never is."""
     names = ("requests", "connections", "up", "down", "empty")
     shown: dict[str, int] = {}
-    for _ in range(400):
-        before = tap.of(transport)
-        shown = {name: int(await count(page, name)) for name in names}
-        if shown == before == tap.of(transport):
-            return shown
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LIMIT_S):
+            while True:
+                before = tap.of(transport)
+                shown = {name: int(await count(page, name)) for name in names}
+                if shown == before == tap.of(transport):
+                    return shown
     raise AssertionError(f"the page counts {shown}, the tap {tap.of(transport)}")
 
 

@@ -364,6 +364,76 @@ async def test_a_reader_that_does_not_read_has_no_long_queue() -> None:
         assert sum(isinstance(thing, Packet) for thing in gc.get_objects()) < 200
 
 
+async def test_a_client_that_emits_what_the_library_means_for_itself_has_one_reader_at_most() -> None:
+    async with serving() as running:
+        polled = await handshake(running)
+        packets = ["40", *['42["connect",{"QUERY_STRING":"after=0"},null]'] * 3, '42["disconnect","x"]'] * 2
+        for packet in packets:
+            assert (await ask(running.port, polled, body=packet.encode(), method="POST"))[0] in (200, 400)
+            assert tasks()["push"] <= 1
+        assert (await ask(running.port, polled, body=b"1", method="POST"))[0] in (200, 400)
+        await eventually(lambda: not tasks()["push"])
+
+
+async def test_a_client_that_asks_and_does_not_listen_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_io, "ANSWERS_MAX", 20)
+    async with serving() as running:
+        polled = await handshake(running)
+        await ask(running.port, polled, body=b"40", method="POST")
+        many = "\x1e".join(f'42{i}["publish",{{"text":"a"}}]' for i in range(50)).encode()
+        await ask(running.port, polled, body=many, method="POST")
+        assert running.log.newest.seq <= 25
+        await eventually(lambda: not tasks()["push"])
+
+
+async def test_an_upgrade_that_comes_to_nothing_leaves_the_polls_as_they_were() -> None:
+    async with serving() as running, Wire.to(running.port) as wire:
+        polled = await handshake(running)
+        await ask(running.port, polled, body=b"40", method="POST")
+        assert b'["cursor",' in (await ask(running.port, polled))[1]
+        await wire.upgrade(polled.replace("transport=polling", "transport=websocket"))
+        await wire.until(b"\r\n\r\n")
+        wire.reset()
+        await eventually(lambda: not running.link.connections)
+        message = running.log.publish("hello")
+        assert message.json.encode() in (await ask(running.port, polled))[1]
+
+
+async def test_a_probe_that_stays_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_io, "UPGRADE_S", 0.05)
+    async with serving() as running, Wire.to(running.port) as wire:
+        polled = await handshake(running)
+        await ask(running.port, polled, body=b"40", method="POST")
+        await wire.upgrade(polled.replace("transport=polling", "transport=websocket"))
+        await wire.rest()
+        assert b'["cursor",' in (await ask(running.port, polled))[1]
+
+
+async def test_there_is_an_end_to_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_io, "SESSIONS_MAX", 2)
+    async with serving() as running, Wire.to(running.port) as wire:
+        polled = [await handshake(running) for _ in range(2)]
+        status, body = await ask(running.port, "/socket.io/?EIO=4&transport=polling")
+        assert (status, b"sessions of Socket.IO are open" in body) == (503, True)
+        await wire.upgrade("/socket.io/?EIO=4&transport=websocket")
+        assert (await wire.answer())[0] == 403
+        assert (await ask(running.port, polled[0], body=b"1", method="POST"))[0] == 200
+        await handshake(running)  # there is room again
+
+
+async def test_what_is_posted_in_chunks_is_heard_and_jsonp_is_not_spoken() -> None:
+    async with serving() as running, Wire.to(running.port) as wire:
+        polled = await handshake(running)
+        await wire.send(
+            f"POST {polled} HTTP/1.1\r\nHost: {running.host}\r\nTransfer-Encoding: chunked\r\n\r\n"
+            "2\r\n40\r\n0\r\n\r\n".encode()
+        )
+        assert (await wire.answer())[0] == 200
+        assert b'["cursor",' in (await ask(running.port, polled))[1]
+        status, body = await ask(running.port, f"{polled}&j=0")
+        assert (status, b"JSONP" in body) == (400, True)
+
+
 async def test_who_hangs_up_on_a_held_poll_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving() as running, Wire.to(running.port) as wire:
         polled = await handshake(running)

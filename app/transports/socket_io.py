@@ -39,7 +39,8 @@ def routes(log: MessageLog) -> list[BaseRoute]:
             cursor = log.place(place(QueryParams(environ["QUERY_STRING"]), auth))
         except BadInput as problem:
             raise exceptions.ConnectionRefusedError(str(problem)) from None
-        pushing[sid] = asyncio.create_task(push(log, cursor, sio, sid, auth is None))  # begins after the answer
+        if sid not in pushing:  # a client can emit "connect", too
+            pushing[sid] = asyncio.create_task(push(log, cursor, sio, sid, auth is None))  # begins after the answer
 
     def said(event: str, _: str, *what: object) -> object:
         try:
@@ -52,9 +53,8 @@ def routes(log: MessageLog) -> list[BaseRoute]:
     sio.on("connect", connect)
     sio.on("*", said)
     sio.on("to-server", lambda sid, *texts: said("publish", sid, *({"text": text} for text in texts)))
-    sio.on("disconnect", lambda sid, _: pushing.pop(sid).cancel())
-    app = EngineIO(log, sio)
-    return [Route(PATH, app, methods=["GET", "POST"]), WebSocketRoute(PATH, app)]
+    sio.on("disconnect", lambda sid, *_: sid in pushing and pushing.pop(sid).cancel())
+    return [Route(PATH, app := EngineIO(log, sio), methods=["GET", "POST"]), WebSocketRoute(PATH, app)]
 
 
 async def push(log: MessageLog, cursor: Cursor, sio: AsyncServer, sid: str, plain: bool) -> None:

@@ -40,7 +40,7 @@ def judge(table: Table) -> Verdict:
     return Verdict(
         FAILS if unasked and prompt else CONDITIONALLY if unasked or prompt else HOLDS,
         lesson,
-        f"Once an SSE stream was open, {sse.deliveries} messages came with {asked}, 95% of them within "
+        f"Once an SSE stream was open, {sse.deliveries} deliveries were made with {asked}, 95% of them within "
         f"{style.seconds(sse.delay_p95_ms)}, which {felt}.",
         [
             *(

@@ -61,7 +61,7 @@ def judge(table: Table) -> Verdict:
         return Verdict(
             FAILS,
             "Not everything arrives, once.",
-            f"Where no WebSocket gets through, Socket.IO lost {lost} of {arrived + lost} messages, "
+            f"Where no WebSocket gets through, Socket.IO lost {lost} of {arrived + lost} deliveries, "
             f"and brought {twice} more than once.",
         )
     fell = trusted(table, fallen)
@@ -95,7 +95,7 @@ def judge(table: Table) -> Verdict:
     return Verdict(
         CONDITIONALLY if noticed else HOLDS,
         f"Everything arrives, {price}.",
-        f"Where no WebSocket gets through, all {arrived} messages arrived; over a plain WebSocket, none.{bill}",
+        f"Where no WebSocket gets through, all {arrived} deliveries were made; over a plain WebSocket, none.{bill}",
         [
             *((f"fallback: {c.what}", c.number) for c in falling),
             *((f"comfort: {c.what}", c.number) for c in comforting),

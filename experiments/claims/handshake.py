@@ -45,8 +45,8 @@ def judge(table: Table) -> Verdict:
     return Verdict(
         word,
         lesson,
-        f"After a set-up of {style.size(browser.setup_bytes)} with a browser's headers, {far.deliveries} messages came "
-        f"with {asked}, 95% of them within {style.seconds(far.delay_p95_ms)}, and with {style.size(header_bytes)} "
+        f"After a set-up of {style.size(browser.setup_bytes)} with a browser's headers, {far.deliveries} deliveries were "
+        f"made with {asked}, 95% of them within {style.seconds(far.delay_p95_ms)}, and with {style.size(header_bytes)} "
         "of frame header in front of each.",
         [
             ("set-up, a browser's headers", style.size(browser.setup_bytes)),

@@ -65,7 +65,7 @@ def conclusion(summary: pd.DataFrame) -> str:
     rows = summary.set_index(["way", "upgrades"])
     here, refused = rows.loc[("socket_io upgrade", "pass")], rows.loc[("socket_io upgrade", "refuse")]
     alone = rows.loc[("websocket", "refuse")]
-    got = "nothing" if not alone.deliveries else f"{alone.deliveries} messages"
+    got = "nothing" if not alone.deliveries else f"{alone.deliveries} deliveries"
     return (
         f"Where the upgrade is refused, WebSocket brings {got}; Socket.IO its first message after "
         f"{style.seconds(refused.first_message_ms)} ({style.seconds(here.first_message_ms)} where it gets through), "

@@ -7,7 +7,8 @@ the layer that it belongs to.
 
 On the left is what it takes to connect, once: with Socket.IO's usual way a session is opened by polling, the client
 says where it was, and probes whether WebSocket gets through, so it pays for several requests before the last one is
-the upgrade. On the right is what is around each message from then on.
+the upgrade. How many polls are answered with nothing meanwhile depends on timing, and differs from run to run. On the
+right is what is around each message from then on.
 
 One message per second, nothing delayed, and the heads of a browser's requests, without cookies. A heartbeat that falls
 into the window counts too, a few bytes among many messages.
@@ -22,9 +23,9 @@ from experiments.design import Condition, every_way
 from experiments.tables import Table
 
 TITLE = "Layers"
-WAYS = ("websocket", "socket_io upgrade", "socket_io websocket", "socket_io polling")
+COMPARED = ("websocket", "socket_io upgrade", "socket_io websocket", "socket_io polling")
 CONDITIONS: list[Condition] = [
-    condition for condition in every_way(client="raw", headers="browser") if condition.way in WAYS
+    condition for condition in every_way(client="raw", headers="browser") if condition.way in COMPARED
 ]
 LAYERS = {
     "HTTP": (("request_head", "response_head", "chunk"), "#C75B2A"),
@@ -52,7 +53,7 @@ def figure(table: Table) -> Figure:
         made.text(x, 0.82, "\u25a0", color=shade, fontsize=28, va="center")
         made.text(x + 0.018, 0.82, name, fontsize=style.TEXT, va="center")
         x += 0.045 + 0.0095 * len(name)
-    style.footnote(made, "1 message/s, a browser's headers, no added delay, nothing compressed.")
+    style.footnote(made, "1 message/s, a browser's headers, no added delay, nothing compressed. Bars: range over runs.")
     return made
 
 
@@ -69,8 +70,8 @@ def parts(row: "pd.Series[float]", what: str) -> dict[str, float]:
 def conclusion(summary: pd.DataFrame) -> str:
     """What Socket.IO's layers take, beside those of WebSocket alone."""
     rows = summary.set_index("way")
-    once = {way: sum(parts(rows.loc[way], "setup").values()) for way in WAYS}
-    each = {way: sum(parts(rows.loc[way], "message").values()) for way in WAYS}
+    once = {way: sum(parts(rows.loc[way], "setup").values()) for way in COMPARED}
+    each = {way: sum(parts(rows.loc[way], "message").values()) for way in COMPARED}
     return (
         f"To connect, Socket.IO takes {style.size(once['socket_io upgrade'])}, WebSocket alone "
         f"{style.size(once['websocket'])}; around each message it puts {style.size(each['socket_io upgrade'])} over "
@@ -82,18 +83,23 @@ def conclusion(summary: pd.DataFrame) -> str:
 def bars(axes: Axes, summary: pd.DataFrame, what: str, named: bool) -> None:
     """A stacked bar per way, with its parts' sizes written beside it."""
     rows = summary.set_index("way")
-    every = {way: parts(rows.loc[way], what) for way in WAYS}
+    every = {way: parts(rows.loc[way], what) for way in COMPARED}
     most = max(sum(found.values()) for found in every.values())
-    for place, found in enumerate(every.values()):
+    for place, (way, found) in enumerate(every.items()):
         left = 0.0
         for layer, size in found.items():
             axes.barh(-place, size, 0.5, left=left, color=LAYERS[layer][1])
             left += size
+        if what == "setup":
+            ends = [[left - rows.setup_bytes_low[way]], [rows.setup_bytes_high[way] - left]]
+            axes.errorbar(left, -place, xerr=ends, color=style.INK, capsize=8, linewidth=3)
         said = ", ".join(f"{layer} {size:.0f}" for layer, size in found.items() if round(size))
         axes.text(0, -place + 0.37, f"{style.size(left)}: {said}", fontsize=style.SMALL, va="center")
-    axes.set(xlim=(0, most * 1.3), ylim=(-len(WAYS) + 0.55, 0.62))
-    axes.set_yticks([-place for place in range(len(WAYS))], [style.row_title(way) if named else "" for way in WAYS])
-    for label, way in zip(axes.get_yticklabels(), WAYS, strict=True):
+    axes.set(xlim=(0, most * 1.3), ylim=(-len(COMPARED) + 0.55, 0.62))
+    axes.set_yticks(
+        [-place for place in range(len(COMPARED))], [style.row_title(way) if named else "" for way in COMPARED]
+    )
+    for label, way in zip(axes.get_yticklabels(), COMPARED, strict=True):
         label.set_color(style.colour(way))
         label.set_fontweight("bold")
     axes.tick_params(axis="y", length=0)

@@ -15,7 +15,7 @@ const SPEAKS = {
   long_poll: "You hear by a question that is held, and speak by POST: a request of its own.",
   sse: "You hear by an answer that never ends, and speak by POST: a request of its own.",
   websocket: "You hear by frames of one connection, and speak by frames of the same.",
-  socket_io: "You hear by events of one connection, and speak by events of the same.",
+  socket_io: "You hear and speak by events: over one WebSocket where that gets through, else by held questions and POSTs.",
 };
 
 const KNOWN = { transport: { otherwise: "sse", pattern: new RegExp(`^(${TRANSPORTS.join("|")})$`) } };

@@ -36,6 +36,12 @@ export function room() {
   const show = one => { shown.value = [...shown.value, one].slice(-SHOWN); };
   const change = (one, changes) => { outbox.value = outbox.value.map(other => (other.key === one.key ? { ...other, ...changes } : other)); };
   const drop = one => { outbox.value = outbox.value.filter(other => other.key !== one.key); };
+  const unsure = why => { for (const one of outbox.value) if (one.state === "sent") change(one, { state: "failed", why }); };
+  const goodbye = () => navigator.sendBeacon("/chat/leave", JSON.stringify({ person })); // also from a page that is going
+
+  let turn = Promise.resolve();
+  /** One after the other: joins beside each other could overtake. */
+  const inTurn = action => (turn = turn.catch(() => {}).then(action));
 
   /** Ask the chat itself: it answers also while our own connections are cut. */
   async function ask(what, fields) {
@@ -45,19 +51,20 @@ export function room() {
   }
 
   /** Join, or change one's name or transport: nothing is missed in between. Rejects with the server's words. */
-  async function join(name, transport) {
+  const join = (name, transport) => inTurn(async () => {
     const visit = visits;
     const { after, server_ms } = await ask("join", { name, transport });
-    if (visit !== visits) return; // we have left meanwhile
+    if (visit !== visits) { goodbye(); return; } // we have left meanwhile
     const before = line.value.transport;
     now({ name, transport });
     cursor ??= after;
     if (!before) came_ms = server_ms;
     if (transport !== before) start(transport);
-  }
+  });
 
   function start(transport) {
     client?.stop();
+    unsure("the transport was changed just then");
     let over = false;
     const unlessOver = action => value => { if (!over) action(value); };
     const { stop, publish } = CLIENTS[transport].receive(`/chat/${person}`, { after: cursor, interval_s: INTERVAL_S, hold_s: HOLD_S }, {
@@ -72,15 +79,17 @@ export function room() {
 
   function lost() {
     now({ state: "lost" });
-    for (const one of outbox.value) if (one.state === "sent") change(one, { state: "failed", why: "the connection was lost just then" });
+    unsure("the connection was lost just then");
     comeBack();
   }
 
   /** A server that has started anew, or that took us for gone, does not know us any more; it does not mind being told twice. */
   function comeBack() {
-    const { name, transport } = line.value;
     // The client tries again, and so this is tried again too.
-    ask("join", { name, transport }).then(() => "", problem => problem.message).then(why => now({ why }));
+    inTurn(async () => {
+      const { name, transport } = line.value;
+      if (transport) now({ why: await ask("join", { name, transport }).then(() => "", problem => problem.message) });
+    });
   }
 
   function missed({ reason, cursor: there }) {
@@ -92,7 +101,7 @@ export function room() {
   function hear(message, over) {
     cursor = message.cursor;
     if (message.people) people.value = message.people;
-    const own = outbox.value.find(({ name, text }) => name === message.name && text === message.text);
+    const own = outbox.value.find(({ name, text, state }) => state !== "waiting" && name === message.name && text === message.text);
     if (own) drop(own);
     const heard_ms = performance.now();
     show(timed({ ...message, over, heard_ms, live: message.published_ms > came_ms, took_ms: NaN, own_ms: own ? heard_ms - own.pressed_ms : null }));
@@ -110,24 +119,26 @@ export function room() {
   }
 
   /** What waits, one after the other: requests beside each other could overtake. */
-  let sending = false;
   async function send() {
-    if (sending) return;
-    sending = true;
-    for (let one; line.value.state === "there" && (one = outbox.value.find(({ state }) => state === "waiting"));) {
+    const mine = client;
+    if (!mine || mine.sending) return;
+    mine.sending = true;
+    for (let one; client === mine && line.value.state === "there" && (one = outbox.value.find(({ state }) => state === "waiting"));) {
       change(one, { state: "sent" });
-      await client.publish({ text: one.text, name: one.name }).catch(problem => {
+      await mine.publish({ text: one.text, name: one.name }).catch(problem => {
         change(one, { state: "failed", why: problem.message });
-        comeBack();
+        if (client === mine) comeBack();
       });
     }
-    sending = false;
+    mine.sending = false;
   }
 
   function leave() {
     visits++;
     client?.stop();
-    if (line.value.transport) navigator.sendBeacon("/chat/leave", JSON.stringify({ person })); // also from a page that is going
+    client = null;
+    unsure("you left just then");
+    if (line.value.transport) goodbye();
     now({ state: "outside", transport: "", why: "" });
   }
 

@@ -10,7 +10,7 @@ export function receive(url, { after }, tell) {
     stream = new EventSource(after ? `${url}/sse?after=${after}` : `${url}/sse`);
     stream.onopen = tell.connected;
     stream.onmessage = ({ data, lastEventId }) => { after = lastEventId; tell.message(JSON.parse(data)); };
-    stream.addEventListener("missed", ({ data }) => tell.missed(JSON.parse(data).missed));
+    stream.addEventListener("missed", ({ data, lastEventId }) => { after = lastEventId; tell.missed(JSON.parse(data).missed); });
     stream.onerror = () => {
       tell.lost(new Error("the stream is lost"));
       // It gives up only when the answer was an error, such as from a server that has just started.
