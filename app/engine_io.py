@@ -128,7 +128,7 @@ class EngineIO:
             self._ending = asyncio.create_task(self._end())
         query = QueryParams(scope["query_string"])
         session = self._sio.eio.sockets.get(query.get("sid"))
-        full = session is None and len(self._sio.eio.sockets) >= SESSIONS_MAX
+        full = not session and sum(not one.closed for one in self._sio.eio.sockets.values()) >= SESSIONS_MAX
         if scope["type"] == "websocket":
             if full:
                 await send({"type": "websocket.close", "code": 1013, "reason": FULL})

@@ -220,6 +220,28 @@ async def test_what_was_on_its_way_when_the_connection_was_lost_is_the_writers_t
         assert running.log.newest.seq == 2
 
 
+async def test_what_is_stuck_on_its_way_does_not_hold_up_what_comes_after(chromium: Browser) -> None:
+    async with serving() as running, visiting(chromium, running, "Ada", "sse") as page:
+        await page.route("**/messages", lambda _: None)  # a network that swallows it
+        await speak(page, "stuck")
+        await expect(page.locator(".unsaid")).to_contain_text("on its way")
+        await page.get_by_role("radio", name="WebSocket").check()
+        await expect(page.locator(".unsaid")).to_contain_text("perhaps not sent: the transport was changed just then")
+        await speak(page, "through")
+        await shows(page, ["Ada", "through"])
+        await expect(page.locator(".unsaid")).to_have_count(1)
+
+
+async def test_what_waits_is_not_taken_for_what_somebody_else_of_that_name_says(chromium: Browser) -> None:
+    async with serving() as running, visiting(chromium, running, "Ada", "sse") as page:
+        await page.route("**/messages", lambda _: None)
+        await speak(page, "one")
+        await speak(page, "yes")  # waits for the one before
+        running.log.publish("yes", "Ada")
+        await shows(page, ["Ada", "yes"])
+        await expect(page.locator(".unsaid")).to_have_count(2)
+
+
 @every_transport
 async def test_what_it_has_cost_so_far_is_what_crossed_the_sockets(transport: str, chromium: Browser) -> None:
     def counted() -> tuple[int, int]:

@@ -45,9 +45,9 @@ def judge(table: Table) -> Verdict:
     return Verdict(
         word,
         lesson,
-        f"After a set-up of {style.size(browser.setup_bytes)} with a browser's headers, {far.deliveries} deliveries were "
-        f"made with {asked}, 95% of them within {style.seconds(far.delay_p95_ms)}, and with {style.size(header_bytes)} "
-        "of frame header in front of each.",
+        f"After a set-up of {style.size(browser.setup_bytes)} with a browser's headers, {far.deliveries} deliveries "
+        f"were made with {asked}, 95% of them within {style.seconds(far.delay_p95_ms)}, and with "
+        f"{style.size(header_bytes)} of frame header in front of each.",
         [
             ("set-up, a browser's headers", style.size(browser.setup_bytes)),
             ("set-up, a script's headers", style.size(script.setup_bytes)),
