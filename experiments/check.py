@@ -3,6 +3,7 @@
 import pandas as pd
 
 from experiments.design import CONDITION_COLUMNS, Condition
+from experiments.report import network
 
 DELAY_OFF_MOST = 0.3
 DELAY_OFF_ALWAYS_MS = 20.0
@@ -17,7 +18,7 @@ def problems(summary: pd.DataFrame) -> list[str]:
     found = []
     for row in summary[summary.clients > 0].to_dict("records"):
         name = f"{row['question']}: {row['way']} {row['pause_s']:g} s, {row['rate_hz']:g}/s, {row['headers']}"
-        name += "" if row["upgrades"] == "pass" else f", upgrades: {row['upgrades']}"
+        name += network(row["upgrades"])
         hopeless = Condition(**{column: row[column] for column in CONDITION_COLUMNS}).hopeless
         if row["duplicates"] or (row["missing"] and not hopeless):
             found.append(f"{name}: {row['missing']} messages missing, {row['duplicates']} delivered more than once")

@@ -97,9 +97,8 @@ def line(run: Run, result: dict[str, Any] | None = None) -> str:
     c = run.condition
     pause = f", every {c.pause_s:g} s" if c.pause_s else ""
     readers = f"{c.clients} {c.client} reader{'s' * (c.clients != 1)}" if c.clients else "publisher alone"
-    headers = ", browser's headers" if c.headers == "browser" else ""
-    refused = {"pass": "", "refuse": ", upgrades refused", "cut": ", upgrades cut"}[c.upgrades]
-    words = f"{c.way}{pause}, {c.rate_hz:g} messages/s, {c.one_way_delay_ms:g} ms each way, {readers}{headers}{refused}"
+    headers = (", browser's headers" if c.headers == "browser" else "") + report.network(c.upgrades)
+    words = f"{c.way}{pause}, {c.rate_hz:g} messages/s, {c.one_way_delay_ms:g} ms each way, {readers}{headers}"
     if result is None or not c.clients:
         return words
     return f"{words}: {result['metrics']['deliveries']} deliveries, {result['metrics']['missing']} missing"
@@ -123,7 +122,7 @@ def overview(summary: pd.DataFrame) -> Lines:
             f"{row['rate_hz']:g}/s",
             f"{row['one_way_delay_ms']:g} ms",
             row["client"],
-            row["headers"] + ("" if row["upgrades"] == "pass" else f", {row['upgrades']}"),
+            row["headers"] + report.network(row["upgrades"]),
             str(row["deliveries"]),
             str(row["missing"]),
             style.seconds(row["delay_mean_ms"]) if row["deliveries"] else "",

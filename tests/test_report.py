@@ -121,6 +121,7 @@ def test_theory_and_measurement_are_judged_in_words() -> None:
             "one_way_delay_ms": 25.0,
             "client": "raw",
             "headers": "library",
+            "upgrades": "pass",
             "unexplained_delay_ms": [0.5, -3.0, 9.0],
             "spread_delay_ms": [1.0, 1.0, float("nan")],
         }
