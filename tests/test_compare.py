@@ -21,7 +21,7 @@ def comparing(results: Path) -> "subprocess.Popen[str]":
         "compare",
         "--quick",
         "--only",
-        "latency",
+        "fallback",
         "--results",
         str(results),
     ]
@@ -53,12 +53,12 @@ def test_what_was_interrupted_goes_on_where_it_stopped(tmp_path: Path) -> None:
     with comparing(tmp_path) as second:
         said, _ = second.communicate(timeout=180)
     assert second.returncode == 0, said
-    assert f"going on with {next(tmp_path.glob('2*')).name}: {len(kept)} of 16 runs are there" in " ".join(said.split())
+    assert f"going on with {next(tmp_path.glob('2*')).name}: {len(kept)} of 6 runs are there" in " ".join(said.split())
     done = stored(tmp_path)
-    assert len(done) == 16
+    assert len(done) == 6
     assert {name: done[name] for name in kept} == kept  # nothing was measured twice
     folder = (tmp_path / "latest").resolve()
-    for name in ("report.html", "runs.csv", "summary.csv", "deliveries.csv.gz", "machine.json", "figures/latency.png"):
+    for name in ("report.html", "runs.csv", "summary.csv", "deliveries.csv.gz", "machine.json", "figures/fallback.png"):
         assert (folder / name).exists()
     assert not members(second.pid)
 
