@@ -105,7 +105,7 @@ def label_ends(axes: Axes, ends: Iterable[tuple[float, float, str, str]], gap_po
     places = [_bottom(cluster, gap_points) + i * gap_points for cluster in clusters for i in range(len(cluster))]
     for (x, y, text, shade), at, place in zip(ordered, wanted, places, strict=True):
         axes.annotate(
-            text, (x, y), xytext=(18, place - at), textcoords="offset points", color=shade,
+            text, (x, y), xytext=(30, place - at), textcoords="offset points", color=shade,
             fontsize=TEXT, weight="bold", va="center", annotation_clip=False,
         )  # fmt: skip
 

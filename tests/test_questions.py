@@ -54,6 +54,7 @@ def test_the_title_is_the_conclusion_and_follows_the_numbers(name: str, whole: T
         bytes_per_minute=its.summary.bytes_per_minute * its.summary.transport.map({"short_poll": 3}).fillna(1.7),
         first_message_ms=its.summary.first_message_ms * 1.7,
         server_rss_mb=its.summary.server_rss_mb * (1 + its.summary.clients / 1_000),
+        setup_request_head_bytes=its.summary.setup_request_head_bytes * 1.7,
     )
     assert QUESTIONS[name].conclusion(slower) != said
 
