@@ -133,11 +133,7 @@ def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         raise NoResults(f"no run in {folder} was finished")
     numbers, texts = ("pause_s", "rate_hz", "one_way_delay_ms"), ("suspicions", "via")
     runs = pd.read_csv(folder / "runs.csv", dtype=dict.fromkeys(numbers, float) | dict.fromkeys(texts, str))
-    if unknown := [
-        name
-        for name in (*CONDITION_COLUMNS, "way", "setup_request_head_bytes", "newcomers_missing")
-        if name not in runs
-    ]:
+    if unknown := [name for name in (*CONDITION_COLUMNS, "way", "newcomers_missing") if name not in runs]:
         raise NoResults(
             f"{folder} was measured by an older version, without {', '.join(unknown)}: `make compare` again"
         )
