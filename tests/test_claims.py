@@ -206,7 +206,12 @@ CASES: list[tuple[int, str, Change, str]] = [
     (5, FAILS, late("websocket", 101.0), "The server cannot speak first, in real time."),
     (5, UNDECIDED, doubted("websocket"), "is to be believed"),
     (6, CONDITIONALLY, nothing, "The comfort takes 4.5 times the set-up bytes of a plain WebSocket"),
-    (6, CONDITIONALLY, every(at_no_cost, heavy("socket_io upgrade", 200.0)), "5.0 times the server memory per reader"),
+    (
+        6,
+        CONDITIONALLY,
+        every(at_no_cost, heavy("socket_io websocket", 200.0)),
+        "5.0 times the server memory per reader",
+    ),
     (6, HOLDS, at_no_cost, "nothing costs more than 2 times as much"),
     (6, FAILS, lost, "Socket.IO lost 1 of 200 deliveries, and brought 0 more than once"),
     (6, FAILS, twice, "Socket.IO lost 0 of 200 deliveries, and brought 6 more than once"),

@@ -18,7 +18,19 @@ ALLOWED = {
     "experiments": ("experiments", "clients", "app.message"),
 }
 
-PURE = {"__future__", "collections", "dataclasses", "enum", "functools", "itertools", "json", "math", "re", "typing"}
+PURE = {
+    "__future__",
+    "collections",
+    "dataclasses",
+    "enum",
+    "functools",
+    "itertools",
+    "json",
+    "math",
+    "re",
+    "typing",
+    "unicodedata",
+}
 
 
 def module_name(file: Path) -> str:

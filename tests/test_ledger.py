@@ -481,7 +481,8 @@ def whole() -> dict[str, tuple[Connection, dict[str, list[tuple[int, bytes]]]]]:
                 pieces[piece.direction].append((piece.at_ns, piece.data))
         exchanges = explain(connection)
         first, last = exchanges[0], exchanges[-1]
-        way = "posted" if first.method == "POST" else "upgraded" if first.status == 101 else "polled"
+        posted = any(exchange.method == "POST" for exchange in exchanges)
+        way = "posted" if posted else "upgraded" if first.status == 101 else "polled"
         found[f"{last.path} {way}" if last.path == SOCKET_IO else last.path] = connection, pieces
     return found
 

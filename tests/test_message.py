@@ -13,6 +13,7 @@ from app.message import (
     Cursor,
     Message,
     Missed,
+    is_unseen,
     position_json,
     read_batch,
     read_news,
@@ -26,7 +27,7 @@ cursors = st.builds(
 )
 times = st.floats(min_value=0, max_value=1e15)
 # As the server accepts them: no control characters, something to be seen.
-names = st.from_regex(NAME, fullmatch=True)
+names = st.from_regex(NAME, fullmatch=True).filter(lambda name: not any(map(is_unseen, name)))
 people = st.lists(st.tuples(names, st.sampled_from(["sse", "websocket"]))).map(tuple)
 messages = st.builds(Message, cursors, texts, times, st.none() | names, st.none() | people)
 missed = st.builds(Missed, st.sampled_from(["expired", "restarted", "ahead"]), cursors)

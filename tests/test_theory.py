@@ -218,7 +218,10 @@ async def test_the_server_frames_a_websocket_message_with_that_many_bytes() -> N
 @pytest.mark.anyio
 async def test_the_server_puts_that_many_bytes_around_a_message_of_socket_io() -> None:
     async with serving() as running, Wire.to(running.port) as wire:
-        await wire.read("socket_io")
+        await wire.upgrade("/socket.io/?EIO=4&transport=websocket")
+        await wire.until(b"}")
+        connect = b'40{"after":null}'
+        await wire.send(bytes([0x81, 0x80 | len(connect), 0, 0, 0, 0]) + connect)
         await wire.until(b'["cursor",')
         await wire.until(b"}]")
         for length in lengths(126 - len('42["message",]'), 65_536):
