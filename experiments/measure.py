@@ -363,28 +363,30 @@ def _wire(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> dic
     requests = empty = messages = pushes = 0
     span_s = 0.0
     gaps_s: list[float] = []
+
+    def counts(exchange: Exchange) -> bool:
+        return seen.start_ns <= exchange.started_ns < seen.end_ns
+
     for its in exchanges.values():
-        inside = [i for i, e in enumerate(its) if seen.start_ns <= e.started_ns < seen.end_ns]
-        asked = [i for i in inside if its[i].method == "GET"]
+        inside = [e for e in its if counts(e)]
+        asked_ns = [e.started_ns for e in inside if e.method == "GET"]
+        if run.condition.polls:
+            polls = [e for e in its if e.method == "GET"]
+            gaps_s += [(b.started_ns - a.ended_ns) / 1e9 for a, b in itertools.pairwise(polls) if counts(a)]
+        if run.condition.rate_hz or not run.condition.polls:
+            span_s += run.window_s
         if not run.condition.rate_hz:  # silence: not the message that ends it
-            inside = [i for i in inside if not its[i].messages]
+            inside = [e for e in inside if not e.messages]
             if run.condition.polls:  # few questions begin in a window: whole cycles, from the first to the last
-                first_ns, last_ns = (its[asked[0]].started_ns, its[asked[-1]].started_ns) if asked else (0, 0)
-                inside = [i for i in inside if first_ns <= its[i].started_ns < last_ns]
+                first_ns, last_ns = (asked_ns[0], asked_ns[-1]) if asked_ns else (0, 0)
+                inside = [e for e in inside if first_ns <= e.started_ns < last_ns]
                 span_s += (last_ns - first_ns) / 1e9
-        for i in inside:
-            exchange = its[i]
+        for exchange in inside:
             sizes.update(exchange.sizes)
             messages += len(exchange.messages)
             requests += exchange.kind == "request"
             empty += exchange.kind == "request" and not exchange.messages
             pushes += exchange.kind == "push"
-        if run.condition.polls:
-            polls = [e for e in its if e.method == "GET"]
-            its_own = {id(its[i]) for i in asked}
-            gaps_s += [(b.started_ns - a.ended_ns) / 1e9 for a, b in itertools.pairwise(polls) if id(a) in its_own]
-        if run.condition.rate_hz or not run.condition.polls:
-            span_s += run.window_s
         if run.condition.via or not (run.condition.polls or run.condition.hopeless):
             for e in opening(its):
                 for (_, category), size in e.sizes.items():

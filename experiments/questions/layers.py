@@ -91,8 +91,8 @@ def bars(axes: Axes, summary: pd.DataFrame, what: str, named: bool) -> None:
             axes.barh(-place, size, 0.5, left=left, color=LAYERS[layer][1])
             left += size
         if what == "setup":
-            ends = [[left - rows.setup_bytes_low[way]], [rows.setup_bytes_high[way] - left]]
-            axes.errorbar(left, -place, xerr=ends, color=style.INK, capsize=8, linewidth=3)
+            ends = [rows.setup_bytes_low[way], rows.setup_bytes_high[way]]
+            axes.plot(ends, [-place, -place], "|-", color=style.INK, markersize=18)
         said = ", ".join(f"{layer} {size:.0f}" for layer, size in found.items() if round(size) > 0.002 * left)
         axes.text(0, -place + 0.37, f"{style.size(left)}: {said}", fontsize=style.SMALL, va="center")
     axes.set(xlim=(0, most * 1.3), ylim=(-len(COMPARED) + 0.55, 0.62))
