@@ -262,8 +262,11 @@ async def test_where_websocket_does_not_get_through_the_official_client_polls(
             assert {one["over"] for one in client.told if "over" in one} == {"polling"}
             assert not any("disconnect" in one or "upgrade" in one for one in client.told)
             running.link.upgrades = "pass"  # it goes on polling; with its next connection it tries again
-            running.link.cut()
-            await client.until("disconnect")
+            lost = asyncio.ensure_future(client.until("disconnect"))
+            while not lost.done():  # between two polls it would notice nothing
+                running.link.cut()
+                await asyncio.wait([lost], timeout=0.02)
+            assert lost.result()
             while client.told[-1].get("over") != "websocket":
                 message = running.log.publish("again")
                 assert await client.messages(1) == written(message)
