@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from app.hang_up import unless_hung_up
+from app.disconnect import cancel_on_disconnect
 from app.log import MessageLog
 from app.message import BadInput
 from app.publishing import BODY_MAX_BYTES, small_body
@@ -68,18 +68,18 @@ def server() -> AsyncServer:
     )
     answer = sio.eio.handlers["message"]
 
-    async def heard(eio_sid: str, what: object) -> None:
+    async def on_packet(eio_sid: str, what: object) -> None:
         session = sio.eio.sockets[eio_sid]
         if session.queue.qsize() > ANSWERS_MAX:  # it asks and asks, and does not listen
             await session.close(wait=False, abort=True)
         else:
             await answer(eio_sid, what)
 
-    sio.eio.on("message", heard)
+    sio.eio.on("message", on_packet)
     return sio
 
 
-def place(query: QueryParams, auth: object) -> str | None:
+def requested_cursor(query: QueryParams, auth: object) -> str | None:
     """Where a client says that it is: in its `auth`, {"after": CURSOR}, or else in the query; raises BadInput."""
     after = parameters(query, "after", *OWN_PARAMETERS).get("after")
     if auth is None:
@@ -95,7 +95,7 @@ async def room_for_more(session: AsyncSocket) -> None:
         await session.queue.join()
 
 
-def understood(receive: Receive, session: AsyncSocket | None) -> Receive:
+def guarded_receive(receive: Receive, session: AsyncSocket | None) -> Receive:
     """Who sends a frame that is no packet has gone: python-engineio would raise, and forget to close the session.
 
     So has who begins an upgrade and does not finish it: python-engineio would wait for ever.
@@ -134,7 +134,7 @@ class EngineIO:
                 await send({"type": "websocket.close", "code": 1013, "reason": FULL})
                 return
             try:
-                await self._sio.handle_request(scope, understood(receive, session), send)
+                await self._sio.handle_request(scope, guarded_receive(receive, session), send)
             finally:
                 if session:
                     session.upgrading = False  # python-engineio forgets it, and would answer polls with nothing
@@ -152,7 +152,7 @@ class EngineIO:
         async def asked() -> dict[str, Any]:
             return {"type": "http.request", "body": body}
 
-        await unless_hung_up(request, self._sio.handle_request(scope, asked, send), None)
+        await cancel_on_disconnect(request, self._sio.handle_request(scope, asked, send), None)
         if session and session.closed:
             session.queue.put_nowait(Packet(NOOP))  # its other question may still be held, for 45 seconds
 

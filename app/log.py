@@ -56,15 +56,15 @@ class MessageLog:
         """The place behind the last message: from here on, everything is news."""
         return Cursor(self.epoch, self._last)
 
-    def place(self, after: str | None) -> Cursor:
+    def resolve_cursor(self, after: str | None) -> Cursor:
         """What a request's `after` means: None is from now on, `0` from the oldest kept; raises BadInput."""
         if after is None:
             return self.newest
         return self.oldest if after == "0" else Cursor.parse(after)
 
-    def begin(self, cursor: Cursor) -> Cursor:
+    def resume_from(self, cursor: Cursor) -> Cursor:
         """Where reading from `cursor` begins: there, or at the oldest message kept if it can't be honoured."""
-        return self.oldest if self._disbelief(cursor) else cursor
+        return self.oldest if self._missed_reason(cursor) else cursor
 
     def publish(self, text: str, name: str | None = None, people: People | None = None) -> Message:
         """Append a message, wake everybody who waits, and return it."""
@@ -79,8 +79,8 @@ class MessageLog:
 
     def after(self, cursor: Cursor) -> Batch:
         """What is there now? In order, as far as one batch goes, and whether any before them were missed."""
-        reason = self._disbelief(cursor)
-        begin = self.begin(cursor)
+        reason = self._missed_reason(cursor)
+        begin = self.resume_from(cursor)
         first = begin.seq - self.oldest.seq
         messages: list[Message] = []
         room = BATCH_MAX_CHARS
@@ -95,7 +95,7 @@ class MessageLog:
     async def wait_after(self, cursor: Cursor, timeout_s: float | None) -> Batch:
         """What is there, or what comes next? Empty after `timeout_s` seconds of silence, or when the log closes."""
         batch = self.after(cursor)
-        if batch.news or self.closed:
+        if batch.updates or self.closed:
             return batch
         try:
             async with asyncio.timeout(timeout_s):
@@ -108,7 +108,7 @@ class MessageLog:
         """Everything, as it comes, until the log closes; an empty batch after every `idle_s` seconds of silence."""
         while True:
             batch = await self.wait_after(cursor, idle_s)
-            if self.closed and not batch.news:
+            if self.closed and not batch.updates:
                 return
             yield batch
             cursor = batch.cursor
@@ -128,7 +128,7 @@ class MessageLog:
         self._news.set()
         self._news = asyncio.Event()
 
-    def _disbelief(self, cursor: Cursor) -> str | None:
+    def _missed_reason(self, cursor: Cursor) -> str | None:
         if cursor.epoch != self.epoch:
             return "restarted"
         if cursor.seq > self._last:

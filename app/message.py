@@ -96,7 +96,7 @@ class Missed:
         return dumps({"missed": {"reason": self.reason, "cursor": str(self.cursor)}})
 
 
-News = Message | Missed
+Update = Message | Missed
 """What a reader is told: a message, or that some were missed."""
 
 
@@ -109,7 +109,7 @@ class Batch:
     missed: Missed | None = None
 
     @property
-    def news(self) -> tuple[News, ...]:
+    def updates(self) -> tuple[Update, ...]:
         """Everything there is to tell, in order; empty when nothing happened."""
         return (self.missed, *self.messages) if self.missed else self.messages
 
@@ -136,12 +136,12 @@ def read_batch(body: str | bytes) -> Batch:
     )
 
 
-def read_news(text: str | bytes) -> News | Cursor:
+def read_update(text: str | bytes) -> Update | Cursor:
     """The inverse of `Message.json`, `Missed.json` and `position_json`: one frame or event of a stream."""
-    return news_in(json.loads(text))
+    return update_in(json.loads(text))
 
 
-def news_in(fields: Mapping[str, Any]) -> News | Cursor:
+def update_in(fields: Mapping[str, Any]) -> Update | Cursor:
     """The same, from what a library has already read as JSON."""
     if "missed" in fields:
         return _missed(fields["missed"])

@@ -67,7 +67,7 @@ def create_app(
             *pages.routes(),
         ],
         middleware=[Middleware(Guard, names=names)],
-        exception_handlers={BadInput: bad_input, HTTPException: http_error, ClientDisconnect: hung_up},
+        exception_handlers={BadInput: bad_input, HTTPException: http_error, ClientDisconnect: disconnected},
         lifespan=lifespan,
     )
 
@@ -81,7 +81,7 @@ async def http_error(_: Request, problem: Exception) -> Response:
     return JSONResponse({"error": problem.detail}, problem.status_code, problem.headers)
 
 
-async def hung_up(_: Request, __: Exception) -> Response:
+async def disconnected(_: Request, __: Exception) -> Response:
     return Response(status_code=400)  # gone in the middle of its own words: nobody will read this
 
 
@@ -123,13 +123,13 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # From here on a reader that does not take its last bytes is cut off, and that is no error to report.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-        await self._let_go()
+        await self._drain_closing()
         for one in self._closing:
             one.close()
         await super().shutdown(sockets)
         self._link.cut()
 
-    async def _let_go(self) -> None:
+    async def _drain_closing(self) -> None:
         """Wait for those who are just leaving: uvicorn fails when it has to close a WebSocket that closes already."""
         for tick in itertools.count():
             leaving = [one.transport for one in self.server_state.connections if one.transport.is_closing()]

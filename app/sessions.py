@@ -165,12 +165,12 @@ class Session:
             if owner == page:
                 connection.cut()
 
-    def takes(self, connection: Connection, page: str) -> None:
+    def claim(self, connection: Connection, page: str) -> None:
         """From now on, what crosses this connection belongs to that page."""
         self.connections[connection] = page
         self._emulate(connection)
 
-    def sees(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
+    def observe(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
         """Tell the page about a piece of bytes on one of its connections."""
         piece = {
             "connection": connection.number,
@@ -181,7 +181,7 @@ class Session:
         }
         self._tell(self.connections[connection], {"piece": piece | {"base64": base64.b64encode(data).decode()}})
 
-    def loses(self, connection: Connection) -> None:
+    def release(self, connection: Connection) -> None:
         """The connection has ended, or what it asks for now is not this session's."""
         page = self.connections.pop(connection)
         if connection.closed_ns is None:
@@ -195,7 +195,7 @@ class Session:
         self._stop_publishing()
         self.log.close()
         for connection in list(self.connections):
-            self.loses(connection)
+            self.release(connection)
 
     def _emulate(self, connection: Connection) -> None:
         connection.delay_by(self.settings.delay_ms / 1e3 if self.settings else None)
@@ -235,7 +235,7 @@ class Sessions:
             self._end_later(name)
             for connection, (session, page) in self._owners.items():
                 if session == name:
-                    self._sessions[name].takes(connection, page)
+                    self._sessions[name].claim(connection, page)
         return self._sessions[name]
 
     @contextlib.contextmanager
@@ -265,7 +265,7 @@ class Sessions:
             page = OF_A_PAGE.match(data)
             self._belongs(connection, (page[1].decode(), page[2].decode()) if page else None)
         if session := self._session_of(connection):
-            session.sees(connection, direction, at_ns, data)
+            session.observe(connection, direction, at_ns, data)
 
     def _belongs(self, connection: Connection, owner: tuple[str, str] | None) -> None:
         """A request begins; its path tells whose the connection is from now on.
@@ -274,16 +274,16 @@ class Sessions:
         """
         if owner == self._owners.get(connection):
             return
-        self._let_go(connection)
+        self._release(connection)
         if owner:
             self._owners[connection] = owner
-            connection.closed = lambda: self._let_go(connection)
+            connection.closed = lambda: self._release(connection)
             if session := self._session_of(connection):
-                session.takes(connection, owner[1])
+                session.claim(connection, owner[1])
 
-    def _let_go(self, connection: Connection) -> None:
+    def _release(self, connection: Connection) -> None:
         if session := self._session_of(connection):
-            session.loses(connection)
+            session.release(connection)
         self._owners.pop(connection, None)
 
     def _session_of(self, connection: Connection) -> Session | None:

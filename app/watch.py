@@ -25,10 +25,10 @@ from dataclasses import asdict
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from app.close import refuse
 from app.log import MessageLog
 from app.message import BadInput, Cursor, check_text
 from app.query import parameters
-from app.refusal import refuse
 from app.sessions import Full, Session, Sessions, Settings, Watcher, checked_name, is_number
 
 PATH = "/watch"
@@ -47,7 +47,7 @@ def routes(sessions: Sessions) -> list[BaseRoute]:
                 telling = asyncio.create_task(tell(socket, session.log, newest, watcher))
                 try:
                     while (frame := await socket.receive())["type"] == "websocket.receive":
-                        obey(frame.get("text"), session, watcher)
+                        handle_command(frame.get("text"), session, watcher)
                 finally:
                     telling.cancel()
         except (BadInput, Full) as problem:
@@ -76,7 +76,7 @@ async def listen(log: MessageLog, newest: Cursor, watcher: Watcher) -> None:
             watcher.tell({"published": {"cursor": str(message.cursor), "published_ms": message.published_ms}})
 
 
-def obey(text: str | None, session: Session, watcher: Watcher) -> None:
+def handle_command(text: str | None, session: Session, watcher: Watcher) -> None:
     """Do what a page says; raises BadInput."""
     try:
         ((what, value),) = json.loads(text or "").items()

@@ -9,14 +9,14 @@ what is measured, or hundreds of clients have to live in one process.
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from app.message import News
+from app.message import Update
 from clients import long_poll, short_poll, socket_io, sse, websocket
 
 
 class Client(Protocol):
     """What a module in this folder offers."""
 
-    def receive(self, url: str, after: str | None = None) -> AsyncIterator[News]:
+    def receive(self, url: str, after: str | None = None) -> AsyncIterator[Update]:
         """News from the server at `url` (http://HOST:PORT), from behind cursor `after`; None is from now on.
 
         Raises ValueError when the server refuses what was asked; comes back by itself when the connection is lost.

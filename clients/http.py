@@ -24,6 +24,6 @@ def refused(response: httpx.Response) -> None:
         raise ValueError(f"{response.status_code}: {response.text[:300]}")
 
 
-def place(cursor: str | None) -> dict[str, str]:
+def after_param(cursor: str | None) -> dict[str, str]:
     """The query parameters that say where a reader is; none at all for "from now on"."""
     return {} if cursor is None else {"after": cursor}

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from app.message import News, read_batch
+from app.message import Update, read_batch
 from clients.backoff import Backoff
-from clients.http import connection, place, refused
+from clients.http import after_param, connection, refused
 
 
-async def receive(url: str, after: str | None = None, hold_s: float | None = None) -> AsyncIterator[News]:
+async def receive(url: str, after: str | None = None, hold_s: float | None = None) -> AsyncIterator[Update]:
     """News for ever; the server may hold a question for `hold_s` seconds (None: for as long as it likes)."""
     cursor, backoff = after, Backoff()
     usual = {} if hold_s is None else {"hold": f"{hold_s:g}"}
@@ -18,13 +18,13 @@ async def receive(url: str, after: str | None = None, hold_s: float | None = Non
             # Who has no cursor yet asks for one first: a held question that is lost would leave nothing to go on from.
             hold = usual if cursor else {"hold": "0"}
             try:
-                response = await http.get("/long-poll", params={**place(cursor), **hold})
+                response = await http.get("/long-poll", params={**after_param(cursor), **hold})
                 refused(response)
             except httpx.TransportError:  # the connection is lost: come back, with the same cursor
                 await backoff.wait()
                 continue
             batch = read_batch(response.content)
-            for news in batch.news:
-                yield news
+            for update in batch.updates:
+                yield update
             cursor = str(batch.cursor)
             backoff.reset()

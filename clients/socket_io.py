@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.message import Cursor, News, news_in
+from app.message import Cursor, Update, update_in
 from clients.backoff import Backoff
 from clients.engine_io import LOST, client, refused
 
@@ -15,23 +15,23 @@ GOODBYE_S = 1.0
 
 async def receive(
     url: str, after: str | None = None, transports: Sequence[str] = ("polling", "websocket")
-) -> AsyncIterator[News]:
+) -> AsyncIterator[Update]:
     """News for ever; `transports` is the one to begin with and the one to upgrade to, or one of them alone."""
     cursor, backoff = after, Backoff()
     while True:
         try:
             async with contextlib.aclosing(connection(url, cursor, transports)) as told:
-                async for news in told:
-                    cursor = str(news if isinstance(news, Cursor) else news.cursor)
+                async for update in told:
+                    cursor = str(update if isinstance(update, Cursor) else update.cursor)
                     backoff.reset()
-                    if not isinstance(news, Cursor):
-                        yield news
+                    if not isinstance(update, Cursor):
+                        yield update
         except LOST as problem:
             refused(problem)
         await backoff.wait()
 
 
-async def connection(url: str, cursor: str | None, transports: Sequence[str]) -> AsyncGenerator[News | Cursor, None]:
+async def connection(url: str, cursor: str | None, transports: Sequence[str]) -> AsyncGenerator[Update | Cursor, None]:
     """What is told over one connection, until it is lost."""
     told, sio = asyncio.Queue[tuple[str, Any]](), client()
     for event in ("cursor", "missed", "message", "connect_error", "disconnect"):
@@ -44,7 +44,7 @@ async def connection(url: str, cursor: str | None, transports: Sequence[str]) ->
         while (got := await told.get())[0] != "disconnect":
             if got[0] == "connect_error":
                 raise ValueError(f"connect_error: {got[1]['message']}")
-            yield news_in({"missed": got[1]} if got[0] == "missed" else got[1])
+            yield update_in({"missed": got[1]} if got[0] == "missed" else got[1])
     finally:
         with contextlib.suppress(*LOST):
             async with asyncio.timeout(GOODBYE_S):  # it waits for the poll that is held, and not every server ends that

@@ -4,19 +4,19 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from app.message import Cursor, News, read_news
+from app.message import Cursor, Update, read_update
 from clients.backoff import Backoff
-from clients.http import connection, place, refused
+from clients.http import after_param, connection, refused
 
 
-async def receive(url: str, after: str | None = None) -> AsyncIterator[News]:
+async def receive(url: str, after: str | None = None) -> AsyncIterator[Update]:
     """News for ever, from one answer that never ends."""
     last_id, backoff = "", Backoff()
     async with connection(url, silence_s=45) as http:  # three heartbeats missed: the connection is dead
         while True:
             headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_id} if last_id else {})}
             try:
-                async with http.stream("GET", "/sse", params=place(after), headers=headers) as response:
+                async with http.stream("GET", "/sse", params=after_param(after), headers=headers) as response:
                     if response.status_code != 200:
                         await response.aread()
                     refused(response)
@@ -29,8 +29,8 @@ async def receive(url: str, after: str | None = None) -> AsyncIterator[News]:
                             data = value
                         elif not line:  # an empty line ends an event
                             last_id = new_id
-                            if data and not isinstance(news := read_news(data), Cursor):
-                                yield news
+                            if data and not isinstance(update := read_update(data), Cursor):
+                                yield update
                             data = ""
                             backoff.reset()
             except httpx.TransportError:

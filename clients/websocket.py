@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from app.message import Cursor, News, read_news
+from app.message import Cursor, Update, read_update
 from clients.backoff import Backoff
 
 
-async def receive(url: str, after: str | None = None) -> AsyncIterator[News]:
+async def receive(url: str, after: str | None = None) -> AsyncIterator[Update]:
     """News for ever; WebSocket has no Last-Event-ID, so who comes back says itself where it was."""
     cursor, backoff = after, Backoff()
     while True:
@@ -17,11 +17,11 @@ async def receive(url: str, after: str | None = None) -> AsyncIterator[News]:
         try:
             async with connect(target, compression=None, proxy=None) as socket:
                 async for frame in socket:
-                    news = read_news(frame)
-                    cursor = str(news if isinstance(news, Cursor) else news.cursor)
+                    update = read_update(frame)
+                    cursor = str(update if isinstance(update, Cursor) else update.cursor)
                     backoff.reset()
-                    if not isinstance(news, Cursor):
-                        yield news
+                    if not isinstance(update, Cursor):
+                        yield update
         except (OSError, ConnectionClosed, InvalidHandshake) as lost:
             if isinstance(lost, InvalidStatus) and lost.response.status_code < 500:
                 raise ValueError(f"{lost.response.status_code}: {lost.response.body.decode()[:300]}") from lost

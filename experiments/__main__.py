@@ -8,10 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments import readme, report, store
-from experiments.check import problems
+from experiments import store
 from experiments.compare import SEED, compare, overview
 from experiments.questions import QUESTIONS
+from experiments.report import readme, report
+from experiments.report.check import problems
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

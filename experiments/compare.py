@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Lines
 
-from experiments import report, store, style
+from experiments import store
 from experiments.design import SIZES, Run, Size, plan
 from experiments.questions import QUESTIONS
+from experiments.report import report, style
 from experiments.schedule import Schedule, description
 
 SEED = 2016
@@ -98,7 +99,7 @@ def line(run: Run, result: dict[str, Any] | None = None) -> str:
     pause = f", every {c.pause_s:g} s" if c.pause_s else ""
     readers = f"{c.clients} {c.client} reader{'s' * (c.clients != 1)}" if c.clients else "publisher alone"
     headers = (", browser's headers" if c.headers == "browser" else "") + report.network(c.upgrades)
-    words = f"{c.way}{pause}, {c.rate_hz:g} messages/s, {c.one_way_delay_ms:g} ms each way, {readers}{headers}"
+    words = f"{c.variant}{pause}, {c.rate_hz:g} messages/s, {c.one_way_delay_ms:g} ms each way, {readers}{headers}"
     if result is None or not c.clients:
         return words
     return f"{words}: {result['metrics']['deliveries']} deliveries, {result['metrics']['missing']} missing"
@@ -117,7 +118,7 @@ def overview(summary: pd.DataFrame) -> Lines:
             lines.add_section()
         lines.add_row(
             before,
-            row["way"],
+            row["variant"],
             f"{row['pause_s']:g} s" if row["pause_s"] else "",
             f"{row['rate_hz']:g}/s",
             f"{row['one_way_delay_ms']:g} ms",

@@ -19,7 +19,7 @@ HOLD_S = 25.0
 HEARTBEAT_S = 25.0
 """How often the server's Engine.IO asks whether a client is there: a held poll is answered with that."""
 
-WAYS = (
+VARIANTS = (
     *("short_poll", "long_poll", "sse", "websocket"),
     *("socket_io upgrade", "socket_io websocket", "socket_io polling"),
 )
@@ -50,7 +50,7 @@ class Condition:
     text_bytes: int = 120
     via: Literal["", "upgrade", "websocket", "polling"] = ""
     upgrades: Upgrades = "pass"
-    newcomers: int = 0
+    late_joiners: int = 0
 
     def __post_init__(self) -> None:
         if bool(self.via) != (self.transport == "socket_io"):
@@ -59,7 +59,7 @@ class Condition:
             raise ValueError("a client library sends its own headers; use the raw client to send a browser's")
 
     @property
-    def way(self) -> str:
+    def variant(self) -> str:
         """One of WAYS."""
         return f"{self.transport} {self.via}".strip()
 
@@ -87,12 +87,12 @@ class Condition:
         return self.transport in ("short_poll", "long_poll") or self.via == "polling" or falls_back
 
     @property
-    def hopeless(self) -> bool:
+    def undeliverable(self) -> bool:
         """Whether nothing can arrive: it takes a WebSocket, and the network lets none through."""
         return self.upgrades != "pass" and "websocket" in (self.transport, self.via)
 
     @property
-    def alone(self) -> bool:
+    def exclusive(self) -> bool:
         """Whether milliseconds count: such a run has the machine to itself."""
         return self.client == "library" and self.one_way_delay_ms == 0 and self.transport != "short_poll"
 
@@ -152,7 +152,7 @@ class Run:
         """A file name that is the same whenever the same thing is measured."""
         c = self.condition
         digest = hashlib.sha256(json.dumps([asdict(c), self.window_s], sort_keys=True).encode()).hexdigest()[:8]
-        return f"{c.way.replace(' ', '-')}-{c.rate_hz:g}hz-{c.one_way_delay_ms:g}ms-{digest}-{self.repeat}"
+        return f"{c.variant.replace(' ', '-')}-{c.rate_hz:g}hz-{c.one_way_delay_ms:g}ms-{digest}-{self.repeat}"
 
 
 def plan(conditions: Iterable[Condition], size: Size, seed: int) -> list[Run]:
@@ -193,9 +193,9 @@ def _seed(seed: int, condition: Condition, repeat: int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
 
 
-def every_way(**fields: Any) -> list[Condition]:
+def every_variant(**fields: Any) -> list[Condition]:
     """The same condition for every way; short polling every second."""
     return [
         Condition(transport, pause_s=1.0 if transport == "short_poll" else 0.0, via=via, **fields)  # type: ignore[arg-type]
-        for transport, _, via in (way.partition(" ") for way in WAYS)
+        for transport, _, via in (variant.partition(" ") for variant in VARIANTS)
     ]

@@ -24,11 +24,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from experiments import readers
 from experiments.design import Run
-from experiments.measure import PROCESSES, run_in_process
+from experiments.run import readers, run_in_process
+from experiments.run.observe import PROCESSES
 
-PRELOADED = ["experiments.measure"]
+PRELOADED = ["experiments.run"]
 TRIES = 2
 
 CORES = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
@@ -87,7 +87,7 @@ class Schedule:
     done: Callable[[Run, dict[str, Any] | str], None]
     tick: Callable[["Schedule"], None]
     retry_s: float = math.inf
-    alone: list[Run] = field(default_factory=list)
+    exclusive: list[Run] = field(default_factory=list)
     slow: list[Run] = field(default_factory=list)
     others: list[Run] = field(default_factory=list)
     going: dict[int, Going] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class Schedule:
         signal.signal(signal.SIGINT, lambda number, _: told_to_end.append(number))
         usual_term = signal.signal(signal.SIGTERM, lambda number, _: told_to_end.append(number))
         try:
-            while (self.alone or self.slow or self.others or self.going) and not told_to_end:
+            while (self.exclusive or self.slow or self.others or self.going) and not told_to_end:
                 for run in self._next_batch():
                     self._start(run)
                 for pipe in wait([going.pipe for going in self.going.values()], timeout=0.2):
@@ -120,7 +120,7 @@ class Schedule:
                     if going.late_s > LATE_S:
                         going.give_up()  # which is heard next
                 if all(going.ready for going in self.going.values()):
-                    self._let_go()
+                    self._send_go()
                 self.tick(self)
         finally:
             self._stop()
@@ -133,22 +133,22 @@ class Schedule:
         """About how long the rest takes, in seconds."""
         now = time.monotonic()
         going = (min(going.ends_at - now, going.run.window_s + AROUND_S) for going in self.going.values())
-        alone = sum(run.window_s + AROUND_S for run in self.alone)
-        return max(0.0, alone, _batches_s(self.slow), *going) + _batches_s(self.others)
+        exclusive = sum(run.window_s + AROUND_S for run in self.exclusive)
+        return max(0.0, exclusive, _batches_s(self.slow), *going) + _batches_s(self.others)
 
     def _queue(self, run: Run) -> list[Run]:
-        if run.condition.alone:
-            return self.alone
+        if run.condition.exclusive:
+            return self.exclusive
         return self.slow if is_slow(run) else self.others
 
     def _next_batch(self) -> list[Run]:
         """The runs to start now; none while others are getting ready, or measure what must not be disturbed."""
         if not self.going:
-            for queue in (self.slow, self.alone, self.others):
+            for queue in (self.slow, self.exclusive, self.others):
                 if queue:
                     return take_batch(queue)
-        elif self.alone and all(is_slow(going.run) and going.ends_at < math.inf for going in self.going.values()):
-            return take_batch(self.alone)
+        elif self.exclusive and all(is_slow(going.run) and going.ends_at < math.inf for going in self.going.values()):
+            return take_batch(self.exclusive)
         return []
 
     def _start(self, run: Run) -> None:
@@ -163,7 +163,7 @@ class Schedule:
         self.going[here.fileno()] = Going(run, process, reading, here, time.monotonic())
         self.tries[run.name] = self.tries.get(run.name, 0) + 1
 
-    def _let_go(self) -> None:
+    def _send_go(self) -> None:
         for going in self.going.values():
             if going.ends_at == math.inf:
                 going.ends_at = time.monotonic() + going.run.window_s + AROUND_S
@@ -211,7 +211,7 @@ def take_batch(queue: list[Run]) -> list[Run]:
     """Removes from `queue` what can run at the same time: the first, and others of about its length."""
     first = queue.pop(0)
     batch, used = [first], load(first)
-    for run in () if first.condition.alone else tuple(queue):
+    for run in () if first.condition.exclusive else tuple(queue):
         similar = is_slow(first) or run.window_s > 0.6 * first.window_s
         # Repeats are there to see the machine at different times.
         if (

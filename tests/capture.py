@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.message import Message
-from experiments.design import WAYS, Condition
-from experiments.publisher import Publisher
-from experiments.readers import receive
+from experiments.design import VARIANTS, Condition
+from experiments.run.publisher import Publisher
+from experiments.run.readers import receive
 
 MESSAGES = 20
 
@@ -52,10 +52,10 @@ def loopback() -> str:
 
 def compare() -> list[Comparison]:
     """For every way, with its library client and with the raw one."""
-    return [_compare(kind, way) for way in WAYS for kind in ("library", "raw")]
+    return [_compare(kind, variant) for variant in VARIANTS for kind in ("library", "raw")]
 
 
-def _compare(kind: str, way: str) -> Comparison:
+def _compare(kind: str, variant: str) -> Comparison:
     with tempfile.TemporaryDirectory() as folder:
         recording, captured, unix = (Path(folder) / name for name in ("recording", "captured", "in"))
         command = [sys.executable, "-m", "app", "--port", "0", "--unix", str(unix), "--record", str(recording)]
@@ -67,24 +67,24 @@ def _compare(kind: str, way: str) -> Comparison:
             with subprocess.Popen([*tcpdump, "tcp", "port", str(port)], stderr=subprocess.PIPE, text=True) as capture:
                 assert capture.stderr
                 capture.stderr.readline()  # "listening on ..."
-                asyncio.run(_receive(kind, way, url, unix))
+                asyncio.run(_receive(kind, variant, url, unix))
                 server.send_signal(signal.SIGINT)
                 server.wait()
                 capture.send_signal(signal.SIGINT)
         counted = [json.loads(line) for line in recording.read_text().splitlines()]
         taps = [c["connection"] for c in counted if "connection" in c and c["connection"]["client_port"]]
         counts = (sum(tap["bytes_up"] for tap in taps), sum(tap["bytes_down"] for tap in taps))
-        return Comparison(f"{way}, {kind}", counts, payload_bytes(captured.read_bytes(), port))
+        return Comparison(f"{variant}, {kind}", counts, payload_bytes(captured.read_bytes(), port))
 
 
-async def _receive(kind: str, way: str, url: str, unix: Path) -> None:
-    publisher, (transport, _, via) = Publisher(unix), way.partition(" ")
+async def _receive(kind: str, variant: str, url: str, unix: Path) -> None:
+    publisher, (transport, _, via) = Publisher(unix), variant.partition(" ")
     condition = Condition(transport, 0.05 if transport == "short_poll" else 0.0, client=kind, via=via)  # type: ignore[arg-type]
     await asyncio.to_thread(publisher.now, "the first")
     seen = 0
     async with contextlib.aclosing(receive(condition, url, "0")) as stream:  # type: ignore[type-var]
-        async for news in stream:
-            seen += isinstance(news, Message)
+        async for update in stream:
+            seen += isinstance(update, Message)
             if seen == MESSAGES:
                 break
             await asyncio.to_thread(publisher.now, f"message {seen} of this capture")

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments import store
+from experiments.analysis.tables import FRAMING, Table, deliveries_frame, prediction, runs_frame, summarise
+from experiments.analysis.theory import Polling
 from experiments.design import SIZES, Condition
 from experiments.questions import QUESTIONS
-from experiments.tables import FRAMING, Table, deliveries_frame, prediction, runs_frame, summarise
-from experiments.theory import Polling
 
 WINDOW_S = 10.0
 PAYLOAD_BYTES = 170
@@ -64,10 +64,10 @@ def a_result(condition: Condition, repeat: int) -> Result:
         requests = model.requests_hz * WINDOW_S * clients
         if condition.transport == "short_poll":
             delay_ms = [down_ms + 1000 * model.gap_s * (i + 0.5) / published for i in range(published)]
-    if condition.hopeless:
+    if condition.undeliverable:
         requests, delay_ms = 1.0 * clients, [None] * published
     messages = sum(delay is not None for delay in delay_ms) * clients
-    framing = 0 if condition.polls or condition.hopeless else FRAMING[condition.transport](PAYLOAD_BYTES)
+    framing = 0 if condition.polls or condition.undeliverable else FRAMING[condition.transport](PAYLOAD_BYTES)
     header = framing if condition.transport == "websocket" else 4 * (condition.transport == "socket_io")
     pings = SILENT_BYTES.get(condition.transport, 0.0) * clients * WINDOW_S / 60 * (not condition.rate_hz)
     bytes_up = 366 * requests
@@ -75,7 +75,7 @@ def a_result(condition: Condition, repeat: int) -> Result:
     cost_ms = 0.35 if condition.polls else 0.09 if condition.via else 0.06
     events = (requests if condition.polls else messages) * (clients + 1) / max(clients, 1)
     return {
-        "run": f"{condition.way}-{hash(condition)}-{repeat}",
+        "run": f"{condition.variant}-{hash(condition)}-{repeat}",
         "condition": vars(condition),
         "repeat": repeat,
         "window_s": WINDOW_S,
@@ -113,7 +113,7 @@ def a_result(condition: Condition, repeat: int) -> Result:
             "readers_wait_ms": None,
             "server_wait_ms": None,
             "first_message_ms": 200.0,
-            "newcomers_missing": 0,
+            "late_joiners_missing": 0,
         },
     }
 

@@ -105,11 +105,11 @@ async def position(told: AsyncGenerator[Json, None]) -> Cursor:
     return Cursor.parse(first["cursor"])
 
 
-async def next_news(told: AsyncGenerator[Json, None], count: int) -> list[Json]:
+async def next_update(told: AsyncGenerator[Json, None], count: int) -> list[Json]:
     """The next `count` things that are not positions."""
-    news: list[Json] = []
-    while len(news) < count:
+    update: list[Json] = []
+    while len(update) < count:
         one = await anext(told)
         if one.keys() != {"cursor"}:
-            news.append(one)
-    return news
+            update.append(one)
+    return update

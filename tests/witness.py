@@ -5,7 +5,7 @@ from pathlib import Path
 
 from app.link import Connection, Direction
 from app.record import Recorder
-from experiments.recording import Recording, read
+from experiments.run.recording import Recording, read
 
 
 @dataclass(frozen=True)

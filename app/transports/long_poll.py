@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from app.hang_up import unless_hung_up
+from app.disconnect import cancel_on_disconnect
 from app.log import MessageLog
 from app.query import parameters, seconds
 
@@ -30,11 +30,11 @@ HOLD_MAX_S = 60.0
 def routes(log: MessageLog) -> list[BaseRoute]:
     async def long_poll(request: Request) -> Response:
         asked = parameters(request.query_params, "after", "hold")
-        cursor = log.place(asked.get("after"))
+        cursor = log.resolve_cursor(asked.get("after"))
         hold_s = seconds(asked["hold"], "hold", HOLD_MAX_S) if "hold" in asked else HOLD_S
         batch = log.after(cursor)
-        if not batch.news:
-            batch = await unless_hung_up(request, log.wait_after(cursor, hold_s), otherwise=batch)
+        if not batch.updates:
+            batch = await cancel_on_disconnect(request, log.wait_after(cursor, hold_s), otherwise=batch)
         return Response(batch.json, media_type="application/json", headers={"cache-control": "no-store"})
 
     return [Route(PATH, long_poll)]

@@ -28,7 +28,7 @@ PATH = "/short-poll"
 def routes(log: MessageLog) -> list[BaseRoute]:
     async def short_poll(request: Request) -> Response:
         asked = parameters(request.query_params, "after")
-        batch = log.after(log.place(asked.get("after")))
+        batch = log.after(log.resolve_cursor(asked.get("after")))
         # no-store: an answer from a cache would be yesterday's news.
         return Response(batch.json, media_type="application/json", headers={"cache-control": "no-store"})
 

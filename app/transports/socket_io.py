@@ -24,7 +24,7 @@ from socketio import AsyncServer, exceptions
 from starlette.datastructures import QueryParams
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from app.engine_io import EngineIO, place, room_for_more, server
+from app.engine_io import EngineIO, requested_cursor, room_for_more, server
 from app.log import MessageLog
 from app.message import BadInput, Cursor, check_publication
 
@@ -36,7 +36,7 @@ def routes(log: MessageLog) -> list[BaseRoute]:
 
     def connect(sid: str, environ: dict[str, str], auth: object) -> None:
         try:
-            cursor = log.place(place(QueryParams(environ["QUERY_STRING"]), auth))
+            cursor = log.resolve_cursor(requested_cursor(QueryParams(environ["QUERY_STRING"]), auth))
         except BadInput as problem:
             raise exceptions.ConnectionRefusedError(str(problem)) from None
         if sid not in pushing:  # a client can emit "connect", too
@@ -59,7 +59,7 @@ def routes(log: MessageLog) -> list[BaseRoute]:
 
 async def push(log: MessageLog, cursor: Cursor, sio: AsyncServer, sid: str, plain: bool) -> None:
     session = sio.eio.sockets[sio.manager.eio_sid_from_sid(sid, "/")]
-    await sio.emit("cursor", {"cursor": str(log.begin(cursor))}, to=sid)
+    await sio.emit("cursor", {"cursor": str(log.resume_from(cursor))}, to=sid)
     async for batch in log.follow(cursor):
         if batch.missed:
             await sio.emit("missed", json.loads(batch.missed.json)["missed"], to=sid)

@@ -36,7 +36,7 @@ HEARTBEAT_S = 15.0
 def routes(log: MessageLog) -> list[BaseRoute]:
     async def sse(request: Request) -> Response:
         asked = parameters(request.query_params, "after")
-        cursor = log.place(request.headers.get("last-event-id", asked.get("after")))
+        cursor = log.resolve_cursor(request.headers.get("last-event-id", asked.get("after")))
         # StreamingResponse listens for the client's hanging up while it waits.
         return StreamingResponse(
             stream(log, cursor), media_type="text/event-stream", headers={"cache-control": "no-store"}
@@ -46,7 +46,7 @@ def routes(log: MessageLog) -> list[BaseRoute]:
 
 
 async def stream(log: MessageLog, cursor: Cursor) -> AsyncIterator[str]:
-    yield f"retry: {RETRY_MS}\nid: {log.begin(cursor)}\n\n"
+    yield f"retry: {RETRY_MS}\nid: {log.resume_from(cursor)}\n\n"
     async for batch in log.follow(cursor, idle_s=HEARTBEAT_S):
         yield events(batch) or ":\n\n"
 

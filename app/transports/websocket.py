@@ -22,10 +22,10 @@ import asyncio
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from app.close import refuse
 from app.log import MessageLog
 from app.message import BadInput, Cursor, position_json, read_publication
 from app.query import parameters
-from app.refusal import refuse
 
 PATH = "/websocket"
 
@@ -38,7 +38,7 @@ def routes(log: MessageLog) -> list[BaseRoute]:
     async def websocket(socket: WebSocket) -> None:
         await socket.accept()
         try:
-            cursor = log.place(parameters(socket.query_params, "after").get("after"))
+            cursor = log.resolve_cursor(parameters(socket.query_params, "after").get("after"))
             pushing = asyncio.create_task(push(log, cursor, socket))
             try:
                 while (frame := await socket.receive())["type"] == "websocket.receive":
@@ -55,10 +55,10 @@ def routes(log: MessageLog) -> list[BaseRoute]:
 
 async def push(log: MessageLog, cursor: Cursor, socket: WebSocket) -> None:
     try:
-        await socket.send_text(position_json(log.begin(cursor)))
+        await socket.send_text(position_json(log.resume_from(cursor)))
         async for batch in log.follow(cursor):
-            for news in batch.news:
-                await socket.send_text(news.json)
+            for update in batch.updates:
+                await socket.send_text(update.json)
         await socket.close(1001, "the server ends")
     except WebSocketDisconnect:
         pass  # gone while we were writing; the reading side hears of it too, and ends both

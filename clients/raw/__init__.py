@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from app.message import Cursor, News
+from app.message import Cursor, Update
 from clients.backoff import Backoff
 from clients.headers import library
 from clients.raw.events import events
@@ -27,7 +27,7 @@ async def receive(
     pause_s: float = 0.0,
     headers: Callable[[str, str], str] = library,
     via: str = "upgrade",
-) -> AsyncIterator[News]:
+) -> AsyncIterator[Update]:
     """News for ever over `transport`; `pause_s` seconds pass between a poll's answer and the next question.
 
     `via` is Socket.IO's way: `upgrade`, `websocket` or `polling`.
@@ -55,11 +55,11 @@ async def receive(
             else:
                 talk = polls(await connect(transport), cursor, pause_s)
             async with contextlib.aclosing(talk):  # type: ignore[type-var]
-                async for news in talk:
-                    cursor = str(news if isinstance(news, Cursor) else news.cursor)
+                async for update in talk:
+                    cursor = str(update if isinstance(update, Cursor) else update.cursor)
                     backoff.reset()
-                    if not isinstance(news, Cursor):
-                        yield news
+                    if not isinstance(update, Cursor):
+                        yield update
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:

@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator
 
-from app.message import Cursor, News, read_news
+from app.message import Cursor, Update, read_update
 from clients.raw.request import Request
 
 
-async def events(request: Request, cursor: str | None) -> AsyncIterator[News | Cursor]:
+async def events(request: Request, cursor: str | None) -> AsyncIterator[Update | Cursor]:
     """Every `data` is news, every `id` a cursor; ends when the server ends the stream."""
     await request.get(cursor)
     unread, place = b"", None
@@ -15,7 +15,7 @@ async def events(request: Request, cursor: str | None) -> AsyncIterator[News | C
         *lines, unread = unread.split(b"\n")
         for line in lines:
             if line.startswith(b"data: "):
-                yield read_news(line[6:])
+                yield read_update(line[6:])
             elif line.startswith(b"id: "):
                 place = Cursor.parse(line[4:].decode())
             elif not line and place:  # an empty line ends an event; only now its id counts

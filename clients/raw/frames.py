@@ -3,18 +3,18 @@
 import os
 from collections.abc import AsyncIterator
 
-from app.message import Cursor, News, read_news
+from app.message import Cursor, Update, read_update
 from clients.raw.request import Request
 
 TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
 POLICY_VIOLATION = 1008
 
 
-async def frames(request: Request, cursor: str | None) -> AsyncIterator[News | Cursor]:
+async def frames(request: Request, cursor: str | None) -> AsyncIterator[Update | Cursor]:
     """Every text frame is news or a cursor; ends when the server closes; raises ValueError if it refuses."""
     await request.get(cursor)
     async for text in texts(request):
-        yield read_news(text)
+        yield read_update(text)
 
 
 async def texts(request: Request) -> AsyncIterator[bytes]:

@@ -8,11 +8,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
-from app.message import Cursor, News, news_in
+from app.message import Cursor, Update, update_in
 from clients.raw.engine import Connect, framed, poll, post, probe, target
 
 
-async def packets(connect: Connect, cursor: str | None, via: str) -> AsyncIterator[News | Cursor]:
+async def packets(connect: Connect, cursor: str | None, via: str) -> AsyncIterator[Update | Cursor]:
     """Every event is news or a cursor; ends when the server closes; raises ValueError if it refuses."""
     say = "40" + json.dumps({"after": cursor}, separators=(",", ":"))
     if via == "websocket":
@@ -30,19 +30,19 @@ async def packets(connect: Connect, cursor: str | None, via: str) -> AsyncIterat
                 for packet in body.split("\x1e"):
                     if packet == "2":
                         say = "3"
-                    elif news := understood(packet):
-                        yield news
+                    elif update := parse_packet(packet):
+                        yield update
         finally:
             if probing:
                 probing.cancel()
                 await asyncio.gather(probing, return_exceptions=True)
         socket, say = probing.result(), "5"  # type: ignore[assignment]
     async for text in framed(socket, say):
-        if news := understood(text):
-            yield news
+        if update := parse_packet(text):
+            yield update
 
 
-def understood(packet: str) -> News | Cursor | None:
+def parse_packet(packet: str) -> Update | Cursor | None:
     """The news in a packet, if there is any; raises ValueError for a refusal, ConnectionError for a goodbye."""
     if packet[0] == "1" or packet[:2] == "41":
         raise ConnectionError("the server has closed the session")
@@ -51,4 +51,4 @@ def understood(packet: str) -> News | Cursor | None:
     if packet[:2] != "42":
         return None
     event, what = json.loads(packet[2:])
-    return news_in({"missed": what} if event == "missed" else what)
+    return update_in({"missed": what} if event == "missed" else what)

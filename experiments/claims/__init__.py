@@ -8,10 +8,10 @@ verdict and no comparison is written down anywhere: another machine may come to 
 import inspect
 from typing import Any, Protocol
 
+from experiments.analysis.tables import Table
 from experiments.claims import asking, every_second, fallback, handshake, polling_waste, streaming_waste
 from experiments.claims.verdict import TOLERANCE, UNDECIDED, Undecided, Verdict
 from experiments.questions import QUESTIONS
-from experiments.tables import Table
 
 NOTE = {"title": "web Socket和Socket.IO框架", "date": "2016-01-10"}
 

@@ -5,10 +5,10 @@ is how many requests there were while messages came, and within which time 95% o
 is up to the limit that feels immediate. Either of the two alone is half of the claim: it holds with a condition.
 """
 
-from experiments import style
-from experiments.claims.verdict import CONDITIONALLY, FAILS, HOLDS, IMMEDIATE_MS, Verdict, by_way, trusted
+from experiments.analysis.tables import Table
+from experiments.claims.verdict import CONDITIONALLY, FAILS, HOLDS, IMMEDIATE_MS, Verdict, by_variant, trusted
 from experiments.questions.overhead import count
-from experiments.tables import Table
+from experiments.report import style
 
 TITLE = "Only asking delivers"
 QUOTATION = (
@@ -25,8 +25,8 @@ CHARTS = ["interval"]
 
 def judge(table: Table) -> Verdict:
     """Whether SSE's readers get news unasked, and in time."""
-    far = by_way(rate_hz=1.0, one_way_delay_ms=25.0)
-    rows = trusted(table, [far[way] for way in ("sse", "short_poll", "long_poll", "websocket")])
+    far = by_variant(rate_hz=1.0, one_way_delay_ms=25.0)
+    rows = trusted(table, [far[variant] for variant in ("sse", "short_poll", "long_poll", "websocket")])
     sse = rows.iloc[0]
     unasked, prompt = not sse.requests, bool(sse.delay_p95_ms <= IMMEDIATE_MS)
     asked = "no further request" if unasked else f"{count(sse.requests_per_message, 'request')} for each"
@@ -45,7 +45,7 @@ def judge(table: Table) -> Verdict:
         [
             *(
                 (
-                    style.title(row.way, row.pause_s),
+                    style.title(row.variant, row.pause_s),
                     f"{count(row.requests_per_message, 'request')} per message; "
                     f"mean {style.seconds(row.delay_mean_ms)}, 95% within {style.seconds(row.delay_p95_ms)}",
                 )

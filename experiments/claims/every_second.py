@@ -8,7 +8,7 @@ oneself; of news from others one hardly knows that it is late. What a shorter pa
 
 import pandas as pd
 
-from experiments import style
+from experiments.analysis.tables import Table, of
 from experiments.claims.verdict import (
     CONDITIONALLY,
     FAILS,
@@ -17,14 +17,14 @@ from experiments.claims.verdict import (
     IMMEDIATE_MS,
     Undecided,
     Verdict,
-    by_way,
+    by_variant,
     measured,
     trusted,
 )
 from experiments.design import Condition
 from experiments.questions.interval import PAUSES_S
 from experiments.questions.overhead import count
-from experiments.tables import Table, of
+from experiments.report import style
 
 TITLE = "Every second feels real-time"
 QUOTATION = "只要轮询速度足够快，例如1秒，就能给人造成交互是实时进行的印象。"
@@ -35,7 +35,7 @@ CHARTS = ["interval"]
 
 def judge(table: Table) -> Verdict:
     """Where the median delay lies, and what a shorter pause would give."""
-    far = by_way(one_way_delay_ms=25.0)
+    far = by_variant(one_way_delay_ms=25.0)
     polls = [
         Condition("short_poll", pause_s=pause_s, one_way_delay_ms=25.0, client="raw")
         for pause_s in PAUSES_S

@@ -11,7 +11,7 @@ to be read, and is not measured.
 
 import pandas as pd
 
-from experiments import style
+from experiments.analysis.tables import Table, of
 from experiments.claims.verdict import (
     CONDITIONALLY,
     FAILS,
@@ -32,7 +32,7 @@ from experiments.claims.verdict import (
     trusted,
 )
 from experiments.questions.fallback import CONDITIONS
-from experiments.tables import Table, of
+from experiments.report import style
 
 TITLE = "Socket.IO falls back, unnoticed"
 QUOTATION = (
@@ -48,15 +48,15 @@ CHARTS = ["fallback", "connections", "rate"]
 
 def judge(table: Table) -> Verdict:
     """Whether everything arrives without WebSocket, and what that and the comfort cost."""
-    alone = [c for c in CONDITIONS if c.transport == "websocket"]
+    plain_ones = [c for c in CONDITIONS if c.transport == "websocket"]
     comfort = [c for c in CONDITIONS if c.transport == "socket_io"]
-    without = measured(table, [c for c in alone if c.hopeless])
+    without = measured(table, [c for c in plain_ones if c.undeliverable])
     if without.deliveries.any():
         raise Undecided("A plain WebSocket got through where none should: this network shows nothing.")
     fallen = [c for c in comfort if c.polls]
     runs = of(fallen, table.runs)  # of all of them: one that lost a message is doubted, but it did lose it
     arrived, twice = int(runs.deliveries.sum()), int(runs.duplicates.sum())
-    lost = int((runs.missing + runs.newcomers_missing).sum())
+    lost = int((runs.missing + runs.late_joiners_missing).sum())
     if lost or twice:
         return Verdict(
             FAILS,
@@ -65,7 +65,9 @@ def judge(table: Table) -> Verdict:
             f"and brought {twice} more than once.",
         )
     fell = trusted(table, fallen)
-    passing, plain = (trusted(table, [c for c in which if c.upgrades == "pass"]).iloc[0] for which in (comfort, alone))
+    passing, plain = (
+        trusted(table, [c for c in which if c.upgrades == "pass"]).iloc[0] for which in (comfort, plain_ones)
+    )
     falling = [
         Comparison("bytes per message", worst(fell, "bytes_per_message"), spread(passing, "bytes_per_message")),
         Comparison("mean delay", worst(fell, "delay_mean_ms"), spread(passing, "delay_mean_ms"), style.seconds),

@@ -7,10 +7,10 @@ is a stream of bytes and knows no messages (RFC 6455, section 5.2). That both si
 for these readers only listen; the page lets one see it.
 """
 
-from experiments import style
-from experiments.claims.verdict import CONDITIONALLY, FAILS, HOLDS, IMMEDIATE_MS, Verdict, by_way, trusted
+from experiments.analysis.tables import Table
+from experiments.claims.verdict import CONDITIONALLY, FAILS, HOLDS, IMMEDIATE_MS, Verdict, by_variant, trusted
 from experiments.questions.overhead import count
-from experiments.tables import Table
+from experiments.report import style
 
 TITLE = "WebSocket: a handshake, then TCP"
 QUOTATION = (
@@ -31,7 +31,7 @@ def judge(table: Table) -> Verdict:
         row
         for _, row in trusted(
             table,
-            [by_way(**fields)["websocket"] for fields in ({"one_way_delay_ms": 25.0}, {}, {"headers": "browser"})],
+            [by_variant(**fields)["websocket"] for fields in ({"one_way_delay_ms": 25.0}, {}, {"headers": "browser"})],
         ).iterrows()
     )
     header_bytes = script.down_frame_bytes_per_message

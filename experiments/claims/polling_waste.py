@@ -6,7 +6,7 @@ with a condition if at one of them, and not if at neither. Both sides carry the 
 clients is that of their libraries, and is not judged.
 """
 
-from experiments import style
+from experiments.analysis.tables import Table, of
 from experiments.claims.verdict import (
     CONDITIONALLY,
     FAILS,
@@ -16,7 +16,7 @@ from experiments.claims.verdict import (
     Cost,
     Verdict,
     any_beyond,
-    by_way,
+    by_variant,
     cpu_ms,
     in_ms,
     listed,
@@ -24,7 +24,7 @@ from experiments.claims.verdict import (
     trusted,
 )
 from experiments.questions import rate
-from experiments.tables import Table, of
+from experiments.report import style
 
 TITLE = "Polling is a waste"
 QUOTATION = "这种做法是无奈之举，实际上对服务器、客户端双方都造成了大量的性能浪费。"
@@ -37,7 +37,7 @@ def judge(table: Table) -> Verdict:
     """What polling costs against pushing, where messages are rarest and where they are most frequent."""
     rare_hz, often_hz = min(rate.RATES_HZ), max(rate.RATES_HZ)
     rarely, often = comparisons(table, rare_hz), comparisons(table, often_hz)
-    (empty,) = trusted(table, [by_way(rate_hz=rare_hz, one_way_delay_ms=25.0)["short_poll"]]).empty_share
+    (empty,) = trusted(table, [by_variant(rate_hz=rare_hz, one_way_delay_ms=25.0)["short_poll"]]).empty_share
     waste = any_beyond(rarely), any_beyond(often)
     lesson = {
         (True, True): "It is waste at either rate.",
@@ -61,7 +61,7 @@ def judge(table: Table) -> Verdict:
 
 def comparisons(table: Table, rate_hz: float) -> list[Comparison]:
     """Polling every second against WebSocket, at one rate."""
-    far = by_way(rate_hz=rate_hz, one_way_delay_ms=25.0)
+    far = by_variant(rate_hz=rate_hz, one_way_delay_ms=25.0)
     poll, push = (row for _, row in trusted(table, [far["short_poll"], far["websocket"]]).iterrows())
     answer, requests = cpu_ms(table, "short_poll"), poll.requests_per_message
     return [
@@ -78,7 +78,7 @@ def comparisons(table: Table, rate_hz: float) -> list[Comparison]:
 def byte_limits(table: Table) -> dict[str, str]:
     """The measured rates at which polling every second moves more, or fewer, bytes per message than pushing."""
     rows = rate.drawn(of(rate.CONDITIONS, table.summary))
-    by_rate = rows.pivot_table(index="rate_hz", columns="way", values="bytes_per_message")
+    by_rate = rows.pivot_table(index="rate_hz", columns="variant", values="bytes_per_message")
     where = {
         f"over {TOLERANCE:g} times WebSocket's": by_rate.short_poll > TOLERANCE * by_rate.websocket,
         "below WebSocket's": by_rate.short_poll < by_rate.websocket,

@@ -5,7 +5,7 @@ It holds if all of these costs are beyond tolerance, with a condition if some ar
 takes for the same messages stands beside it. A browser's headers, raw clients.
 """
 
-from experiments import style
+from experiments.analysis.tables import Table
 from experiments.claims.verdict import (
     CONDITIONALLY,
     FAILS,
@@ -14,7 +14,7 @@ from experiments.claims.verdict import (
     Comparison,
     Cost,
     Verdict,
-    by_way,
+    by_variant,
     certain,
     cpu_ms,
     in_kb,
@@ -24,7 +24,7 @@ from experiments.claims.verdict import (
     spread,
     trusted,
 )
-from experiments.tables import Table
+from experiments.report import style
 
 TITLE = "An open answer is a waste, too"
 QUOTATION = (
@@ -41,10 +41,12 @@ CHARTS = ["overhead", "connections", "rate"]
 
 def judge(table: Table) -> Verdict:
     """What SSE costs against WebSocket, in each respect."""
-    talk, silence = (by_way(rate_hz=rate_hz, headers="browser") for rate_hz in (1.0, 0.0))
-    ways = ("sse", "websocket", "short_poll")
-    sse, websocket, poll = (row for _, row in trusted(table, [talk[way] for way in ways]).iterrows())
-    silent = dict(zip(ways, trusted(table, [silence[way] for way in ways]).bytes_per_minute, strict=True))
+    talk, silence = (by_variant(rate_hz=rate_hz, headers="browser") for rate_hz in (1.0, 0.0))
+    variants = ("sse", "websocket", "short_poll")
+    sse, websocket, poll = (row for _, row in trusted(table, [talk[variant] for variant in variants]).iterrows())
+    silent = dict(
+        zip(variants, trusted(table, [silence[variant] for variant in variants]).bytes_per_minute, strict=True)
+    )
     comparisons = [
         Comparison("bytes per message", spread(sse, "bytes_per_message"), spread(websocket, "bytes_per_message")),
         Comparison("bytes of a silent minute", Cost(silent["sse"]), Cost(silent["websocket"])),

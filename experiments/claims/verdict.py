@@ -12,10 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from experiments import style
-from experiments.design import WAYS, Condition, every_way
+from experiments.analysis.tables import Table, of
+from experiments.design import VARIANTS, Condition, every_variant
 from experiments.questions import connections, interval, rate
-from experiments.tables import Table, of
+from experiments.report import style
 
 HOLDS, CONDITIONALLY, FAILS, UNDECIDED = WORDS = (
     "holds",
@@ -118,9 +118,9 @@ def listed(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
-def by_way(**fields: Any) -> dict[str, Condition]:
+def by_variant(**fields: Any) -> dict[str, Condition]:
     """The same condition for every way, by its name; short polling every second. Raw clients."""
-    return {condition.way: condition for condition in every_way(client="raw", **fields)}
+    return {condition.variant: condition for condition in every_variant(client="raw", **fields)}
 
 
 def measured(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
@@ -146,7 +146,7 @@ def trusted(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
 def words(condition: Condition) -> str:
     """A condition, as far as it tells the conditions of one claim apart."""
     often = f"at {style.rate(condition.rate_hz)}" if condition.rate_hz else "in silence"
-    return f"{style.title(condition.way, condition.pause_s)} {often} ({condition.clients} readers)"
+    return f"{style.title(condition.variant, condition.pause_s)} {often} ({condition.clients} readers)"
 
 
 def spread(row: "pd.Series[Any]", name: str) -> Cost:
@@ -156,20 +156,20 @@ def spread(row: "pd.Series[Any]", name: str) -> Cost:
     return Cost(float(row[name]), float(high - low) / 2 if row.runs > 1 else math.nan)
 
 
-def cpu_ms(table: Table, way: str) -> Cost:
+def cpu_ms(table: Table, variant: str) -> Cost:
     """The server's CPU time for one answer or push, ms; raises Undecided if too little was measured to tell."""
     runs = of(rate.CONDITIONS, table.runs)
-    costs = rate.cpu(runs).set_index("way").loc[way] if set(WAYS) <= set(runs.way[runs.valid]) else None
+    costs = rate.cpu(runs).set_index("variant").loc[variant] if set(VARIANTS) <= set(runs.variant[runs.valid]) else None
     if costs is None or math.isnan(costs.ms):
         raise Undecided("This run does not tell what an answer or a push costs the server's CPU: `make compare` does.")
     return Cost(float(costs.ms), float(costs.half_ms))
 
 
-def memory_kb(table: Table, way: str) -> Cost:
+def memory_kb(table: Table, variant: str) -> Cost:
     """The server's memory for one reader, kB; raises Undecided if it is not measured."""
-    its = [condition for condition in connections.CONDITIONS if condition.way == way]
+    its = [condition for condition in connections.CONDITIONS if condition.variant == variant]
     each = connections.memory_kb(trusted(table, its))
-    return Cost(float(each[way]), float(connections.spread_kb(of(its, table.runs))[way]))
+    return Cost(float(each[variant]), float(connections.spread_kb(of(its, table.runs))[variant]))
 
 
 def in_kb(kilobytes: float) -> str:

@@ -1,8 +1,8 @@
 """The questions, in the order of the report. Each module is its text (the docstring), CONDITIONS,
 `conclusion(summary)` and `figure(table)`.
 
-`table` is what `experiments.tables` makes of the runs: `summary` has one row per condition, `runs` one per run, and
-`deliveries` one per message and reader.
+`table` is what `experiments.analysis.tables` makes of the runs: `summary` has one row per condition, `runs` one per
+run, and `deliveries` one per message and reader.
 """
 
 from typing import Protocol
@@ -10,9 +10,9 @@ from typing import Protocol
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments.analysis.tables import Table
 from experiments.design import Condition
 from experiments.questions import connections, fallback, interval, latency, layers, overhead, rate
-from experiments.tables import Table
 
 
 class Question(Protocol):

@@ -16,21 +16,21 @@ import math
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments import style
-from experiments.design import WAYS, every_way
-from experiments.tables import Table
+from experiments.analysis.tables import Table
+from experiments.design import VARIANTS, every_variant
+from experiments.report import style
 
 TITLE = "Connections"
 FEW, MANY = 5, 200
 CONDITIONS = [
-    condition for clients in (FEW, MANY) for condition in every_way(rate_hz=0.0, client="raw", clients=clients)
+    condition for clients in (FEW, MANY) for condition in every_variant(rate_hz=0.0, client="raw", clients=clients)
 ]
 
 
 def memory_kb(summary: pd.DataFrame) -> "pd.Series[float]":
     """Kilobytes (1,000 bytes) of the server's memory per reader, by way."""
-    rss_mb = summary.pivot_table(index="way", columns="clients", values="server_rss_mb")
-    return ((rss_mb[MANY] - rss_mb[FEW]) * 2**20 / 1000 / (MANY - FEW)).reindex(WAYS)
+    rss_mb = summary.pivot_table(index="variant", columns="clients", values="server_rss_mb")
+    return ((rss_mb[MANY] - rss_mb[FEW]) * 2**20 / 1000 / (MANY - FEW)).reindex(VARIANTS)
 
 
 def figure(table: Table) -> Figure:
@@ -38,15 +38,17 @@ def figure(table: Table) -> Figure:
     made = style.figure(conclusion(table.summary))
     axes = made.add_axes((0.24, 0.13, 0.6, 0.68))
     each, spread = memory_kb(table.summary), spread_kb(table.runs)
-    for place, way in enumerate(WAYS):
-        half = spread[way]
+    for place, variant in enumerate(VARIANTS):
+        half = spread[variant]
         error = {} if half != half else {"xerr": half, "error_kw": {"linewidth": 3, "capsize": 8}}
-        axes.barh(-place, each[way], 0.62, color=style.colour(way), **error)
-        at = each[way] + (0.0 if half != half else half) + 0.015 * each.max()
-        axes.text(at, -place, f"{each[way]:.0f}{style.NARROW}kB", va="center", weight="bold", color=style.colour(way))
-    axes.set_yticks([-place for place in range(len(WAYS))], [style.row_title(way) for way in WAYS])
-    for label, way in zip(axes.get_yticklabels(), WAYS, strict=True):
-        label.set_color(style.colour(way))
+        axes.barh(-place, each[variant], 0.62, color=style.colour(variant), **error)
+        at = each[variant] + (0.0 if half != half else half) + 0.015 * each.max()
+        axes.text(
+            at, -place, f"{each[variant]:.0f}{style.NARROW}kB", va="center", weight="bold", color=style.colour(variant)
+        )
+    axes.set_yticks([-place for place in range(len(VARIANTS))], [style.row_title(variant) for variant in VARIANTS])
+    for label, variant in zip(axes.get_yticklabels(), VARIANTS, strict=True):
+        label.set_color(style.colour(variant))
         label.set_fontweight("bold")
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(0, 1.15 * each.max())
@@ -64,8 +66,8 @@ def spread_kb(runs: pd.DataFrame) -> "pd.Series[float]":
     def half(rss: "pd.Series[float]") -> float:
         return (rss.max() - rss.min()) / 2 if len(rss) > 1 else math.nan
 
-    halves = runs[runs.valid].groupby(["way", "clients"]).server_rss_bytes.agg(half).unstack()
-    return (halves.sum(axis=1, skipna=False) / 1000 / (MANY - FEW)).reindex(WAYS)
+    halves = runs[runs.valid].groupby(["variant", "clients"]).server_rss_bytes.agg(half).unstack()
+    return (halves.sum(axis=1, skipna=False) / 1000 / (MANY - FEW)).reindex(VARIANTS)
 
 
 def conclusion(summary: pd.DataFrame) -> str:

@@ -20,15 +20,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments import style
+from experiments.analysis.tables import Table
 from experiments.design import Condition, Upgrades
-from experiments.tables import Table
+from experiments.report import style
 
 TITLE = "Fallback"
 NETWORKS: dict[Upgrades, str] = {"pass": "gets through", "refuse": "answered 400", "cut": "cut"}
 """What becomes of the request to upgrade."""
 
-READERS: dict[str, Any] = {"one_way_delay_ms": 25.0, "client": "raw", "headers": "browser", "newcomers": 4}
+READERS: dict[str, Any] = {"one_way_delay_ms": 25.0, "client": "raw", "headers": "browser", "late_joiners": 4}
 CONDITIONS = [
     condition
     for upgrades in NETWORKS
@@ -62,10 +62,10 @@ def figure(table: Table) -> Figure:
 
 def conclusion(summary: pd.DataFrame) -> str:
     """What each does where the upgrade is refused, and what that costs."""
-    rows = summary.set_index(["way", "upgrades"])
+    rows = summary.set_index(["variant", "upgrades"])
     here, refused = rows.loc[("socket_io upgrade", "pass")], rows.loc[("socket_io upgrade", "refuse")]
-    alone = rows.loc[("websocket", "refuse")]
-    got = "nothing" if not alone.deliveries else f"{alone.deliveries} deliveries"
+    exclusive = rows.loc[("websocket", "refuse")]
+    got = "nothing" if not exclusive.deliveries else f"{exclusive.deliveries} deliveries"
     return (
         f"Where the upgrade is refused, WebSocket brings {got}; Socket.IO its first message after "
         f"{style.seconds(refused.first_message_ms)} ({style.seconds(here.first_message_ms)} where it gets through), "
@@ -75,31 +75,31 @@ def conclusion(summary: pd.DataFrame) -> str:
 
 def bars(axes: Axes, summary: pd.DataFrame, name: str, named: bool) -> None:
     """A bar per client and network; words where there is nothing to draw."""
-    rows = summary.set_index(["way", "upgrades"])
+    rows = summary.set_index(["variant", "upgrades"])
     most = max(float(rows.loc[key][name]) for key in ROWS if rows.loc[key][name] == rows.loc[key][name])
-    for place, (way, upgrades) in enumerate(ROWS):
-        value, y = float(rows.loc[(way, upgrades)][name]), -place - 0.5 * (way != "websocket")
+    for place, (variant, upgrades) in enumerate(ROWS):
+        value, y = float(rows.loc[(variant, upgrades)][name]), -place - 0.5 * (variant != "websocket")
         if value != value:
-            words = " never" if not rows.loc[(way, upgrades)].deliveries else " not measured"
-            axes.text(0, y, words, va="center", weight="bold", color=style.colour(way))
+            words = " never" if not rows.loc[(variant, upgrades)].deliveries else " not measured"
+            axes.text(0, y, words, va="center", weight="bold", color=style.colour(variant))
             continue
-        axes.barh(y, value, 0.7, color=style.colour(way), alpha=1.0 if upgrades == "pass" else 0.55)
+        axes.barh(y, value, 0.7, color=style.colour(variant), alpha=1.0 if upgrades == "pass" else 0.55)
         words = style.size(value) if name == "bytes_per_minute" else style.seconds(value)
         axes.text(value + 0.03 * most, y, words, va="center", fontsize=style.TEXT)
     axes.set(xlim=(0, most * 1.32), ylim=(-len(ROWS) - 0.1, 0.6), xticks=[])
     axes.spines["bottom"].set_visible(False)
     axes.set_yticks(
-        [-place - 0.5 * (way != "websocket") for place, (way, _) in enumerate(ROWS)],
+        [-place - 0.5 * (variant != "websocket") for place, (variant, _) in enumerate(ROWS)],
         [NETWORKS[upgrades] if named else "" for _, upgrades in ROWS],
     )
-    for label, (way, _) in zip(axes.get_yticklabels(), ROWS, strict=True):
-        label.set_color(style.colour(way))
+    for label, (variant, _) in zip(axes.get_yticklabels(), ROWS, strict=True):
+        label.set_color(style.colour(variant))
         if named:
             label.set_fontsize(style.TEXT)
     axes.tick_params(axis="y", length=0)
-    for middle, way in ((1.0, "websocket"), (4.5, "socket_io upgrade")):
+    for middle, variant in ((1.0, "websocket"), (4.5, "socket_io upgrade")):
         if named:
             axes.text(
-                -1.55, -middle, f"{style.title(way)}:\nthe upgrade ...", transform=axes.get_yaxis_transform(),
-                weight="bold", color=style.colour(way), va="center",
+                -1.55, -middle, f"{style.title(variant)}:\nthe upgrade ...", transform=axes.get_yaxis_transform(),
+                weight="bold", color=style.colour(variant), va="center",
             )  # fmt: skip

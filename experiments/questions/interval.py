@@ -15,16 +15,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments import style
-from experiments.design import Condition, every_way
-from experiments.tables import Table
-from experiments.theory import Polling
+from experiments.analysis.tables import Table
+from experiments.analysis.theory import Polling
+from experiments.design import Condition, every_variant
+from experiments.report import style
 
 TITLE = "Interval"
 PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 CONDITIONS = [
     *(Condition("short_poll", pause_s=pause_s, one_way_delay_ms=25.0, client="raw") for pause_s in PAUSES_S),
-    *(condition for condition in every_way(one_way_delay_ms=25.0, client="raw") if not condition.pause_s),
+    *(condition for condition in every_variant(one_way_delay_ms=25.0, client="raw") if not condition.pause_s),
 ]
 HIDDEN = "socket_io websocket"
 """It would lie upon Socket.IO's usual way, which is over WebSocket by then."""
@@ -45,8 +45,8 @@ def figure(table: Table) -> Figure:
         )  # fmt: skip
     polls = summary[summary.transport == "short_poll"].sort_values("pause_s")
     draw_theory(axes, polls)
-    for row in summary[summary.way != HIDDEN].itertuples():
-        shade, shape = style.colour(row.way), style.marker(row.way)
+    for row in summary[summary.variant != HIDDEN].itertuples():
+        shade, shape = style.colour(row.variant), style.marker(row.variant)
         low, high = row.delay_mean_ms - row.delay_mean_low_ms, row.delay_mean_high_ms - row.delay_mean_ms
         axes.errorbar(
             row.bytes_per_minute, row.delay_mean_ms, [[low], [high]], fmt=shape, color=shade, markersize=17, capsize=7
@@ -65,11 +65,11 @@ def figure(table: Table) -> Figure:
         "socket_io upgrade": (-30, -40),
         "socket_io polling": (0, -42),
     }
-    for row in summary[summary.way.isin(offsets)].itertuples():
+    for row in summary[summary.variant.isin(offsets)].itertuples():
         axes.annotate(
-            style.title(row.way), (row.bytes_per_minute, row.delay_mean_ms), xytext=offsets[row.way],
-            textcoords="offset points", color=style.colour(row.way), fontsize=style.TEXT, weight="bold",
-            ha="right" if offsets[row.way][0] < 0 else "left",
+            style.title(row.variant), (row.bytes_per_minute, row.delay_mean_ms), xytext=offsets[row.variant],
+            textcoords="offset points", color=style.colour(row.variant), fontsize=style.TEXT, weight="bold",
+            ha="right" if offsets[row.variant][0] < 0 else "left",
         )  # fmt: skip
     axes.set_xlabel("bytes per reader and minute, above TCP, both ways")
     axes.set_ylabel("mean delay of a message")
@@ -103,7 +103,7 @@ def draw_theory(axes: "object", polls: pd.DataFrame) -> None:
 def conclusion(summary: pd.DataFrame) -> str:
     """What one second buys, and what it would take to keep up with push."""
     polls = summary[summary.transport == "short_poll"].set_index("pause_s")
-    push = summary[summary.way == "websocket"].iloc[0]
+    push = summary[summary.variant == "websocket"].iloc[0]
     second, fastest = polls.loc[1.0], polls.loc[polls.index.min()]
     second_ratio, fastest_ratio = (row.delay_mean_ms / push.delay_mean_ms for row in (second, fastest))
     second_bytes, fastest_bytes = (row.bytes_per_minute / push.bytes_per_minute for row in (second, fastest))

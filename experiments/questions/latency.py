@@ -21,9 +21,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments import style
-from experiments.design import WAYS, Condition
-from experiments.tables import Table, prediction
+from experiments.analysis.tables import Table, prediction
+from experiments.design import VARIANTS, Condition
+from experiments.report import style
 
 TITLE = "Latency"
 RATE_HZ = 5.0
@@ -68,8 +68,8 @@ def figure(table: Table) -> Figure:
 
 def conclusion(summary: pd.DataFrame) -> str:
     """What the delays say, in a sentence."""
-    far = summary[summary.one_way_delay_ms == 25].set_index(["way", "pause_s"]).delay_mean_ms
-    pushed = [far[way, 0.0] for way in WAYS if way != "short_poll"]
+    far = summary[summary.one_way_delay_ms == 25].set_index(["variant", "pause_s"]).delay_mean_ms
+    pushed = [far[variant, 0.0] for variant in VARIANTS if variant != "short_poll"]
     return (
         f"With 25\u00a0ms each way, polling every second delays a message by {style.seconds(far['short_poll', 1.0])} "
         f"on average; holding the question or pushing, by {style.seconds(min(pushed))} to {style.seconds(max(pushed))}"
@@ -97,14 +97,14 @@ def draw(
     axes: Axes, rows: pd.DataFrame, table: Table, times_ms: "np.ndarray[tuple[int], np.dtype[np.float64]]"
 ) -> None:
     """Each condition's distribution function, stepped, and its formula, dotted."""
-    for row in rows[rows.way != HIDDEN].itertuples():
+    for row in rows[rows.variant != HIDDEN].itertuples():
         its = table.runs[same(table.runs, row)].run
         d = table.deliveries[table.deliveries.run.isin(its)]
         delays = np.sort((d.received_ms - d.due_ms).dropna().to_numpy())
-        shade = style.colour(row.way)
+        shade = style.colour(row.variant)
         axes.step(delays, np.arange(1, len(delays) + 1) / len(delays), where="post", color=shade, alpha=0.95)
         middle = len(delays) // 2
-        axes.plot(delays[middle], (middle + 1) / len(delays), style.marker(row.way), color=shade)
+        axes.plot(delays[middle], (middle + 1) / len(delays), style.marker(row.variant), color=shade)
         condition = Condition(
             row.transport, row.pause_s, rate_hz=row.rate_hz, one_way_delay_ms=row.one_way_delay_ms, via=row.via
         )
@@ -122,14 +122,14 @@ def draw(
 
 def names(axes: Axes, rows: pd.DataFrame, beside: bool) -> None:
     """The names of what is held or pushed, in a column beside the curves; these are too close to name each alone."""
-    pushed = rows[~rows.way.isin(("short_poll", HIDDEN))].sort_values("delay_mean_ms")
+    pushed = rows[~rows.variant.isin(("short_poll", HIDDEN))].sort_values("delay_mean_ms")
     x = 6.0 if beside else pushed.delay_mean_ms.min() * 0.55
     for place, row in enumerate(pushed.itertuples()):
         y = 0.94 - 0.11 * place
-        shade = style.colour(row.way)
-        axes.plot(x, y, style.marker(row.way), color=shade)
+        shade = style.colour(row.variant)
+        axes.plot(x, y, style.marker(row.variant), color=shade)
         axes.annotate(
-            style.title(row.way), (x, y), xytext=(14 if beside else -14, 0), textcoords="offset points",
+            style.title(row.variant), (x, y), xytext=(14 if beside else -14, 0), textcoords="offset points",
             ha="left" if beside else "right", va="center", color=shade, fontsize=style.SMALL, weight="bold",
         )  # fmt: skip
 
@@ -140,14 +140,14 @@ def parts(axes: Axes, rows: pd.DataFrame) -> None:
     for y, row in enumerate(rows.iloc[::-1].itertuples()):
         for name, (_, shape) in PARTS.items():
             axes.plot(
-                max(getattr(row, name), 0.1), y, shape, color=style.colour(row.way), markersize=17,
+                max(getattr(row, name), 0.1), y, shape, color=style.colour(row.variant), markersize=17,
                 markeredgewidth=4 if shape == "|" else 1,
             )  # fmt: skip
-    names = [style.row_title(row.way, row.pause_s) for row in rows.iloc[::-1].itertuples()]
+    names = [style.row_title(row.variant, row.pause_s) for row in rows.iloc[::-1].itertuples()]
     axes.set_yticks(range(len(rows)), names)
     axes.set_xlabel("mean time spent on each part of the way", fontsize=style.SMALL)
     for tick, row in zip(axes.get_yticklabels(), rows.iloc[::-1].itertuples(), strict=True):
-        tick.set_color(style.colour(row.way))
+        tick.set_color(style.colour(row.variant))
         tick.set_fontweight("bold")
     axes.set(xlim=(0.1, 1500), ylim=(-0.5, len(rows) - 0.4))
     axes.grid(axis="y", color=style.PALE)
@@ -159,6 +159,6 @@ def parts(axes: Axes, rows: pd.DataFrame) -> None:
 def same(runs: pd.DataFrame, row: object) -> "pd.Series[bool]":
     """Which runs are of the condition of `row`: valid ones, if there are any."""
     chosen = runs.one_way_delay_ms == row.one_way_delay_ms  # type: ignore[attr-defined]
-    for name in ("way", "pause_s", "rate_hz", "client", "headers", "clients"):
+    for name in ("variant", "pause_s", "rate_hz", "client", "headers", "clients"):
         chosen &= runs[name] == getattr(row, name)
     return chosen & (runs.valid if bool(runs.valid[chosen].any()) else True)

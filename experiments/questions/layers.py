@@ -18,14 +18,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments import style
-from experiments.design import Condition, every_way
-from experiments.tables import Table
+from experiments.analysis.tables import Table
+from experiments.design import Condition, every_variant
+from experiments.report import style
 
 TITLE = "Layers"
 COMPARED = ("websocket", "socket_io upgrade", "socket_io websocket", "socket_io polling")
 CONDITIONS: list[Condition] = [
-    condition for condition in every_way(client="raw", headers="browser") if condition.way in COMPARED
+    condition for condition in every_variant(client="raw", headers="browser") if condition.variant in COMPARED
 ]
 LAYERS = {
     "HTTP": (("request_head", "response_head", "chunk"), "#C75B2A"),
@@ -69,9 +69,9 @@ def parts(row: "pd.Series[float]", what: str) -> dict[str, float]:
 
 def conclusion(summary: pd.DataFrame) -> str:
     """What Socket.IO's layers take, beside those of WebSocket alone."""
-    rows = summary.set_index("way")
-    once = {way: sum(parts(rows.loc[way], "setup").values()) for way in COMPARED}
-    each = {way: sum(parts(rows.loc[way], "message").values()) for way in COMPARED}
+    rows = summary.set_index("variant")
+    once = {variant: sum(parts(rows.loc[variant], "setup").values()) for variant in COMPARED}
+    each = {variant: sum(parts(rows.loc[variant], "message").values()) for variant in COMPARED}
     return (
         f"To connect, Socket.IO takes {style.size(once['socket_io upgrade'])}, WebSocket alone "
         f"{style.size(once['websocket'])}; around each message it puts {style.size(each['socket_io upgrade'])} over "
@@ -82,24 +82,24 @@ def conclusion(summary: pd.DataFrame) -> str:
 
 def bars(axes: Axes, summary: pd.DataFrame, what: str, named: bool) -> None:
     """A stacked bar per way, with its parts' sizes written beside it."""
-    rows = summary.set_index("way")
-    every = {way: parts(rows.loc[way], what) for way in COMPARED}
+    rows = summary.set_index("variant")
+    every = {variant: parts(rows.loc[variant], what) for variant in COMPARED}
     most = max(sum(found.values()) for found in every.values())
-    for place, (way, found) in enumerate(every.items()):
+    for place, (variant, found) in enumerate(every.items()):
         left = 0.0
         for layer, size in found.items():
             axes.barh(-place, size, 0.5, left=left, color=LAYERS[layer][1])
             left += size
         if what == "setup":
-            ends = [rows.setup_bytes_low[way], rows.setup_bytes_high[way]]
+            ends = [rows.setup_bytes_low[variant], rows.setup_bytes_high[variant]]
             axes.plot(ends, [-place, -place], "|-", color=style.INK, markersize=18)
         said = ", ".join(f"{layer} {size:.0f}" for layer, size in found.items() if round(size) > 0.002 * left)
         axes.text(0, -place + 0.37, f"{style.size(left)}: {said}", fontsize=style.SMALL, va="center")
     axes.set(xlim=(0, most * 1.3), ylim=(-len(COMPARED) + 0.55, 0.62))
     axes.set_yticks(
-        [-place for place in range(len(COMPARED))], [style.row_title(way) if named else "" for way in COMPARED]
+        [-place for place in range(len(COMPARED))], [style.row_title(variant) if named else "" for variant in COMPARED]
     )
-    for label, way in zip(axes.get_yticklabels(), COMPARED, strict=True):
-        label.set_color(style.colour(way))
+    for label, variant in zip(axes.get_yticklabels(), COMPARED, strict=True):
+        label.set_color(style.colour(variant))
         label.set_fontweight("bold")
     axes.tick_params(axis="y", length=0)

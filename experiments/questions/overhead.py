@@ -26,9 +26,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments import style
-from experiments.design import WAYS, every_way
-from experiments.tables import Table
+from experiments.analysis.tables import Table
+from experiments.design import VARIANTS, every_variant
+from experiments.report import style
 
 TITLE = "Overhead"
 RATES_HZ = (1.0, 0.1, 0.0)
@@ -36,7 +36,7 @@ CONDITIONS = [
     condition
     for rate_hz in RATES_HZ
     for headers in ("library", "browser")
-    for condition in every_way(rate_hz=rate_hz, client="raw", headers=headers)
+    for condition in every_variant(rate_hz=rate_hz, client="raw", headers=headers)
 ]
 CATEGORIES = {
     "message": (("down_payload",), "#8C8C8C"),
@@ -49,7 +49,7 @@ CATEGORIES = {
 }
 """What the bars are made of; the ledger's categories, a few of them put together."""
 
-LIMITS_Y = (-len(WAYS) + 0.45, 0.6)
+LIMITS_Y = (-len(VARIANTS) + 0.45, 0.6)
 LEFT, WIDTH = 0.155, 0.85
 
 
@@ -80,7 +80,7 @@ def figure(table: Table) -> Figure:
 def conclusion(summary: pd.DataFrame) -> str:
     """What the bytes say, in a sentence, for the rarest messages that were measured."""
     rare = summary[(summary.rate_hz > 0) & (summary.headers == "browser")]
-    rare = rare[rare.rate_hz == rare.rate_hz.min()].set_index("way").bytes_per_message
+    rare = rare[rare.rate_hz == rare.rate_hz.min()].set_index("variant").bytes_per_message
     every = summary[(summary.rate_hz > 0)].rate_hz.min()
     often = "second" if every == 1 else f"{1 / every:g} s"
     return (
@@ -122,7 +122,7 @@ def silent(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_xscale("log")
     for row in rows.to_dict("records"):
         value = max(row["bytes_per_minute"], 1)
-        axes.barh(position(row), value, 0.38, left=1, color=style.colour(row["way"]))
+        axes.barh(position(row), value, 0.38, left=1, color=style.colour(row["variant"]))
         axes.text(value * 1.25, position(row), style.size(row["bytes_per_minute"]), fontsize=style.SMALL, va="center")
     axes.set(xlim=(1, rows.bytes_per_minute.max() * 25), ylim=LIMITS_Y)
     style.plain_ticks(axes.xaxis, [1, 100, 10_000], ["1 B", "100 B", "10 kB"])
@@ -132,13 +132,15 @@ def silent(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def position(row: dict[str, object]) -> float:
-    return -WAYS.index(str(row["way"])) + (0.21 if row["headers"] == "library" else -0.21)
+    return -VARIANTS.index(str(row["variant"])) + (0.21 if row["headers"] == "library" else -0.21)
 
 
 def ticks(axes: Axes, named: bool) -> None:
-    axes.set_yticks([-i for i in range(len(WAYS))], [style.row_title(way) if named else "" for way in WAYS])
-    for label, way in zip(axes.get_yticklabels(), WAYS, strict=True):
-        label.set_color(style.colour(way))
+    axes.set_yticks(
+        [-i for i in range(len(VARIANTS))], [style.row_title(variant) if named else "" for variant in VARIANTS]
+    )
+    for label, variant in zip(axes.get_yticklabels(), VARIANTS, strict=True):
+        label.set_color(style.colour(variant))
         label.set_fontweight("bold")
     axes.tick_params(axis="y", length=0)
 

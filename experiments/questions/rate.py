@@ -23,10 +23,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments import style
-from experiments.design import WAYS, Condition, every_way
-from experiments.tables import Table
-from experiments.theory import crossover_hz
+from experiments.analysis.tables import Table
+from experiments.analysis.theory import crossover_hz
+from experiments.design import VARIANTS, Condition, every_variant
+from experiments.report import style
 
 TITLE = "Rate"
 RATES_HZ = (0.2, 1.0, 5.0, 20.0, 100.0)
@@ -34,7 +34,7 @@ CONDITIONS = [
     *(
         condition
         for rate_hz in RATES_HZ
-        for condition in every_way(rate_hz=rate_hz, one_way_delay_ms=25.0, client="raw")
+        for condition in every_variant(rate_hz=rate_hz, one_way_delay_ms=25.0, client="raw")
     ),
     *(
         Condition("websocket", rate_hz=rate_hz, one_way_delay_ms=25.0, client="raw", clients=0)
@@ -68,24 +68,26 @@ def figure(table: Table) -> Figure:
 
 def drawn(summary: pd.DataFrame) -> pd.DataFrame:
     """The conditions of the lines; the others are there for the CPU, or hidden behind Socket.IO's usual way."""
-    return summary[(summary.clients > 0) & summary.pause_s.isin((0.0, 1.0)) & (summary.way != "socket_io websocket")]
+    return summary[
+        (summary.clients > 0) & summary.pause_s.isin((0.0, 1.0)) & (summary.variant != "socket_io websocket")
+    ]
 
 
 def lines(axes: Axes, summary: pd.DataFrame, name: str) -> None:
     """One line per transport over the rate, with its formula."""
     axes.set(xscale="log", yscale="log")
     ends = []
-    for way in WAYS:
-        rows = summary[summary.way == way].sort_values("rate_hz")
+    for variant in VARIANTS:
+        rows = summary[summary.variant == variant].sort_values("rate_hz")
         values = rows[name].to_numpy(dtype=float)
         if not (values > 0).any():
             continue
-        shade = style.colour(way)
-        axes.plot(rows.rate_hz, values, marker=style.marker(way), color=shade)
+        shade = style.colour(variant)
+        axes.plot(rows.rate_hz, values, marker=style.marker(variant), color=shade)
         theory = f"theory_{name}"
         if theory in rows and rows[theory].notna().any():
             axes.plot(rows.rate_hz, rows[theory], ":", color=style.INK, linewidth=2.5, zorder=5)
-        ends.append((float(rows.rate_hz.iloc[-1]), float(values[-1]), style.title(way), shade))
+        ends.append((float(rows.rate_hz.iloc[-1]), float(values[-1]), style.title(variant), shade))
     style.plain_ticks(axes.xaxis, RATES_HZ, [f"{rate:g}/s" for rate in RATES_HZ])
     low, high = axes.get_ylim()
     if name == "delay_mean_ms":
@@ -115,7 +117,7 @@ def crossover(summary: pd.DataFrame, push: str) -> tuple[float, float]:
 
     (highest rate at which it moves more, lowest at which it moves fewer); 0 or infinity where there is none.
     """
-    by_rate = summary.pivot_table(index="rate_hz", columns="way", values="bytes_per_message")
+    by_rate = summary.pivot_table(index="rate_hz", columns="variant", values="bytes_per_message")
     fewer = by_rate.short_poll < by_rate[push]
     return max(fewer.index[~fewer], default=0.0), min(fewer.index[fewer], default=math.inf)
 
@@ -136,19 +138,19 @@ def cpu(runs: pd.DataFrame) -> pd.DataFrame:
     runs = runs[runs.valid]
     readers = np.where(runs.clients > 0, runs.clients + 1, 0) / np.maximum(runs.clients, 1)
     columns = [np.ones(len(runs)), runs.rate_hz.to_numpy(dtype=float)]
-    for way in WAYS:
-        events = runs.requests if "poll" in way else runs.messages
-        columns.append(np.where(runs.way == way, events * readers / runs.window_s, 0.0))
+    for variant in VARIANTS:
+        events = runs.requests if "poll" in variant else runs.messages
+        columns.append(np.where(runs.variant == variant, events * readers / runs.window_s, 0.0))
     design = np.column_stack(columns)
     y = (runs.server_cpu_ms / runs.window_s).to_numpy(dtype=float)
     freedom = len(y) - design.shape[1]
     if freedom < 1:
-        return pd.DataFrame({"way": WAYS, "ms": math.nan, "half_ms": math.nan})
+        return pd.DataFrame({"variant": VARIANTS, "ms": math.nan, "half_ms": math.nan})
     found, *_ = np.linalg.lstsq(design, y, rcond=None)
     rest = y - design @ found
     errors = np.sqrt(np.diag(np.linalg.pinv(design.T @ design)) * float(rest @ rest) / freedom)
     half = student_t(freedom) * errors
-    return pd.DataFrame({"way": WAYS, "ms": found[2:], "half_ms": half[2:]})
+    return pd.DataFrame({"variant": VARIANTS, "ms": found[2:], "half_ms": half[2:]})
 
 
 def student_t(freedom: int) -> float:
@@ -165,8 +167,8 @@ def cost(axes: Axes, table: Table) -> None:
             row.ms,
             y,
             xerr=row.half_ms,
-            fmt=style.marker(row.way),
-            color=style.colour(row.way),
+            fmt=style.marker(row.variant),
+            color=style.colour(row.variant),
             markersize=17,
             capsize=7,
         )
@@ -178,9 +180,9 @@ def cost(axes: Axes, table: Table) -> None:
             fontsize=style.TEXT,
             va="center",
             weight="bold",
-            color=style.colour(row.way),
+            color=style.colour(row.variant),
         )
-    axes.set_yticks(range(len(rows)), [style.row_title(way) for way in rows.way[::-1]])
+    axes.set_yticks(range(len(rows)), [style.row_title(variant) for variant in rows.variant[::-1]])
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xlim(min(0.0, 1.1 * float(rows.ms.min())), 1.3 * float((rows.ms + rows.half_ms).max()))
     axes.locator_params(axis="x", nbins=3)
@@ -194,7 +196,7 @@ def conclusion(summary: pd.DataFrame) -> str:
     summary = drawn(summary)
     (more, fewer), expected = crossover(summary, "sse"), expected_crossover(summary, "sse")
     theory = f"(theory: {style.rate(expected)})"
-    slow = summary.groupby("way").delay_mean_ms.mean()
+    slow = summary.groupby("variant").delay_mean_ms.mean()
     price = f"{style.times(slow['short_poll'] / slow['sse'])} times its delay"
     if fewer == math.inf:
         return f"Up to {more:g}/s {theory}, polling every second moves more bytes than SSE, at {price}"

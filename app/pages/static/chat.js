@@ -2,11 +2,11 @@
 import { html, render } from "htm/preact";
 import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { address, read } from "./address.js";
+import { address, read } from "./live/address.js";
 import { INTERVAL_S, room } from "./chat/room.js";
 import { CLIENTS } from "./clients/index.js";
-import { PALETTE, shape } from "./marker.js";
-import { duration, size } from "./words.js";
+import { PALETTE, shape } from "./draw/marker.js";
+import { duration, size } from "./words/format.js";
 
 const TRANSPORTS = Object.keys(CLIENTS);
 const TEXT_MAX = 4000; // letters; the server takes 16,384 bytes

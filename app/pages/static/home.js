@@ -1,6 +1,6 @@
 // The home page: a sketch of each transport's ladder, and the addresses of this very server.
 import { html, render } from "htm/preact";
-import { Ladder } from "./ladder.js";
+import { Ladder } from "./draw/ladder.js";
 
 const WAY = 60; // of 1000, how long a sketch's arrows are on their way
 

@@ -1,15 +1,15 @@
 // The limits page: four experiments, each done for real, one at a time, and whatever they open is closed again.
 import { html, render } from "htm/preact";
 import { signal } from "@preact/signals";
-import { address, read } from "./address.js";
-import { onKeys } from "./controls.js";
+import { address, read } from "./live/address.js";
+import { onKeys } from "./draw/controls.js";
 import { Run } from "./limits/run.js";
 import { Tap } from "./limits/tap.js";
 import { six } from "./limits/six.js";
 import { sockets } from "./limits/sockets.js";
 import { hidden } from "./limits/hidden.js";
 import { equal } from "./limits/equal.js";
-import { capital } from "./words.js";
+import { capital } from "./words/format.js";
 
 const EXPERIMENTS = [six, sockets, hidden, equal];
 const KNOWN = {

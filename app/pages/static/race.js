@@ -2,17 +2,17 @@
 import { html, render } from "htm/preact";
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { address, read } from "./address.js";
+import { address, read } from "./live/address.js";
 import { CLIENTS } from "./clients/index.js";
-import { Action, onKeys } from "./controls.js";
-import { PALETTE, shape } from "./marker.js";
-import { DELAYS_KEPT, median } from "./model.js";
-import { join } from "./session.js";
-import { Choice, inTheory, known, SESSION, STOPPED } from "./settings.js";
+import { Action, onKeys } from "./draw/controls.js";
+import { PALETTE, shape } from "./draw/marker.js";
+import { DELAYS_KEPT, median } from "./live/model.js";
+import { join } from "./live/session.js";
+import { Choice, inTheory, known, SESSION, STOPPED } from "./live/settings.js";
 import { expected } from "./theory.js";
-import { Axis, axisFor, Track } from "./track.js";
-import { verdict } from "./verdict.js";
-import { capital, duration, size } from "./words.js";
+import { Axis, axisFor, Track } from "./draw/track.js";
+import { verdict } from "./words/verdict.js";
+import { capital, duration, size } from "./words/format.js";
 
 const FRAMES_HZ = 30;
 const SHOWN_HZ = 8; // figures and marks

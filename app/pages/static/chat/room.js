@@ -5,8 +5,8 @@
 // then, nobody can say whether it has arrived, so sending it again is left to whoever wrote it.
 import { signal } from "@preact/signals";
 import { CLIENTS } from "../clients/index.js";
-import { Clock, randomName } from "../feed.js";
-import { MISSED } from "../session.js";
+import { Clock, randomName } from "../live/feed.js";
+import { MISSED } from "../live/session.js";
 
 export const INTERVAL_S = 1; // between two questions of short polling
 const HOLD_S = 25;

@@ -1,6 +1,6 @@
 // Two long polls with the same address at the same time: plain, and then with `no-store`.
 import { html } from "htm/preact";
-import { capital, duration } from "../words.js";
+import { capital, duration } from "../words/format.js";
 import { ask, Row } from "./run.js";
 import { Rows } from "./rows.js";
 

@@ -1,6 +1,6 @@
 // A timer of 100 ms and an SSE stream, recorded while the tab is hidden.
 import { html } from "htm/preact";
-import { duration } from "../words.js";
+import { duration } from "../words/format.js";
 import { Row, stream } from "./run.js";
 import { Axis, span } from "./rows.js";
 

@@ -1,6 +1,6 @@
 // The picture of a run: a row for each thing asked for, and beside what the browser says, what the server has seen.
 import { html } from "htm/preact";
-import { duration } from "../words.js";
+import { duration } from "../words/format.js";
 
 const AXES_S = [4, 6, 8, 10, 12, 14, 16, 18, 20, 25, 30];
 

@@ -1,6 +1,6 @@
 // Seven EventSources to one host, one after the other, and a fetch: over HTTP/1.1 the seventh waits, and so does the fetch.
 import { html } from "htm/preact";
-import { capital, duration, list } from "../words.js";
+import { capital, duration, list } from "../words/format.js";
 import { ask, Row, stream } from "./run.js";
 import { Rows } from "./rows.js";
 

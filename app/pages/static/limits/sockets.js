@@ -1,6 +1,6 @@
 // Ten WebSockets to one host, if wanted while the six places for HTTP/1.1 are all taken.
 import { html } from "htm/preact";
-import { duration } from "../words.js";
+import { duration } from "../words/format.js";
 import { ask, Row, socket } from "./run.js";
 import { Rows } from "./rows.js";
 import { because, count, fill, settle } from "./six.js";

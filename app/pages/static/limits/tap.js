@@ -1,6 +1,6 @@
 // What of an experiment has reached the server: the tap's news, in this page's own time, for whoever runs.
-import { Sockets } from "../sockets.js";
-import { randomName, watch } from "../feed.js";
+import { Sockets } from "../wire/sockets.js";
+import { randomName, watch } from "../live/feed.js";
 
 export class Tap {
   newest = null; // the cursor of the newest message in this page's session

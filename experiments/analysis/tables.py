@@ -1,0 +1,264 @@
+"""From runs to tables: one row per delivery, per run, and per condition, as pandas frames.
+
+A number about one condition is first made per run; what is shown is the mean over the runs, and the smallest and
+largest of them, because runs differ more from each other than messages within a run do. Quantiles come from all
+deliveries of the valid runs together, with an interval from order statistics that assumes nothing about the
+distribution.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from experiments.analysis.theory import Polling, Push, socket_io_bytes, sse_event_bytes, websocket_frame_bytes
+from experiments.design import CONDITION_COLUMNS, Condition
+
+TCP_IP_BYTES = 52
+"""Headers of one segment, as Linux sends them: IPv4 20 (RFC 791), TCP 20 (RFC 9293), timestamps 12 (RFC 7323)."""
+
+CURSOR_BYTES = 12
+"""`7f3a90c2-123`: eight characters of epoch, a dash, and about three digits."""
+
+FRAMING = {
+    "sse": lambda payload: sse_event_bytes(payload, CURSOR_BYTES),
+    "websocket": websocket_frame_bytes,
+    "socket_io": socket_io_bytes,
+}
+"""What theory expects around one pushed message."""
+
+P99_LEAST = 500
+"""A 99th percentile of fewer messages would be made of the last five."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a figure is drawn from. `summary` holds the conditions of one question, the others their runs."""
+
+    summary: pd.DataFrame
+    runs: pd.DataFrame
+    deliveries: pd.DataFrame
+
+
+def runs_frame(results: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per run: its name, condition, window, seed, whether it is valid and why not, and all its metrics."""
+    rows = [
+        {
+            "run": result["run"],
+            **result["condition"],
+            "variant": Condition(**result["condition"]).variant,
+            "repeat": result["repeat"],
+            "window_s": result["window_s"],
+            "seed": result["seed"],
+            "started_utc": result["started_utc"],
+            "valid": not result["suspicions"],
+            "suspicions": "; ".join(result["suspicions"]),
+            "tries": result.get("tries", 1),
+            **result["metrics"],
+        }
+        for result in results
+    ]
+    return pd.DataFrame(rows).sort_values([*CONDITION_COLUMNS, "repeat"], ignore_index=True)
+
+
+def deliveries_frame(results: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per reader and message: run, client, message, and the five times in ms since the window began."""
+    frames = [pd.DataFrame({"run": result["run"], **result["deliveries"]}) for result in results]
+    frames = [frame for frame in frames if len(frame)]
+    columns = ["run", "client", "message", "due_ms", "sent_ms", "published_ms", "written_ms", "received_ms"]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def of(conditions: Iterable[Condition], frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `frame` that belong to these conditions, in the conditions' order."""
+    wanted = pd.DataFrame([vars(condition) for condition in dict.fromkeys(conditions)])
+    return wanted.merge(frame, on=list(wanted.columns), how="inner")
+
+
+def prediction(condition: Condition, gap_s: float | None) -> Polling | Push:
+    """The formula for a condition. The gap of a poller is its pause, the round trip and the processing measured."""
+    down_s = condition.one_way_delay_ms / 1000
+    if not condition.polls:
+        return Push(down_s)
+    nominal_s = condition.pause_s + 2 * down_s
+    gap_s = max(gap_s or nominal_s, nominal_s, 1e-6)
+    return Polling(condition.rate_hz, gap_s, condition.hold_s, down_s, condition.heartbeat_hz)
+
+
+def summarise(runs: pd.DataFrame, deliveries: pd.DataFrame) -> pd.DataFrame:
+    """One row per condition; valid runs only, unless a condition has none (then `valid` is False)."""
+    delays = deliveries.assign(
+        delay_ms=deliveries.received_ms - deliveries.due_ms,
+        way_in_ms=deliveries.published_ms - deliveries.due_ms,
+        to_wire_ms=deliveries.written_ms - deliveries.published_ms,
+        from_wire_ms=deliveries.received_ms - deliveries.written_ms,
+    )
+    rows = []
+    for key, every in runs.groupby(list(CONDITION_COLUMNS), sort=False):
+        condition = Condition(**dict(zip(CONDITION_COLUMNS, key, strict=True)))
+        its = every[every.valid] if every.valid.any() else every
+        rows.append(_row(condition, every, its, delays[delays.run.isin(its.run)]))
+    return pd.DataFrame(rows)
+
+
+def _row(condition: Condition, every: pd.DataFrame, its: pd.DataFrame, delays: pd.DataFrame) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        **asdict(condition),
+        "variant": condition.variant,
+        "hold_s": condition.hold_s,
+        "runs": len(its),
+        "invalid_runs": len(every) - int(every.valid.sum()),
+        "valid": bool(every.valid.any()),
+        "window_s": its.window_s.mean(),
+        "seconds": its.span_s.sum(),
+    }
+    for name in ("published", "deliveries", "missing", "duplicates", "connections", "requests", "empty", "messages"):
+        row[name] = int(its[name].sum())
+    row |= _delays(its, delays)
+    row |= _bytes(its, condition)
+    seconds = its.window_s.sum()
+    row["segments_up"], row["segments_down"] = its.segments_up.sum(min_count=1), its.segments_down.sum(min_count=1)
+    row["segments_per_message"] = _ratio(row["segments_up"] + row["segments_down"], row["deliveries"])
+    row["bytes_per_message_with_tcp_ip"] = (
+        row["bytes_per_message"] + TCP_IP_BYTES * row["segments_per_message"]
+        if row["segments_per_message"]
+        else math.nan
+    )
+    row["server_cpu_ms_per_s"] = its.server_cpu_ms.sum() / seconds
+    row["server_ms"] = its.server_ms.mean()
+    row["server_rss_mb"] = its.server_rss_bytes.mean() / 2**20
+    row["late_joiners_missing"] = int(its.late_joiners_missing.sum())
+    row["first_message_ms"] = its.first_message_ms.mean()
+    row["first_message_low_ms"], row["first_message_high_ms"] = its.first_message_ms.min(), its.first_message_ms.max()
+    return row | _theory(condition, its, row)
+
+
+def _delays(its: pd.DataFrame, delays: pd.DataFrame) -> dict[str, Any]:
+    """The mean per run and its range over runs; quantiles over all; the three parts of the way."""
+    values = sorted(delays.delay_ms.dropna())
+    # Readers of one message are not independent of each other: it is messages that make an interval narrow.
+    messages = len(delays[["run", "message"]].drop_duplicates())
+    per_run = delays.groupby("run").delay_ms.mean()
+    row: dict[str, Any] = {
+        "delay_mean_ms": per_run.mean(),
+        "delay_mean_low_ms": per_run.min(),
+        "delay_mean_high_ms": per_run.max(),
+    }
+    for percent in (50, 95, 99):
+        enough = values and messages >= (P99_LEAST if percent == 99 else 1)
+        low, value, high = quantile(values, percent / 100, messages) if enough else (math.nan,) * 3
+        row[f"delay_p{percent}_ms"] = value
+        row[f"delay_p{percent}_low_ms"], row[f"delay_p{percent}_high_ms"] = low, high
+    for part in ("way_in_ms", "to_wire_ms", "from_wire_ms"):
+        row[part] = delays[part].mean()
+    return row
+
+
+def _bytes(its: pd.DataFrame, condition: Condition) -> dict[str, Any]:
+    """Above TCP; per delivered message, and per reader and minute.
+
+    What is not payload is divided by the messages that were due in the window, times readers, and not by those that the
+    window's polls happened to bring: that would add the chance of where the window begins between two polls.
+    """
+    up, down = its.bytes_up.sum(), its.bytes_down.sum()
+    due = its.published * condition.clients
+    payload = _ratio(its.get("down_payload_bytes", pd.Series([0.0])).sum(), its.messages.sum())
+    categories = [
+        name for name in its.columns
+        if name.startswith(("up_", "down_")) and name.endswith("_bytes") and name != "down_payload_bytes"
+    ]  # fmt: skip
+    overhead = its[categories].sum(axis=1)
+    per_run = payload + _ratio(overhead, due)
+    per_minute = 60 * _ratio(its.bytes_up + its.bytes_down, its.span_s)
+    return {
+        "bytes_up": int(up),
+        "bytes_down": int(down),
+        "bytes_per_message": payload + _ratio(overhead.sum(), due.sum()),
+        "bytes_per_message_low": per_run.min(),
+        "bytes_per_message_high": per_run.max(),
+        "bytes_per_minute": _ratio(60 * (up + down), its.span_s.sum()),
+        "bytes_per_minute_low": per_minute.min(),
+        "bytes_per_minute_high": per_minute.max(),
+        "payload_bytes_per_message": payload,
+        "requests_per_message": _ratio(its.requests.sum(), due.sum()),
+        "empty_share": _ratio(its["empty"].sum(), its.requests.sum()),
+        **{name: its[name].mean() for name in its.columns if name.startswith("setup_")},
+        "setup_bytes_low": its.setup_bytes.min(),
+        "setup_bytes_high": its.setup_bytes.max(),
+        "down_payload_bytes_per_message": payload,
+        **{f"{name}_per_message": _ratio(its[name].sum(), due.sum()) for name in categories},
+    }
+
+
+def _theory(condition: Condition, its: pd.DataFrame, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the formulas say, and how far the measurement is from it, in percent, beside the spread over runs."""
+    if condition.clients == 0 or condition.undeliverable:
+        return {}
+    gap_s = its.gap_s.mean() if condition.polls else math.nan
+    model = prediction(condition, gap_s)
+    theory: dict[str, Any] = {"gap_s": gap_s}
+    if isinstance(model, Polling):
+        theory["processing_ms"] = 1000 * (gap_s - condition.pause_s) - 2 * condition.one_way_delay_ms
+        theory["theory_empty_share"] = model.empty_share
+    if condition.rate_hz == 0:
+        return theory
+    theory["theory_delay_mean_ms"] = 1000 * model.mean_delay_s
+    # What is not the transport's doing is measured, and is no part of the formula.
+    theory["harness_ms"] = row["way_in_ms"] + row["from_wire_ms"] - condition.one_way_delay_ms
+    off_ms = row["delay_mean_ms"] - theory["theory_delay_mean_ms"]
+    theory["residual_delay_ms"] = off_ms
+    if theory["theory_delay_mean_ms"] >= 1:  # below, a share of it would be a share of next to nothing
+        theory["residual_delay_percent"] = _percent(off_ms, theory["theory_delay_mean_ms"])
+    theory["spread_delay_ms"] = _half_range(row["delay_mean_low_ms"], row["delay_mean_high_ms"], len(its))
+    theory["unexplained_delay_ms"] = off_ms - theory["harness_ms"]
+    payload = row["payload_bytes_per_message"]
+    if isinstance(model, Polling):
+        expected = model.requests_hz / model.rate_hz
+        theory["theory_requests_per_message"] = expected
+        theory["residual_requests_percent"] = _percent(row["requests_per_message"] - expected, expected)
+        per_run = its.requests / (its.published * condition.clients)
+        spread = _half_range(per_run.min(), per_run.max(), len(its))
+        theory["spread_requests_percent"] = _percent(spread, row["requests_per_message"])
+        theory["cycle_bytes"] = (its.cycle_bytes * its.requests).sum() / its.requests.sum()
+        theory["theory_bytes_per_message"] = model.bytes_per_message(payload, theory["cycle_bytes"])
+    elif condition.transport in FRAMING:
+        theory["framing_bytes"] = FRAMING[condition.transport](round(payload))
+        theory["theory_bytes_per_message"] = payload + theory["framing_bytes"]
+    if "theory_bytes_per_message" in theory:
+        off = row["bytes_per_message"] - theory["theory_bytes_per_message"]
+        theory["residual_bytes_percent"] = _percent(off, theory["theory_bytes_per_message"])
+        spread = _half_range(row["bytes_per_message_low"], row["bytes_per_message_high"], len(its))
+        theory["spread_bytes_percent"] = _percent(spread, row["bytes_per_message"])
+    return theory
+
+
+def quantile(ordered: list[float], q: float, independent: int) -> tuple[float, float, float]:
+    """(low, value, high) of the q-quantile of `ordered`, of which only so many values are independent.
+
+    The 95 % interval lies between two order statistics (normal approximation of the binomial; H. A. David and
+    H. N. Nagaraja, Order Statistics, 3rd ed., section 7.1). An end that would lie beyond the sample is NaN: so few
+    values say nothing about it.
+    """
+    n, half = len(ordered), 1.96 * math.sqrt(q * (1 - q) / independent)
+
+    def at(share: float) -> float:
+        return ordered[min(n - 1, int(n * share))] if 0 < share < 1 else math.nan
+
+    return at(q - half), at(q), at(q + half)
+
+
+def _ratio(a: Any, b: Any) -> Any:
+    if isinstance(b, pd.Series):
+        return a / b.where(b != 0)
+    return a / b if b else math.nan
+
+
+def _half_range(low: float, high: float, runs: int) -> float:
+    """The spread over runs; one run has none that is known."""
+    return (high - low) / 2 if runs > 1 else math.nan
+
+
+def _percent(off: float, of: float) -> float:
+    return 100 * off / of if of else math.nan

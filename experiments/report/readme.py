@@ -1,0 +1,69 @@
+"""Writes what the reference comparison says into the README, so that no number there is typed by hand."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from experiments import claims
+from experiments.analysis.tables import Table, of, summarise
+from experiments.design import VARIANTS
+from experiments.questions import QUESTIONS
+from experiments.questions.rate import CONDITIONS, cpu
+from experiments.report import style
+from experiments.report.report import tables
+
+BEGIN, END = "<!-- from results/reference: begin -->\n", "<!-- from results/reference: end -->\n"
+
+
+def write(readme: Path, folder: Path) -> None:
+    """Replace what stands between the two marks in `readme`."""
+    text = readme.read_text()
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    readme.write_text(before + BEGIN + block(folder) + END + after)
+
+
+def block(folder: Path) -> str:
+    """The conclusions with their charts, and one table, as Markdown."""
+    runs, deliveries = tables(folder)
+    summary = summarise(runs, deliveries)
+    parts = [f"\n{lines(summary, cpu(of(CONDITIONS, runs)))}\n"]
+    for name, question in QUESTIONS.items():
+        conclusion = question.conclusion(of(question.CONDITIONS, summary))
+        parts.append(f"**{question.TITLE}.** {conclusion}.\n\n![{conclusion}](results/reference/figures/{name}.svg)\n")
+    parts.append(f"**The note's claims.**\n\n{verdicts(Table(summary, runs, deliveries))}\n")
+    return "\n".join(parts) + "\n"
+
+
+def verdicts(table: Table) -> str:
+    """One row per claim of the note."""
+    rows = ["| claim | verdict | |", "|---|---|---|"]
+    for claim in claims.CLAIMS:
+        verdict = claims.judged(claim, table)
+        rows.append(f"| {claim.TITLE} | **{verdict.word}** | {verdict.sentence} |")
+    return "\n".join(rows)
+
+
+def lines(summary: pd.DataFrame, costs: pd.DataFrame) -> str:
+    """One row per way."""
+    head = (
+        "| | mean delay, 25 ms each way | bytes per message at 1/s, script | ... browser "
+        "| bytes per silent minute, browser | server CPU per answer or push |"
+    )
+    rows = [head, "|---|--:|--:|--:|--:|--:|"]
+    cost = costs.set_index("variant")
+    for variant in VARIANTS:
+        its = summary[(summary.variant == variant) & (summary.clients > 0) & summary.pause_s.isin((0.0, 1.0))]
+        its = its[(its.clients <= 5) & (its.upgrades == "pass")]
+        far = its[(its.client == "library") & (its.one_way_delay_ms == 25)].iloc[0]
+        near = its[(its.client == "raw") & (its.one_way_delay_ms == 0)].set_index(["rate_hz", "headers"])
+        cells = (
+            style.title(variant, 1.0 if variant == "short_poll" else 0.0),
+            style.seconds(far.delay_mean_ms),
+            style.size(near.bytes_per_message[1.0, "library"]),
+            style.size(near.bytes_per_message[1.0, "browser"]),
+            style.size(near.bytes_per_minute[0.0, "browser"]),
+            f"{cost.ms[variant]:.3f} ± {cost.half_ms[variant]:.3f} ms",
+        )
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows)

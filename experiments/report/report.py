@@ -1,0 +1,232 @@
+"""Writes what a comparison found: tables, charts, and one HTML file that opens offline. Measures nothing."""
+
+import base64
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup, escape
+from rich.console import Console
+
+from experiments import claims, questions, store
+from experiments.analysis.tables import Table, deliveries_frame, of, runs_frame, summarise
+from experiments.design import CONDITION_COLUMNS, Size
+from experiments.report import style
+
+SHOWN = {
+    "variant": "transport",
+    "pause_s": "pause s",
+    "rate_hz": "messages/s",
+    "one_way_delay_ms": "each way ms",
+    "client": "client",
+    "headers": "headers",
+    "upgrades": "upgrades",
+    "clients": "readers",
+    "runs": "runs",
+    "deliveries": "deliveries",
+    "missing": "missing",
+    "duplicates": "duplicates",
+    "delay_mean_ms": "mean delay ms",
+    "delay_p50_ms": "p50 ms",
+    "delay_p95_ms": "p95 ms",
+    "delay_p99_ms": "p99 ms",
+    "way_in_ms": "in ms",
+    "to_wire_ms": "to the wire ms",
+    "from_wire_ms": "from the wire ms",
+    "requests_per_message": "requests per message",
+    "empty_share": "empty share",
+    "bytes_per_message": "bytes per message",
+    "bytes_per_message_with_tcp_ip": "with TCP/IP headers",
+    "bytes_per_minute": "bytes per minute",
+    "setup_bytes": "set-up bytes",
+    "segments_per_message": "segments per message",
+    "server_cpu_ms_per_s": "server CPU ms/s",
+}
+"""The columns of a question's table in the report, and their heads; all others are in summary.csv."""
+
+RESIDUALS = {
+    "delay": (
+        "theory_delay_mean_ms",
+        "delay_mean_ms",
+        "residual_delay_percent",
+        "harness_ms",
+        "unexplained_delay_ms",
+        "spread_delay_ms",
+    ),
+    "requests": (
+        "theory_requests_per_message",
+        "requests_per_message",
+        "residual_requests_percent",
+        "spread_requests_percent",
+    ),
+    "bytes": ("theory_bytes_per_message", "bytes_per_message", "residual_bytes_percent", "spread_bytes_percent"),
+}
+
+
+LEAST_PERCENT = 0.1
+"""Counts hardly spread over runs at all; a difference from theory below this is not worth a sentence."""
+
+
+RENAMED = {"way": "variant", "newcomers": "late_joiners", "newcomers_missing": "late_joiners_missing"}
+"""Columns of tables that were stored before, and what they are called now."""
+
+
+class NoResults(Exception):
+    """There is nothing to report on; the text says where it was looked for."""
+
+
+def write(folder: Path, console: Console) -> pd.DataFrame:
+    """Tables, figures, verdicts and report.html in `folder`, from its runs, or else its tables; the summary."""
+    console.print("drawing the charts and writing the report")
+    runs, deliveries = tables(folder)
+    plan = store.read_json(folder / "plan.json")
+    summaries, sections = [], []
+    whole = summarise(runs, deliveries)
+    size = Size(**plan["size"])
+    for name in plan["questions"]:
+        question = questions.QUESTIONS[name]
+        table = Table(of(question.CONDITIONS, whole), of(question.CONDITIONS, runs), deliveries)
+        summaries.append(table.summary.assign(question=name))
+        if missing := unmeasured(question, size, table.summary):
+            console.print(f"no chart for {name}: {missing} of its conditions are not measured")
+            sections.append(section(name, question, table.summary, missing))
+        else:
+            style.save(question.figure(table), folder / "figures" / name)
+            sections.append(section(name, question, table.summary, svg=folder / "figures" / f"{name}.svg"))
+    summary = pd.concat(summaries, ignore_index=True)
+    summary = summary[["question", *(column for column in summary.columns if column != "question")]]
+    store.write_frame(folder / "summary.csv", summary)
+    said = claims.content(Table(whole, runs, deliveries))
+    store.write_json(folder / "claims.json", said)
+    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
+        Path(__file__).with_name("report.html.j2").read_text()
+    )
+    text = template.render(
+        name=folder.name if folder.name != "latest" else folder.resolve().name,
+        plan=plan,
+        machine=store.read_json(folder / "machine.json"),
+        claims=said,
+        sections=sections,
+        runs=len(runs),
+        valid=int(runs.valid.sum()),
+        again=int((runs.tries > 1).sum()),
+        invalid=runs[~runs.valid].to_dict("records"),
+        deliveries=int(runs.deliveries.sum()),
+        missing=int(runs.missing.sum()),
+        duplicates=int(runs.duplicates.sum()),
+        kernel_counts=bool(runs.segments_up.notna().any()),
+        probes=runs[["publisher_late_p99_ms", "readers_cpu_share", "readers_wait_ms", "server_wait_ms"]]
+        .max()
+        .to_dict(),
+    )
+    store.write_text(folder / "report.html", text)
+    return summary
+
+
+def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(runs, deliveries) as stored; made first from single runs if these are there. Raises NoResults."""
+    if not (folder / "plan.json").exists():
+        raise NoResults(f"{folder} holds no comparison: run `make compare` first, or name a folder in results/")
+    results = store.load_runs(folder)
+    if results:
+        store.write_frame(folder / "runs.csv", runs_frame(results))
+        store.write_frame(folder / "deliveries.csv.gz", deliveries_frame(results))
+    if not (folder / "runs.csv").exists():
+        raise NoResults(f"no run in {folder} was finished")
+    numbers, texts = ("pause_s", "rate_hz", "one_way_delay_ms"), ("suspicions", "via")
+    runs = pd.read_csv(folder / "runs.csv", dtype=dict.fromkeys(numbers, float) | dict.fromkeys(texts, str))
+    runs = runs.rename(columns=RENAMED)
+    if unknown := [name for name in (*CONDITION_COLUMNS, "variant", "late_joiners_missing") if name not in runs]:
+        raise NoResults(
+            f"{folder} was measured by an older version, without {', '.join(unknown)}: `make compare` again"
+        )
+    runs[[*texts]] = runs[[*texts]].fillna("")
+    return runs, pd.read_csv(folder / "deliveries.csv.gz")
+
+
+def unmeasured(question: questions.Question, size: Size, summary: pd.DataFrame) -> int:
+    """How many conditions of a question, as far as this size has them, no run has been finished for."""
+    return sum(size.times(c) > 0 and size.fits(c) for c in dict.fromkeys(question.CONDITIONS)) - len(summary)
+
+
+def section(
+    name: str, question: questions.Question, summary: pd.DataFrame, missing: int = 0, svg: Path | None = None
+) -> dict[str, Any]:
+    """What the template needs of one question; without a chart if some of its conditions are not measured."""
+    readers = summary[summary.clients > 0]
+    judged = readers[readers.theory_delay_mean_ms.notna()] if "theory_delay_mean_ms" in readers else readers.iloc[:0]
+    return {
+        "name": name,
+        "title": question.TITLE,
+        "missing": missing,
+        "conclusion": question.conclusion(summary) if svg else "",
+        "text": paragraphs(inspect.getdoc(question) or ""),
+        "figure": base64.b64encode(svg.read_bytes()).decode() if svg else "",
+        "head": list(SHOWN.values()),
+        "rows": [[cell(row.get(column)) for column in SHOWN] for row in readers.to_dict("records")],
+        "residuals": [residuals(row) for row in judged.to_dict("records")],
+        "verdict": verdict(judged),
+    }
+
+
+def residuals(row: dict[str, Any]) -> list[str]:
+    """A row of the table that holds theory against measurement."""
+    words = style.title(row["variant"], row["pause_s"])
+    return [
+        f"{words}, {row['rate_hz']:g}/s, {row['one_way_delay_ms']:g} ms, {row['client']}{network(row['upgrades'])}",
+        *(cell(row.get(column)) for columns in RESIDUALS.values() for column in columns),
+    ]
+
+
+def network(upgrades: str) -> str:
+    """What is to be said of a network that does not let WebSocket through."""
+    return {"pass": "", "refuse": ", upgrade refused", "cut": ", upgrade cut"}[upgrades]
+
+
+def verdict(rows: pd.DataFrame) -> list[str]:
+    """Where theory and measurement differ by more than the spread over runs, in words; delay, requests and bytes."""
+    said = []
+    for what, off, spread, unit in (
+        ("mean delay", "unexplained_delay_ms", "spread_delay_ms", "ms"),
+        ("requests per message", "residual_requests_percent", "spread_requests_percent", "%"),
+        ("bytes per message", "residual_bytes_percent", "spread_bytes_percent", "%"),
+    ):
+        judged = rows[rows[off].notna()] if off in rows else rows.iloc[:0]
+        repeated = judged[judged[spread].notna()] if len(judged) else judged
+        if judged.empty:
+            continue
+        if repeated.empty:
+            said.append(f"{what.capitalize()}: each condition was run once, so there is no spread to judge by.")
+            continue
+        least = 0.0 if unit == "ms" else LEAST_PERCENT
+        beyond = repeated[repeated[off].abs() > repeated[spread].clip(lower=least)]
+        count = f"{len(repeated) - len(beyond)} of {len(repeated)} conditions that were repeated"
+        within = f"{what.capitalize()}: theory meets the measurement within the spread over runs in {count}"
+        named = "; ".join(
+            f"{style.title(row.variant, row.pause_s)} at {row.rate_hz:g}/s, {row.one_way_delay_ms:g} ms, "
+            f"{row.client}, {row.headers}{network(row.upgrades)} "
+            f"({getattr(row, off):+.2g} {unit}, spread ±{getattr(row, spread):.2g})"
+            for row in beyond.itertuples()
+        )
+        said.append(f"{within}. Beyond it: {named}." if named else f"{within}.")
+    return said
+
+
+def cell(value: Any) -> str:
+    """A value for a table: three digits that matter, nothing for what is not known."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return str(value)
+
+
+def paragraphs(text: str) -> list[Markup]:
+    """A docstring as paragraphs; `*word*` is emphasis."""
+    return [
+        Markup(re.sub(r"\*([^*]+)\*", r"<em>\1</em>", str(escape(" ".join(part.split())))))
+        for part in text.split("\n\n")
+    ]

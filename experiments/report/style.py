@@ -1,0 +1,157 @@
+"""How charts look: one palette, read from the pages' own file; big enough for the back row; always the same bytes."""
+
+import json
+import textwrap
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+PALETTE: dict[str, dict[str, str]] = json.loads(
+    (Path(__file__).parents[2] / "app" / "pages" / "palette.json").read_text()
+)
+"""For every transport, in teaching order: its title, its colours, its marker's name."""
+
+MARKERS = {"square": "s", "triangle": "^", "circle": "o", "diamond": "D", "plus": "P"}
+INK, GREY, PALE = "#1A1A1A", "#5C5C5C", "#DDDDDD"
+SMALL, TEXT, BIG = 19, 21, 31
+NARROW = "\u00a0"
+"""No line is broken between a number and its unit."""
+
+matplotlib.rcParams.update(
+    {
+        "axes.edgecolor": GREY,
+        "axes.labelcolor": INK,
+        "axes.labelsize": TEXT,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.titlelocation": "left",
+        "axes.titlesize": 23,
+        "figure.dpi": 100,
+        "figure.figsize": (19.2, 10.8),
+        "font.family": "DejaVu Sans",
+        "font.size": TEXT,
+        "lines.linewidth": 3,
+        "lines.markersize": 13,
+        "svg.fonttype": "path",
+        "svg.hashsalt": "transport-compare",
+        "text.color": INK,
+        "xtick.color": INK,
+        "xtick.labelsize": SMALL,
+        "ytick.color": INK,
+        "ytick.labelsize": SMALL,
+    }
+)
+
+
+VIA = {"upgrade": "", "websocket": ", WebSocket", "polling": ", polling"}
+"""How Socket.IO's ways are told apart; the usual one needs no word."""
+
+
+def colour(variant: str) -> str:
+    return PALETTE[variant.split()[0]]["light"]
+
+
+def marker(variant: str) -> str:
+    """The transport's; that of Socket.IO alone over one of its ways is thinner."""
+    transport, _, via = variant.partition(" ")
+    return MARKERS[PALETTE[transport]["marker"]] if via in ("", "upgrade") else {"websocket": "x", "polling": "+"}[via]
+
+
+def title(variant: str, pause_s: float = 0.0) -> str:
+    """`Short polling, 1 s`, `SSE` or `Socket.IO, polling`."""
+    transport, _, via = variant.partition(" ")
+    return PALETTE[transport]["title"] + (VIA[via] if via else "") + (f", {pause_s:g} s" if pause_s else "")
+
+
+def row_title(variant: str, pause_s: float = 0.0) -> str:
+    """The same where ways are listed below each other: Socket.IO's ways, below itself, need only to be told apart."""
+    _, _, via = variant.partition(" ")
+    return f"… {via} only".replace("websocket", "WebSocket") if VIA.get(via) else title(variant, pause_s)
+
+
+def figure(conclusion: str) -> Figure:
+    """An empty 1920 x 1080 figure whose title is what the data says, in as many lines as it needs."""
+    made = Figure()
+    title = made.text(0.03, 0.972, conclusion, fontsize=BIG, weight="bold", va="top")
+    for points in (BIG, BIG - 3, BIG - 6):
+        title.set_fontsize(points)
+        for width in range(120, 40, -2):
+            title.set_text("\n".join(lines := textwrap.wrap(conclusion, width)))
+            if title.get_window_extent().width <= 0.94 * made.bbox.width:
+                break
+        if len(lines) <= 2:
+            break
+    return made
+
+
+def footnote(made: Figure, text: str) -> None:
+    """What a reader has to know to not be misled, at the bottom."""
+    made.text(0.03, 0.018, text, fontsize=SMALL, color=GREY, va="bottom")
+
+
+def label_ends(axes: Axes, ends: Iterable[tuple[float, float, str, str]], gap_points: float = 25) -> None:
+    """Name lines at their right end, (x, y, text, colour) each, spread so that no two names overlap."""
+    ordered = sorted(ends, key=lambda end: end[1])
+    wanted = [float(axes.transData.transform((x, y))[1]) * 72 / axes.figure.dpi for x, y, _, _ in ordered]
+    clusters: list[list[float]] = []  # of names that touch; each is centred on where its lines end
+    for at in wanted:
+        clusters.append([at])
+        while len(clusters) > 1 and _top(clusters[-2], gap_points) + gap_points > _bottom(clusters[-1], gap_points):
+            clusters[-2:] = [clusters[-2] + clusters[-1]]
+    places = [_bottom(cluster, gap_points) + i * gap_points for cluster in clusters for i in range(len(cluster))]
+    for (x, y, text, shade), at, place in zip(ordered, wanted, places, strict=True):
+        axes.annotate(
+            text, (x, y), xytext=(30, place - at), textcoords="offset points", color=shade,
+            fontsize=TEXT, weight="bold", va="center", annotation_clip=False,
+        )  # fmt: skip
+
+
+def _bottom(cluster: Sequence[float], gap: float) -> float:
+    return sum(cluster) / len(cluster) - gap * (len(cluster) - 1) / 2
+
+
+def _top(cluster: Sequence[float], gap: float) -> float:
+    return _bottom(cluster, gap) + gap * (len(cluster) - 1)
+
+
+def seconds(ms: float) -> str:
+    """A duration, in the unit that suits it."""
+    if ms >= 1000:
+        return f"{ms / 1000:.2g}{NARROW}s" if ms < 9950 else f"{ms / 1000:.0f}{NARROW}s"
+    return f"{ms:.0f}{NARROW}ms" if ms >= 9.95 else f"{ms:.1f}{NARROW}ms"
+
+
+def times(ratio: float) -> str:
+    """How many times as much, with as many digits as mean something."""
+    return f"{ratio:.0f}" if ratio >= 9.5 else f"{ratio:.1f}"
+
+
+def rate(per_second: float) -> str:
+    """Messages per second, with two digits that mean something."""
+    return f"{float(f'{per_second:.2g}'):g}/s"
+
+
+def size(count: float) -> str:
+    """A number of bytes, in the unit that suits it."""
+    for unit, scale in (("MB", 1e6), ("kB", 1e3)):
+        if count >= 0.9995 * scale:
+            return f"{count / scale:.3g}{NARROW}{unit}"
+    return f"{count:.0f}{NARROW}B"
+
+
+def plain_ticks(axis: Any, values: Sequence[float], names: Sequence[str]) -> None:
+    """Ticks at `values` only, named in plain words."""
+    axis.set_major_locator(matplotlib.ticker.FixedLocator(values))
+    axis.set_major_formatter(matplotlib.ticker.FixedFormatter(names))
+    axis.set_minor_locator(matplotlib.ticker.NullLocator())
+
+
+def save(made: Figure, path: Path) -> None:
+    """Write `path`.svg and `path`.png; the same figure gives the same SVG, to the byte."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    made.savefig(path.with_suffix(".png"))

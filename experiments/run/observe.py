@@ -1,0 +1,301 @@
+"""One run: a fresh server, its readers, a publisher, a probe; and what came of it.
+
+    ready                     start                              end        last
+      |---- lead-in ------------|------------ window --------------|----------|
+      every reader has          messages due in here are           everybody has
+      received something        the ones that count                seen the last message
+
+Nothing counts before every reader listens. Messages already flow in the lead-in, so that the window begins in the
+middle of things. Delays are those of messages that were *due* in the window; bytes are those of exchanges that *began*
+in it, whole, with all messages in them, so that neither side of a ratio is cut off at the edge.
+"""
+
+import asyncio
+import contextlib
+import math
+import multiprocessing
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any
+
+from app.message import Message
+from clients import raw
+from experiments.design import Run, arrivals
+from experiments.run import readers, recording
+from experiments.run.publisher import Publication, Publisher
+from experiments.run.text import sample_text
+
+START_TIMEOUT_S = 60.0
+BARRIER_TIMEOUT_S = 120.0
+SILENT_LEAD_IN_S = 5.0  # no heartbeat (every 15 s) or hold (25 s) then ends at the edge of a silent minute
+MARK_TIME_NS = 50_000_000  # for the server to take its mark before readers see the last message and leave
+LEAD_IN_LEAST_S = 0.5
+
+PROCESSES: ForkServerContext = multiprocessing.get_context("forkserver")
+
+
+class Failed(Exception):
+    """A run came to nothing; the text says why."""
+
+
+@dataclass
+class Observed:
+    """Everything that was seen of one run, before it is made sense of. Times are monotonic nanoseconds."""
+
+    start_ns: int
+    end_ns: int
+    publications: list[Publication]
+    received: readers.Received
+    recording: recording.Recording
+    probe: dict[int, int]
+    probe_ports: list[int]
+    late_joiners: list["LateJoiner"]
+    server_waits: tuple[tuple[int, int], tuple[int, int]] | None
+
+
+Barrier = Callable[[], Awaitable[None]]
+"""Awaited when every reader listens, before the lead-in: others that run side by side have to get ready too."""
+
+
+async def at_once() -> None:
+    """A barrier for a run that waits for nobody."""
+
+
+def observe(run: Run, barrier: Barrier = at_once, pipe: Any = None) -> Observed:
+    """Do it; raises Failed. `pipe` leads to a process with the readers, if there is one already (`readers.main`)."""
+    with tempfile.TemporaryDirectory(prefix="transport-compare-") as folder:
+        try:
+            return asyncio.run(_observe(run, Path(folder), barrier, pipe))
+        except (OSError, ValueError, TimeoutError) as problem:
+            raise Failed(f"{type(problem).__name__}: {problem}") from problem
+
+
+async def _observe(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) -> Observed:
+    condition, rng = run.condition, random.Random(run.seed)
+    recorded = folder / "recording"
+    with (
+        server(folder, recorded, condition.one_way_delay_ms, condition.upgrades) as (process, url),
+        contextlib.closing(Publisher(folder / "in")) as publisher,
+    ):
+        first = publisher.now("warm-up")
+        after = "0"  # the warm-up is there already: every first question is answered at once
+        async with reading(run, url, after, readers_pipe) as pipe, probing(run, url) as probe:
+            if condition.clients:
+                await receive(pipe, START_TIMEOUT_S + condition.pause_s)
+            await barrier()
+            lead_in_s = max(LEAD_IN_LEAST_S, condition.cycle_s, 0 if condition.rate_hz else SILENT_LEAD_IN_S)
+            begin_ns = time.monotonic_ns() + 50_000_000
+            start_ns = begin_ns + round(lead_in_s * 1e9)
+            end_ns = start_ns + round(run.window_s * 1e9)
+            due = [
+                (origin_ns + round(at_s * 1e9), sample_text(rng, condition.text_bytes))
+                for origin_ns, length_s in ((begin_ns, lead_in_s), (start_ns, run.window_s))
+                for at_s in arrivals(rng, condition.rate_hz, length_s)
+            ]
+            if not condition.rate_hz:  # silence begins with a message, which sets all clocks of idleness to zero
+                due.append((begin_ns, sample_text(rng, condition.text_bytes)))
+            last = (end_ns + MARK_TIME_NS, readers.LAST.ljust(condition.text_bytes, "."))
+            publishing = asyncio.create_task(asyncio.to_thread(publisher.publish, [*due, last]))
+            came: list[LateJoiner] = []
+            coming = asyncio.create_task(late_joiners(run, url, start_ns, came))
+            await until(start_ns)
+            waits_before = waits(process.pid)
+            process.send_signal(signal.SIGUSR1)
+            if pipe:
+                tell(pipe, "mark")
+            await until(end_ns)
+            coming.cancel()
+            process.send_signal(signal.SIGUSR1)
+            if pipe:
+                tell(pipe, "mark")
+            waits_after = waits(process.pid)
+            with contextlib.suppress(asyncio.CancelledError):
+                await coming
+            publications = await publishing
+            received = readers.Received()
+            if condition.clients:
+                patience_s = 10 + condition.pause_s + 4 * condition.one_way_delay_ms / 1000
+                with contextlib.suppress(TimeoutError):
+                    received = await receive(pipe, patience_s)
+                tell(pipe, "end")
+                if received.usage is None:
+                    received = await receive(pipe, START_TIMEOUT_S)
+    if first.cursor.split("-")[0] != publications[-1].cursor.split("-")[0]:
+        raise Failed("the server was restarted in the middle of the run")
+    return Observed(
+        start_ns,
+        end_ns,
+        publications,
+        received,
+        recording.read(recorded),
+        probe.received,
+        probe.ports,
+        came,
+        (waits_before, waits_after) if waits_before and waits_after else None,
+    )
+
+
+@contextlib.contextmanager
+def server(
+    folder: Path, recorded: Path, delay_ms: float, upgrades: str = "pass"
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A fresh `python -m app` and its URL; at the end it has written its recording."""
+    command = [sys.executable, "-m", "app", "--port", "0", "--unix", str(folder / "in"), "--record", str(recorded)]
+    network = ["--delay-ms", str(delay_ms), "--upgrades", upgrades]
+    process = subprocess.Popen([*command, *network], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout and process.stderr
+        line = process.stdout.readline()
+        if not (url := re.search(r"http://[^/ ]+", line)):
+            raise Failed(f"the server did not start: {process.stderr.read().strip()}")
+        yield process, url[0]
+        process.send_signal(signal.SIGINT)
+        if process.wait(timeout=START_TIMEOUT_S) != 0:
+            raise Failed(f"the server ended with {process.returncode}: {process.stderr.read().strip()}")
+    except subprocess.TimeoutExpired as problem:
+        raise Failed("the server did not end") from problem
+    finally:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+
+
+@contextlib.asynccontextmanager
+async def reading(run: Run, url: str, after: str, pipe: Any = None) -> AsyncIterator[Any]:
+    """The readers, told where to read; yields the pipe to their process, which is started if there is none."""
+    if not run.condition.clients:
+        yield None
+        return
+    process = None
+    if pipe is None:
+        pipe, there = PROCESSES.Pipe()
+        process = PROCESSES.Process(target=readers.main, args=(run, there), daemon=True)
+        process.start()
+        there.close()
+    try:
+        tell(pipe, (url, after))
+        yield pipe
+    finally:
+        pipe.close()
+        if process:
+            process.join(2)
+            process.kill()
+            process.join()
+
+
+@dataclass
+class Probe:
+    """A lean reader beside the readers; `received` maps sequence numbers to times."""
+
+    received: dict[int, int]
+    ports: list[int]
+
+
+@contextlib.asynccontextmanager
+async def probing(run: Run, url: str) -> AsyncIterator[Probe]:
+    """The probe: a raw client of the same transport in another process than the readers'."""
+    probe, condition = Probe({}, []), run.condition
+    if not condition.clients:
+        yield probe
+        return
+    client = readers.note_ports(asyncio.get_running_loop(), {0: probe.ports})
+
+    async def read() -> None:
+        client.set(0)
+        stream = raw.receive(condition.transport, url, "0", pause_s=condition.pause_s, via=condition.via)
+        async with contextlib.aclosing(stream):  # type: ignore[type-var]
+            async for update in stream:
+                if isinstance(update, Message):
+                    probe.received[update.cursor.seq] = time.monotonic_ns()
+
+    task = asyncio.create_task(read())
+    try:
+        yield probe
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@dataclass(frozen=True)
+class LateJoiner:
+    """A reader who comes in the window: how long it took to a message that was there already, and how many of those
+    between its first and its last it has not received exactly once.
+    """
+
+    first_ms: float
+    missing: int
+
+
+async def late_joiners(run: Run, url: str, start_ns: int, came: list[LateJoiner]) -> None:
+    """The condition's newcomers, one after the other; each stays for most of its part of the window."""
+    condition = run.condition
+    for number in range(condition.late_joiners):
+        part_s = run.window_s / condition.late_joiners
+        await until(start_ns + round((number + 0.1) * part_s * 1e9))
+        began_ns, times = time.monotonic_ns(), Counter[int]()
+        first_ms = math.nan
+        stream = raw.receive(
+            condition.transport, url, "0", condition.pause_s, readers.profile(condition), condition.via
+        )
+        try:
+            async with asyncio.timeout(0.8 * part_s), contextlib.aclosing(stream):  # type: ignore[type-var]
+                async for update in stream:
+                    if isinstance(update, Message):
+                        first_ms = first_ms if times else (time.monotonic_ns() - began_ns) / 1e6
+                        times[update.cursor.seq] += 1
+        except TimeoutError:
+            pass
+        except ValueError:
+            if not condition.undeliverable:
+                raise
+        if times:
+            came.append(LateJoiner(first_ms, sum(times[seq] != 1 for seq in range(min(times), max(times) + 1))))
+
+
+async def receive(pipe: Any, timeout_s: float) -> Any:
+    """The next thing that another process says; raises TimeoutError, and Failed if it has failed or died."""
+    deadline = time.monotonic() + timeout_s
+    while not pipe.poll():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the other process said nothing for {timeout_s:g} s")
+        await asyncio.sleep(0.02)
+    try:
+        said = pipe.recv()
+    except (EOFError, ConnectionResetError):
+        raise Failed("the other process ended without a word") from None
+    if isinstance(said, str) and said.startswith("failed: "):
+        raise Failed(said)
+    return said
+
+
+def tell(pipe: Any, what: Any) -> None:
+    """Raises Failed if the other process has died."""
+    try:
+        pipe.send(what)
+    except BrokenPipeError:
+        raise Failed("the other process ended without a word") from None
+
+
+async def until(at_ns: int) -> None:
+    await asyncio.sleep(max(0, at_ns - time.monotonic_ns()) / 1e9)
+
+
+def waits(pid: int) -> tuple[int, int] | None:
+    """(nanoseconds waited for a CPU, in so many turns) of a process; None where the system does not tell."""
+    try:
+        _, waited, turns = map(int, Path(f"/proc/{pid}/schedstat").read_text().split())
+    except OSError:
+        return None
+    return waited, turns

@@ -1,0 +1,412 @@
+"""The race, in a browser: every lane gets every message, and what it says is what crossed the sockets."""
+
+import asyncio
+import contextlib
+import json
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from app.link import Connection, Direction
+from tests.browsing import axe, browsing
+from tests.serving import LIMIT_S, TRANSPORTS, Running, ask, serving
+
+pytestmark = pytest.mark.anyio
+
+LOST = ("ERR_", "WebSocket connection to")
+"""What a browser says in its console when the server breaks its connections."""
+
+QUIET = "/race?session=hall&rate=0&interval=0.2"
+
+
+class Tap:
+    """Counts what crosses the sockets, by the path that was asked for last: not the page's way to count."""
+
+    def __init__(self) -> None:
+        self.total_bytes = Counter[str]()
+        self.requests = Counter[str]()
+        self._asked: dict[Connection, str] = {}
+
+    def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
+        if direction == "up" and (request := re.match(rb"(?:GET|POST) /s/hall/\w+/([a-z.-]+)", data)):
+            self._asked[connection] = re.sub(r"[.-]", "_", request[1].decode())
+            self.requests[self._asked[connection]] += 1
+        if connection in self._asked:
+            self.total_bytes[self._asked[connection]] += len(data)
+
+
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    """Return as soon as `condition()` is true; raises TimeoutError if it never is."""
+    async with asyncio.timeout(LIMIT_S):
+        while not await condition():  # noqa: ASYNC110  # the page can't signal them
+            await asyncio.sleep(0.02)
+
+
+async def publish(running: Running, *texts: str) -> list[str]:
+    """Publish in the session; the messages' cursors."""
+    answers = [
+        await ask(running.port, "/s/hall/test/messages", body=json.dumps({"text": text}).encode(), method="POST")
+        for text in texts
+    ]
+    return [json.loads(body)["cursor"] for _, body in answers]
+
+
+async def lanes(page: Page) -> dict[str, dict[str, Any]]:
+    """What each lane shows."""
+    shown: dict[str, dict[str, Any]] = await page.evaluate("""Object.fromEntries(
+        [...document.querySelectorAll(".lane")].map(lane => [lane.dataset.transport, {
+            arrived: [...lane.querySelectorAll(".arrived")].map(mark => mark.dataset.cursor),
+            flying: [...lane.querySelectorAll(".flying")].map(mark => mark.dataset.cursor),
+            received: Number(lane.dataset.received),
+            bytes: Number(lane.dataset.bytes),
+            per_message: Number(lane.querySelector(".figure-bytes").dataset.value),
+            median_ms: Number(lane.querySelector(".figure-median").dataset.value),
+            requests: Number(lane.querySelector(".figure-requests").dataset.value.split(" ")[0]),
+            empty: Number(lane.querySelector(".figure-requests").dataset.value.split(" ")[1]),
+        }]))""")
+    return shown
+
+
+async def receiving(page: Page) -> None:
+    """Every lane has begun: its first request has been seen, and nothing is said to be wrong."""
+
+    async def begun() -> bool:
+        return all(lane["requests"] for lane in (await lanes(page)).values())
+
+    await until(begun)
+
+
+async def arrived(page: Page, cursors: list[str]) -> None:
+    """Every lane shows exactly these messages, in this order, and has counted each of them once."""
+
+    async def there() -> bool:
+        shown = (await lanes(page)).values()
+        return all((lane["arrived"], lane["received"], lane["flying"]) == (cursors, len(cursors), []) for lane in shown)
+
+    with contextlib.suppress(TimeoutError):  # what there is instead says more
+        await until(there)
+    for transport, lane in (await lanes(page)).items():
+        assert (lane["arrived"], lane["received"]) == (cursors, len(cursors)), transport
+
+
+async def test_every_lane_gets_every_message_and_says_what_crossed_its_sockets(chromium: Browser) -> None:
+    tap = Tap()
+    async with serving(observer=tap) as running, browsing(chromium, running, path=QUIET + "&delay=50") as page:
+        await receiving(page)
+        cursors = [cursor for i in range(8) for cursor in await publish(running, f"message {i}")]
+        await arrived(page, cursors)
+
+        async def agree() -> bool:
+            counted, requests = dict(tap.total_bytes), dict(tap.requests)
+            shown = await lanes(page)
+            return all(
+                (shown[transport]["bytes"], shown[transport]["requests"]) == (counted[transport], requests[transport])
+                for transport in TRANSPORTS
+            )
+
+        await until(agree)
+
+        await page.keyboard.press("Space")
+        shown = await lanes(page)
+        assert tuple(shown) == TRANSPORTS
+        for lane in shown.values():
+            assert lane["per_message"] == pytest.approx(lane["bytes"] / len(cursors))
+            assert lane["empty"] <= lane["requests"]
+        assert (shown["sse"]["requests"], shown["sse"]["empty"]) == (1, 0)
+
+        sentence = await page.locator("#verdict").inner_text()
+        assert " 8 messages: " in sentence
+        fastest_ms = min(lane["median_ms"] for lane in shown.values())
+        most = max(lane["bytes"] for lane in shown.values())
+        least = min(lane["bytes"] for lane in shown.values())
+        slow, moved = (
+            re.search(r"\(pause 0\.2 s\) (?:took )?([\d.]+) times", sentence),
+            re.search(r"moved ([\d.]+) times", sentence),
+        )
+        assert slow and moved, sentence
+        assert float(slow[1]) == pytest.approx(shown["short_poll"]["median_ms"] / fastest_ms, abs=0.051)
+        assert float(moved[1]) == pytest.approx(most / least, rel=0.05)
+        await expect(page.locator("[aria-live]")).to_have_text(sentence)
+        await page.keyboard.press("Space")
+        await expect(page.locator("[aria-live]")).to_have_text("")
+
+
+async def test_messages_are_told_in_order_over_every_transport(chromium: Browser) -> None:
+    async with serving() as running, browsing(chromium, running, path="/race?rate=0") as page:
+        told = await page.evaluate("""async () => {
+            const { join } = await import("/static/live/session.js");
+            const told = { published: [] }, transports = ["short_poll", "long_poll", "sse", "websocket", "socket_io"];
+            for (const transport of transports) told[transport] = [];
+            const values = { session: "order", rate: 40, delay: 5, interval: 0.1, hold: 5 };
+            await new Promise(done => join({ transports, values, on: {
+                news(what, value) {
+                    if (what === "published") told.published.push(value.cursor);
+                    if (what === "arrived") told[value.transport].push(value.message.cursor);
+                    if (Object.values(told).every(cursors => cursors.length >= 20)) done();
+                },
+                settings() {}, recount() {}, change() {},
+            } }));
+            return told;
+        }""")
+    for cursors in told.values():
+        assert cursors[:20] == told["published"][:20]
+        assert len(set(cursors)) == len(cursors)
+
+
+async def test_by_keyboard_it_freezes_steps_and_goes_on(chromium: Browser) -> None:
+    async with serving() as running, browsing(chromium, running, path=QUIET + "&delay=0") as page:
+        await receiving(page)
+        await page.keyboard.press("Space")
+        await expect(page.get_by_role("button", name="Continue")).to_be_visible()
+        assert "stopped=1" in page.url
+        await page.keyboard.press("p")
+        states: list[tuple[int, int]] = []
+
+        async def all_here() -> bool:
+            shown = (await lanes(page)).values()
+            state = sum(len(lane["flying"]) for lane in shown), sum(len(lane["arrived"]) for lane in shown)
+            if state not in states:
+                states.append(state)
+            await page.keyboard.press(".")
+            return state == (0, 5)
+
+        await until(all_here)
+        assert states == [(0, 0), (5, 0), (4, 1), (3, 2), (2, 3), (1, 4), (0, 5)]
+        (cursor,) = (await lanes(page))["sse"]["arrived"]
+        cursors = [cursor, *await publish(running, "while it is frozen")]
+        await page.keyboard.press("Space")
+        await arrived(page, cursors)
+        assert "stopped" not in page.url
+        await page.keyboard.press("r")
+        await arrived(page, [])
+        await expect(page.locator("#verdict")).to_have_text("No message has been published since the count began.")
+
+
+async def test_settings_are_in_the_address_and_begin_the_count_anew(chromium: Browser) -> None:
+    async with serving() as running, browsing(chromium, running, path=QUIET + "&delay=0&fast=1&hold=x") as page:
+        await expect(page.locator(".status")).to_contain_text("fast in the address is not known here")
+        await expect(page.locator(".status")).to_contain_text("hold=x in the address is no number")
+        await receiving(page)
+        await arrived(page, await publish(running, "before"))
+        for slider, key, expected in (
+            ("interval", "ArrowRight", "interval=0.5"),
+            ("hold", "ArrowLeft", "hold=10"),
+            ("delay", "ArrowRight", "delay=10"),
+            ("rate", "End", "rate=10"),
+        ):
+            await page.locator(f"#{slider}").press(key)
+            await page.wait_for_url(f"**{expected}*")
+            if slider != "rate":
+                await arrived(page, [])
+                await arrived(page, await publish(running, f"after {expected}"))
+        await page.locator("#session").fill("another")
+        await page.locator("#session").press("Enter")
+        await page.wait_for_url("**session=another*")
+        await expect(page.locator("label[for=interval] output")).to_have_text("0.5 s")
+        await expect(page.locator(".status")).to_contain_text("shared as “another”")
+
+
+async def test_a_cut_loses_nothing(chromium: Browser) -> None:
+    async with serving() as running, browsing(chromium, running, path=QUIET + "&delay=0", expected=LOST) as page:
+        await receiving(page)
+        cursors = await publish(running, "before", "the", "cut")
+        await arrived(page, cursors)
+        running.link.cut()
+        cursors += await publish(running, "while", "nobody", "is", "connected")
+        await expect(page.locator(".status")).to_contain_text("The server can't be reached")
+        await arrived(page, cursors)
+        await expect(page.locator(".status")).to_contain_text("The server is lost")
+        before = await lanes(page)
+        cursors += await publish(running, "all bytes are seen again")
+        await arrived(page, cursors)
+
+        async def seen() -> bool:
+            return all(lane["bytes"] > before[name]["bytes"] for name, lane in (await lanes(page)).items())
+
+        await until(seen)
+
+
+async def test_after_a_restart_the_count_begins_anew(chromium: Browser) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        first = await stack.enter_async_context(contextlib.AsyncExitStack())
+        running = await first.enter_async_context(serving())
+        page = await stack.enter_async_context(
+            browsing(chromium, running, path=QUIET + "&delay=0", expected=(*LOST, "503", "400"))
+        )
+        await receiving(page)
+        await arrived(page, await publish(running, "before"))
+        await first.aclose()
+        await expect(page.locator(".status")).to_contain_text("The server can't be reached")
+        running = await first.enter_async_context(serving(port=running.port))
+        await expect(page.locator(".status")).to_contain_text("A new log has begun")
+        await arrived(page, [])
+        await receiving(page)
+        await arrived(page, await publish(running, "after"))
+
+
+async def test_nothing_moves_for_who_wants_it_so(chromium: Browser) -> None:
+    path = "/race?session=hall&rate=0&interval=60&delay=0"
+    async with serving() as running, browsing(chromium, running, path=path, reduced_motion=True) as page:
+        await receiving(page)
+        (cursor,) = await publish(running, "one")
+
+        async def pushed() -> bool:
+            return all(
+                lane["arrived"] == [cursor] for name, lane in (await lanes(page)).items() if name != "short_poll"
+            )
+
+        await until(pushed)
+        await expect(page.locator("[data-transport=short_poll].lane")).to_contain_text("0 of 1 here")
+        await expect(page.locator(".flying")).to_have_count(0)
+
+
+async def test_only_the_last_marks_are_kept(chromium: Browser) -> None:
+    async with serving() as running, browsing(chromium, running, path=QUIET + "&delay=0&stopped=1") as page:
+        await receiving_news(page)
+        await publish(running, *["one of many"] * 350)
+        await page.keyboard.press("Space")
+
+        async def all_here() -> bool:
+            return all(lane["received"] == 350 for lane in (await lanes(page)).values())
+
+        await until(all_here)
+        assert {len(lane["arrived"]) for lane in (await lanes(page)).values()} == {300}
+
+
+async def receiving_news(page: Page) -> None:
+    """The page is frozen from its beginning, so that only a step shows that it hears of anything."""
+
+    async def begun() -> bool:
+        await page.keyboard.press(".")
+        return all(lane["requests"] for lane in (await lanes(page)).values())
+
+    await until(begun)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_nobody_is_kept_out(chromium: Browser, dark: bool) -> None:
+    async with serving() as running, browsing(chromium, running, path=QUIET + "&delay=0", dark=dark) as page:
+        await receiving(page)
+        await arrived(page, await publish(running, *"abcdef"))
+        await page.keyboard.press("Space")
+        await axe(page)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1280, 720), (390, 844)])
+async def test_nothing_covers_anything(chromium: Browser, width: int, height: int) -> None:
+    path = QUIET + "&delay=0"
+    async with serving() as running, browsing(chromium, running, path=path, width=width, height=height) as page:
+        await receiving(page)
+        await arrived(page, await publish(running, *"abcdef"))
+        await page.keyboard.press("Space")
+        found = await page.evaluate("""() => {
+            const things = ["nav a, nav button, h1, .sentence, .control, .bar button, .status p, .heads > *",
+                ".axis text, .lane h2, .who p, .track, .lane dd, .lane dt, #verdict"].join();
+            const box = element => ({ element, ...element.getBoundingClientRect().toJSON() });
+            const boxes = [...document.querySelectorAll(things)].map(box).filter(box => box.width > 1);
+            const name = box => box.element.outerHTML.slice(0, 60);
+            const shared = (a, b) => Math.min(Math.min(a.right, b.right) - Math.max(a.left, b.left),
+                Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top));
+            const overlaps = boxes.flatMap((a, i) => boxes.slice(i + 1)
+                .filter(b => !a.element.contains(b.element) && shared(a, b) > 1).map(b => `${name(a)} and ${name(b)}`));
+            const outside = boxes.filter(box => box.left < 0 || box.right > innerWidth + 0.5).map(name);
+            return { overlaps, outside, verdict: document.querySelector("#verdict").getBoundingClientRect().bottom };
+        }""")
+        assert (found["overlaps"], found["outside"]) == ([], [])
+        if width > 900:
+            assert found["verdict"] <= height
+
+
+def lane(title: str, median_ms: float, **more: object) -> dict[str, object]:
+    """What a lane has to say to the verdict: all is well unless `more` says otherwise."""
+    well = {"aside": "", "received": 21, "waiting": 0, "missed": 0, "bytes": 1000, "requests": 1, "empty": 0}
+    return {"title": title, "median_ms": median_ms, **well, **more}
+
+
+def race(*others: dict[str, object], **more: object) -> dict[str, object]:
+    return {"over_s": 42, "published": 21, "kept": 2000, "lanes": [lane("SSE", 200), *others], **more}
+
+
+START = "Over 42 s and 21 messages: "
+VERDICTS: list[tuple[dict[str, object], str]] = [
+    (
+        race(
+            lane("WebSocket", 201),
+            lane("Long polling", 225, bytes=3000, requests=21),
+            lane("Short polling", 1240, bytes=4100, requests=19, empty=11, aside="pause 2 s"),
+        ),
+        START + "SSE was as fast as WebSocket, 200 to 201 ms in the median; long polling took 1.1 times that, "
+        "short polling (pause 2 s) 6.2 times. Short polling moved 4.1 times the bytes of SSE; "
+        "long polling asked 21 times, never for nothing.",
+    ),
+    # Who is fastest, and within 10 % or 5 ms nobody is.
+    (
+        race(lane("WebSocket", 221)),
+        START + "SSE was fastest, with 200 ms in the median; WebSocket took 1.1 times that.",
+    ),
+    (race(lane("WebSocket", 220)), START + "SSE was as fast as WebSocket, 200 to 220 ms in the median."),
+    (
+        race(lane("WebSocket", 100)),
+        START + "WebSocket was fastest, with 100 ms in the median; SSE took 2.0 times that.",
+    ),
+    (race(lane("A", 1.4), lane("B", 2.9), lanes=[lane("A", 1.4), lane("B", 2.9)]), "A was as fast as B, 1.4 to 2.9 ms"),
+    (
+        race(lane("A", 1.4), lane("B", 9.6), lanes=[lane("A", 1.4), lane("B", 9.6)]),
+        "A was fastest, with 1.4 ms in the median; B took 8.2 ms more.",
+    ),
+    (
+        race(lane("A", -0.1), lane("B", 20), lanes=[lane("A", -0.1), lane("B", 20), lane("C", 30)]),
+        "A was fastest, with -0.1 ms in the median; B took 20 ms more, C 30 ms.",
+    ),
+    (race(lane("B", 200), lane("C", 200)), START + "SSE and B were as fast as C, 200 ms in the median. All moved"),
+    (race(lane("WebSocket", 20_000)), "WebSocket took 100 times that."),
+    # Bytes and questions.
+    (race(lane("WebSocket", 200, bytes=1100)), "All moved about as many bytes."),
+    (race(lane("WebSocket", 200, bytes=1101)), "WebSocket moved 1.1 times the bytes of SSE."),
+    (race(lane("WebSocket", 200, bytes=500)), "SSE moved 2.0 times the bytes of WebSocket."),
+    (race(lane("Long polling", 200, requests=9)), "as many bytes; long polling asked 9 times, never for nothing."),
+    (
+        race(lane("Short polling", 200, bytes=4000, requests=1234, empty=1)),
+        "Short polling moved 4.0 times the bytes of SSE and asked 1,234 times, once for nothing.",
+    ),
+    (race(lane("A b", 200, requests=9, empty=2)), "a b asked 9 times, 2 times for nothing."),
+    (race(lane("A b", 200, requests=9, empty=9)), "a b asked 9 times, always for nothing."),
+    # Too little to say.
+    (race(published=0), "No message has been published since the count began."),
+    (
+        race(lanes=[lane("SSE", 200, received=4)], published=4),
+        "4 messages: too few for a verdict, which takes 5 at each",
+    ),
+    (
+        race(lane("Short polling", 900, received=4, waiting=17)),
+        START + "too few for a verdict, which takes 5 at each transport: short polling has 4. "
+        "Short polling still waits for 17.",
+    ),
+    (race(lane("Short polling", 900, received=5)), "short polling took 4.5 times that."),
+    (race(lanes=[lane("SSE", float("nan"), received=0)], published=1), "Over 42 s and 1 message: too few"),
+    # Who has not got everything.
+    (race(lane("A", 200, waiting=2)), "bytes. A still waits for 2."),
+    (race(lane("A", 200, waiting=2), lane("B", 200, waiting=1)), "bytes. A still waits for 2 and B for 1."),
+    (race(lanes=[lane("A", 200, waiting=1), lane("B", 200, waiting=1)]), "bytes. All still wait for the last one."),
+    (race(lanes=[lane("A", 200, waiting=3), lane("B", 200, waiting=3)]), "bytes. All still wait for the last 3."),
+    (race(lanes=[lane("A", 200, waiting=3), lane("B", 200, waiting=2)]), "All still wait for the last 2, A for 3."),
+    (race(lane("Long polling", 200, missed=7)), "bytes. Long polling missed 7."),
+    # How long, and of how many.
+    (race(over_s=99.4), "Over 99 s and"),
+    (race(over_s=725, published=36_000), "Over 12 min 5 s and 36,000 messages: "),
+    (race(lane("A", 200, received=2001)), "21 messages (medians: the last 2,000): "),
+]
+
+
+async def test_the_sentence_is_chosen_by_the_numbers(chromium: Browser) -> None:
+    async with serving() as running, browsing(chromium, running, path="/race?rate=0") as page:
+        said = await page.evaluate(
+            'async cases => cases.map((await import("/static/words/verdict.js")).verdict)',
+            [case for case, _ in VERDICTS],
+        )
+    for text, (case, wanted) in zip(said, VERDICTS, strict=True):
+        assert wanted in text, case

@@ -1,0 +1,221 @@
+"""The pages' modules that only compute, imported in a real browser: formulas, bounds, what the address says."""
+
+import itertools
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from app.engine_io import PING_INTERVAL_S
+from experiments.analysis.theory import Polling, Push
+from tests.browsing import axe, browsing
+from tests.serving import TRANSPORTS, serving
+
+pytestmark = pytest.mark.anyio
+
+
+async def imported(page: Page, module: str, body: str, argument: Any = None) -> Any:
+    """What the JavaScript function body `body` returns, with `module` imported as `m` and `argument` as `given`."""
+    return await page.evaluate(f"async given => {{ const m = await import('/static/{module}.js'); {body} }}", argument)
+
+
+async def test_the_pages_have_the_formulas_of_the_report(chromium: Browser) -> None:
+    settings: list[dict[str, Any]] = [
+        {"rate_hz": rate_hz, "delay_s": delay_s, "interval_s": interval_s, "hold_s": hold_s, "polls": polls}
+        for rate_hz, delay_s, interval_s, hold_s, polls in itertools.product(
+            (0.1, 1, 10), (0.01, 0.2), (0.5, 5), (1, 25), (False, True)
+        )
+    ]
+    within = [0.0, 0.005, 0.01, 0.1, 0.2, 0.3, 1.0, 6.0]
+    async with serving() as running, browsing(chromium, running) as page:
+        for transport in TRANSPORTS:
+            computed = await imported(
+                page,
+                "theory",
+                """return given.settings.map(s => {
+                    const { mean_s, shareWithin } = m.expected(given.transport, s);
+                    return [mean_s, ...given.within.map(shareWithin)];
+                })""",
+                {"settings": settings, "within": within, "transport": transport},
+            )
+            for setting, (mean_s, *shares) in zip(settings, computed, strict=True):
+                model = formula(transport, **setting)
+                assert mean_s == pytest.approx(model.mean_delay_s)
+                assert shares == pytest.approx([model.share_within(one_s) for one_s in within])
+
+
+def formula(
+    transport: str, rate_hz: float, delay_s: float, interval_s: float, hold_s: float, polls: bool
+) -> Polling | Push:
+    if transport == "short_poll":
+        return Polling(rate_hz, 2 * delay_s + interval_s, 0, delay_s)
+    if transport == "long_poll":
+        return Polling(rate_hz, 2 * delay_s, hold_s, delay_s)
+    if transport == "socket_io" and polls:
+        return Polling(rate_hz, 2 * delay_s, PING_INTERVAL_S, delay_s)
+    return Push(delay_s)
+
+
+async def test_every_prediction_has_one_right_answer_among_different_ones(chromium: Browser) -> None:
+    async with serving() as running, browsing(chromium, running) as page:
+        for transport in TRANSPORTS:
+            asked = await imported(
+                page,
+                "words/predict",
+                """const each = [0, 0.01, 0.2, 1].flatMap(delay_s => [0, 0.5, 10].flatMap(rate_hz =>
+                    [0.1, 2, 30].flatMap(interval_s => [false, true].map(polls =>
+                        ({ rate_hz, delay_s, interval_s, hold_s: 25, polls })))));
+                return each.map(settings => m.prediction(given, settings))""",
+                transport,
+            )
+            for one in asked:
+                assert one["answer_s"] in one["options_s"]
+                assert 2 <= len(one["options_s"]) <= 4
+                assert sorted(set(one["options_s"])) == one["options_s"]
+                assert "NaN" not in str(one) and "–" not in one["question"]
+
+
+async def test_a_page_that_is_left_open_does_not_grow(chromium: Browser) -> None:
+    """Many hours' worth of everything; each list is at its limit long before, and stays there."""
+    async with serving() as running, browsing(chromium, running) as page:
+        sizes = await imported(
+            page,
+            "live/model",
+            """const model = new m.Model(), sizes = [];
+            const bytes = new Uint8Array(10);
+            for (let i = 0; i < 40_000; i++) {
+                const at_ms = 1000 * i, cursor = `a-${i}`;
+                model.published({ cursor, published_ms: at_ms });
+                model.piece({ connection: i, direction: "up", at_ms, arrives_ms: at_ms, bytes,
+                    parts: [], facts: [{ type: "request", number: 1, method: "GET", target: "/s/a/b/long-poll" }] });
+                model.arrived({ cursor, published_ms: at_ms }, at_ms + 1);
+                model.closed(i, at_ms + 2);
+                const { arrows, holds, messages, marks, delays_ms } = model;
+                if (i % 20_000 === 19_999) {
+                    sizes.push([arrows.length, holds.length, messages.size, marks.length, delays_ms.length]);
+                }
+            }
+            return sizes""",
+        )
+        assert sizes[0] == sizes[1]
+        assert max(sizes[1]) <= 4000
+
+
+async def test_a_stopped_picture_keeps_a_bounded_amount(chromium: Browser) -> None:
+    async with serving() as running, browsing(chromium, running) as page:
+        waited, applied, opened = await imported(
+            page,
+            "live/gate",
+            """let applied = 0, opened = 0, waited = 0;
+            const gate = new m.Gate(() => { applied++; return true; }, () => false, () => { opened++; });
+            gate.stop();
+            for (; !opened; waited++) gate.push({ at_ms: applied, bytes: given });
+            return [waited, applied, opened]""",
+            1_000_000,
+        )
+        assert (applied, opened) == (waited, 1)
+        assert 10 < waited < 100
+
+
+async def test_the_clock_takes_the_quickest_answer_and_notices_a_jump(chromium: Browser) -> None:
+    async with serving() as running, browsing(chromium, running) as page:
+        found = await imported(
+            page,
+            "live/feed",
+            """const clock = new m.Clock(), found = [];
+            for (const [sent_ms, server_ms, received_ms] of given) {
+                clock.learn(sent_ms, server_ms, received_ms);
+                found.push([clock.now() - performance.now(), clock.uncertainty_ms]);
+            }
+            return found""",
+            [[0, 1010, 20], [100, 1103, 104], [200, 1230, 260], [1000, 3_602_010, 1020]],
+        )
+        expected = [(1000, 10), (1001, 2), (1001, 2), (3_601_000, 10)]
+        for (offset_ms, uncertainty_ms), (said_ms, exact_ms) in zip(found, expected, strict=True):
+            assert offset_ms == pytest.approx(said_ms, abs=0.5)
+            assert uncertainty_ms == pytest.approx(exact_ms)
+
+
+async def test_no_text_stands_over_an_arrow_or_another_text(chromium: Browser) -> None:
+    async with serving() as running, browsing(chromium, running) as page:
+        for gap_ms in (20, 40, 80, 320):
+            arrows = [
+                {
+                    "id": f"{direction}{i}",
+                    "direction": direction,
+                    "at_ms": at_ms,
+                    "arrives_ms": at_ms + 60,
+                    "tone": tone,
+                }
+                | {"label": "GET /long-poll?after=…7"}
+                for i in range(12)
+                for direction, tone, at_ms in (("up", "ask", gap_ms * i), ("down", "news", gap_ms * i + 60))
+            ]
+            texts = await imported(page, "draw/labels", "return m.labels(given, ms => ms, 100, 700, 16)", arrows)
+            assert texts
+            for one, other in itertools.combinations(texts, 2):
+                if one["anchor"] == other["anchor"]:
+                    assert abs(one["y"] - other["y"]) >= 16
+
+
+async def test_the_address_is_read_strictly_and_written_sparingly(chromium: Browser) -> None:
+    async with serving() as running, browsing(chromium, running) as page:
+        read = await imported(
+            page,
+            "live/address",
+            """const known = { rate: { otherwise: 1, range: [0, 10] }, name: { otherwise: "", pattern: /^[a-z]+$/ } };
+            return given.map(search => {
+                const { values, problems } = m.read(known, search);
+                return [values, problems, m.address(known, values)];
+            })""",
+            ["", "?rate=2.5&name=abc", "?rate=11", "?rate=", "?rate=NaN", "?name=A%20b", "?nmae=abc", "?rate=<b>1</b>"],
+        )
+        default = {"rate": 1, "name": ""}
+        assert read[0] == [default, [], "/"]
+        assert read[1] == [{"rate": 2.5, "name": "abc"}, [], "/?rate=2.5&name=abc"]
+        for values, problems, address in read[2:]:
+            assert values == default and address == "/"
+            assert len(problems) == 1
+        assert read[2][1] == ["rate=11 in the address is no number from 0 to 10: 1 is taken"]
+
+
+async def test_numbers_are_written_as_people_read_them(chromium: Browser) -> None:
+    async with serving() as running, browsing(chromium, running) as page:
+        durations = await imported(
+            page, "words/format", "return given.map(m.duration)", [0, 0.04, 9.94, 9.96, 310.4, 999.4, 999.6, 2413]
+        )
+        assert durations == ["0.0 ms", "0.0 ms", "9.9 ms", "10 ms", "310 ms", "999 ms", "1.00 s", "2.41 s"]
+        sizes = await imported(
+            page, "words/format", "return given.map(m.size)", [0, 213, 999.4, 999.6, 12345, 999_499, 1e6]
+        )
+        assert sizes == ["0 B", "213 B", "999 B", "1.00 kB", "12.3 kB", "999 kB", "1.00 MB"]
+
+
+async def test_the_way_from_home(chromium: Browser) -> None:
+    async with serving() as running, browsing(chromium, running) as page:
+        for width, height in ((1920, 1080), (1280, 720), (390, 844)):
+            await page.set_viewport_size({"width": width, "height": height})
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)
+            await axe(page)
+        assert await page.locator(".card .sketch svg").count() == len(TRANSPORTS)
+        assert running.url in await page.inner_text(".shell")
+        links = await page.eval_on_selector_all("main a[href^='/']", "links => links.map(link => link.href)")
+        for link in links:
+            answer = await page.request.get(link)
+            assert answer.status == 200, link
+        await page.click("text=Open it")
+        await page.wait_for_url("**/race?session=lecture")
+
+
+async def test_light_and_dark_are_remembered(chromium: Browser) -> None:
+    async with serving() as running, browsing(chromium, running) as page:
+        background = "getComputedStyle(document.body).backgroundColor"
+        light = await page.evaluate(background)
+        await page.click("#theme")
+        dark = await page.evaluate(background)
+        assert dark != light
+        await page.reload()
+        assert await page.evaluate(background) == dark
+        assert await page.inner_text("#theme") == "Light"
