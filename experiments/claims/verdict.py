@@ -13,9 +13,10 @@ from typing import Any
 import pandas as pd
 
 from experiments.analysis.tables import Table, of
-from experiments.design import VARIANTS, Condition, every_variant
+from experiments.design import Condition, every_variant
 from experiments.questions import connections, interval, rate
 from experiments.report import style
+from experiments.variants import VARIANTS
 
 HOLDS, CONDITIONALLY, FAILS, UNDECIDED = WORDS = (
     "holds",

@@ -17,8 +17,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.analysis.tables import Table
-from experiments.design import VARIANTS, every_variant
+from experiments.design import every_variant
 from experiments.report import style
+from experiments.variants import VARIANTS
 
 TITLE = "Connections"
 FEW, MANY = 5, 200
@@ -30,7 +31,7 @@ CONDITIONS = [
 def memory_kb(summary: pd.DataFrame) -> "pd.Series[float]":
     """Kilobytes (1,000 bytes) of the server's memory per reader, by way."""
     rss_mb = summary.pivot_table(index="variant", columns="clients", values="server_rss_mb")
-    return ((rss_mb[MANY] - rss_mb[FEW]) * 2**20 / 1000 / (MANY - FEW)).reindex(VARIANTS)
+    return ((rss_mb[MANY] - rss_mb[FEW]) * 2**20 / 1000 / (MANY - FEW)).reindex(list(VARIANTS))
 
 
 def figure(table: Table) -> Figure:
@@ -67,7 +68,7 @@ def spread_kb(runs: pd.DataFrame) -> "pd.Series[float]":
         return (rss.max() - rss.min()) / 2 if len(rss) > 1 else math.nan
 
     halves = runs[runs.valid].groupby(["variant", "clients"]).server_rss_bytes.agg(half).unstack()
-    return (halves.sum(axis=1, skipna=False) / 1000 / (MANY - FEW)).reindex(VARIANTS)
+    return (halves.sum(axis=1, skipna=False) / 1000 / (MANY - FEW)).reindex(list(VARIANTS))
 
 
 def conclusion(summary: pd.DataFrame) -> str:

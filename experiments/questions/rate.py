@@ -25,8 +25,9 @@ from matplotlib.figure import Figure
 
 from experiments.analysis.tables import Table
 from experiments.analysis.theory import crossover_hz
-from experiments.design import VARIANTS, Condition, every_variant
+from experiments.design import Condition, every_variant
 from experiments.report import style
+from experiments.variants import VARIANTS
 
 TITLE = "Rate"
 RATES_HZ = (0.2, 1.0, 5.0, 20.0, 100.0)
@@ -145,12 +146,12 @@ def cpu(runs: pd.DataFrame) -> pd.DataFrame:
     y = (runs.server_cpu_ms / runs.window_s).to_numpy(dtype=float)
     freedom = len(y) - design.shape[1]
     if freedom < 1:
-        return pd.DataFrame({"variant": VARIANTS, "ms": math.nan, "half_ms": math.nan})
+        return pd.DataFrame({"variant": list(VARIANTS), "ms": math.nan, "half_ms": math.nan})
     found, *_ = np.linalg.lstsq(design, y, rcond=None)
     rest = y - design @ found
     errors = np.sqrt(np.diag(np.linalg.pinv(design.T @ design)) * float(rest @ rest) / freedom)
     half = student_t(freedom) * errors
-    return pd.DataFrame({"variant": VARIANTS, "ms": found[2:], "half_ms": half[2:]})
+    return pd.DataFrame({"variant": list(VARIANTS), "ms": found[2:], "half_ms": half[2:]})
 
 
 def student_t(freedom: int) -> float:

@@ -6,11 +6,11 @@ import pandas as pd
 
 from experiments import claims
 from experiments.analysis.tables import Table, of, summarise
-from experiments.design import VARIANTS
 from experiments.questions import QUESTIONS
 from experiments.questions.rate import CONDITIONS, cpu
 from experiments.report import style
 from experiments.report.report import tables
+from experiments.variants import VARIANTS
 
 BEGIN, END = "<!-- from results/reference: begin -->\n", "<!-- from results/reference: end -->\n"
 
