@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.analysis.statistics import student_t
-from experiments.design import VARIANTS
+from experiments.variants import VARIANTS
 
 
 def cpu(runs: pd.DataFrame) -> pd.DataFrame:

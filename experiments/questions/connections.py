@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 
 from experiments.analysis import costs
 from experiments.analysis.tables import Table
-from experiments.design import VARIANTS, every_variant
+from experiments.design import every_variant
 from experiments.report import style, words
+from experiments.variants import VARIANTS
 
 TITLE = "Connections"
 FEW, MANY = 5, 200

@@ -22,8 +22,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.analysis.tables import Table, prediction
-from experiments.design import VARIANTS, Condition
+from experiments.design import Condition
 from experiments.report import style, words
+from experiments.variants import VARIANTS
 
 TITLE = "Latency"
 RATE_HZ = 5.0

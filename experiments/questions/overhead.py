@@ -27,8 +27,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.analysis.tables import Table
-from experiments.design import VARIANTS, every_variant
+from experiments.design import every_variant
 from experiments.report import style, words
+from experiments.variants import VARIANTS
 
 TITLE = "Overhead"
 RATES_HZ = (1.0, 0.1, 0.0)
@@ -126,7 +127,7 @@ def silent(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def position(row: dict[str, object]) -> float:
-    return -VARIANTS.index(str(row["variant"])) + (0.21 if row["headers"] == "library" else -0.21)
+    return -list(VARIANTS).index(str(row["variant"])) + (0.21 if row["headers"] == "library" else -0.21)
 
 
 def ticks(axes: Axes, named: bool) -> None:

@@ -25,8 +25,9 @@ from matplotlib.figure import Figure
 from experiments.analysis import costs
 from experiments.analysis.tables import Table
 from experiments.analysis.theory import crossover_hz
-from experiments.design import VARIANTS, Condition, every_variant
+from experiments.design import Condition, every_variant
 from experiments.report import style, words
+from experiments.variants import VARIANTS
 
 TITLE = "Rate"
 RATES_HZ = (0.2, 1.0, 5.0, 20.0, 100.0)

@@ -7,11 +7,11 @@ import pandas as pd
 from experiments import claims
 from experiments.analysis import costs
 from experiments.analysis.tables import Table, of, summarise
-from experiments.design import VARIANTS
 from experiments.questions import QUESTIONS
 from experiments.questions.rate import CONDITIONS
 from experiments.report import style, words
 from experiments.report.report import tables
+from experiments.variants import VARIANTS
 
 BEGIN, END = "<!-- from results/reference: begin -->\n", "<!-- from results/reference: end -->\n"
 

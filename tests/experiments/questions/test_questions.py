@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from experiments.analysis.tables import Table, of, summarise
-from experiments.design import VARIANTS
 from experiments.questions import QUESTIONS
 from experiments.report import style
 from experiments.report.report import tables
+from experiments.variants import VARIANTS
 from tests import ROOT
 
 REFERENCE = ROOT / "results" / "reference"
