@@ -25,10 +25,11 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from experiments.design import Run
-from experiments.run import readers, run_in_process
+from experiments.run import readers
+from experiments.run.measure import run_in_process
 from experiments.run.observe import PROCESSES
 
-PRELOADED = ["experiments.run"]
+PRELOADED = ["experiments.run.measure"]
 TRIES = 2
 
 CORES = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

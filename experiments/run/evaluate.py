@@ -12,9 +12,6 @@ from experiments.run import recording
 from experiments.run.observe import Observed
 from experiments.run.suspect import suspicions
 
-CONNECTIONS_MOST = {"": 1, "websocket": 1, "polling": 2, "upgrade": 3}
-"""How many connections a reader makes that loses none; Socket.IO polls over one, posts over another, and upgrades."""
-
 
 def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
     """What was observed, as numbers. Times in the deliveries are milliseconds since the window began."""
@@ -132,7 +129,7 @@ def opening(its: list[Exchange]) -> list[Exchange]:
 
 def _delivered(run: Run, seen: Observed, deliveries: dict[str, list[Any]]) -> dict[str, Any]:
     times = Counter((client, seq) for client, seq, _ in seen.received.messages)
-    connections = CONNECTIONS_MOST[run.condition.via]
+    connections = run.condition.kind.connections_most
     return {
         "published": len(set(deliveries["message"])) if run.condition.clients else len(seen.publications) - 1,
         "deliveries": sum(at is not None for at in deliveries["received_ms"]),

@@ -21,8 +21,8 @@ from app.message import TEXT_MAX_BYTES, Message, Update
 from app.transports import sse
 from clients import CLIENTS, headers, raw, socket_io
 from experiments.analysis.ledger import SOCKET_IO, Exchange, Unbalanced, explain
-from experiments.run.readers import TRANSPORTS
 from experiments.run.recording import Connection, Stream
+from experiments.variants import VARIANTS
 from tests.serving import LIMIT_S, PLAIN_TRANSPORTS, Running, Wire, eventually, path, serving
 from tests.witness import Witness
 
@@ -38,6 +38,10 @@ CATEGORIES = {
 
 KINDS = ("/short-poll", "/sse", "/websocket", "/socket.io/ polled", "/socket.io/ posted", "/socket.io/ upgraded")
 """The connections that `whole` records; on the first, publications too."""
+
+SOCKET_IO_VIA: dict[str, tuple[str, ...]] = {
+    variant.via: variant.library_transports for variant in VARIANTS.values() if variant.via
+}
 
 
 @contextlib.asynccontextmanager
@@ -143,11 +147,11 @@ def receive(transport: str, client: str, url: str) -> AsyncIterator[Update]:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("client", ["library", "raw"])
-@pytest.mark.parametrize("via", TRANSPORTS)
+@pytest.mark.parametrize("via", SOCKET_IO_VIA)
 async def test_every_byte_of_socket_io_is_explained(via: str, client: str, tmp_path: Path) -> None:
     async with recorded(tmp_path) as (running, connections):
         if client == "library":
-            stream = socket_io.receive(running.url, "0", TRANSPORTS[via])
+            stream = socket_io.receive(running.url, "0", SOCKET_IO_VIA[via])
         else:
             stream = raw.receive("socket_io", running.url, "0", via=via)
         published = await read_all(running, stream, until_empty=False)

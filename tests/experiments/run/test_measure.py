@@ -16,14 +16,15 @@ from typing import Any, Literal
 import pytest
 
 from experiments.analysis.ledger import Unbalanced
-from experiments.design import VARIANTS, Condition, Run
-from experiments.run import measure
-from experiments.run.evaluate import CONNECTIONS_MOST, evaluate
+from experiments.design import Condition, Run
+from experiments.run.evaluate import evaluate
+from experiments.run.measure import measure
 from experiments.run.observe import MARK_TIME_NS, PROCESSES, Failed, Observed, observe
 from experiments.run.readers import Usage
 from experiments.run.recording import Mark
 from experiments.run.suspect import suspicions
 from experiments.schedule import PRELOADED
+from experiments.variants import VARIANTS
 from tests.processes import end, leader, members, wait_until
 
 PROCESSES.set_forkserver_preload(PRELOADED)
@@ -90,7 +91,7 @@ def test_everything_is_delivered_exactly_once(seen: dict[str, Observed], name: s
     assert len(pairs) == messages * CLIENTS == sum(pairs.values())
     assert set(deliveries["client"]) == set(range(CLIENTS))
     assert len({len(column) for column in deliveries.values()}) == 1
-    assert CLIENTS <= metrics["connections"] <= CLIENTS * CONNECTIONS_MOST[RUNS[name].condition.via]
+    assert CLIENTS <= metrics["connections"] <= CLIENTS * RUNS[name].condition.kind.connections_most
     assert metrics["clients_lost"] == 0
 
 
@@ -450,8 +451,9 @@ def test_readers_that_die_fail_the_run(temporary: Path) -> None:
 
 INTERRUPTED = """
 import contextlib, multiprocessing, threading
-from experiments.design import VARIANTS, Condition, Run
-from experiments.run import run_in_process
+from experiments.design import Condition, Run
+from experiments.variants import VARIANTS
+from experiments.run.measure import run_in_process
 
 def tell():
     with contextlib.suppress(EOFError, OSError):
