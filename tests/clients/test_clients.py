@@ -146,7 +146,7 @@ class Cutting:
     def __init__(self, after_writes: int) -> None:
         self.writes_left = after_writes
 
-    def __call__(self, connection: Connection, direction: Direction, _: int, __: bytes) -> None:
+    def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
         self.writes_left -= direction == "down"
         if direction == "down" and self.writes_left == 0:
             asyncio.get_running_loop().call_soon(connection.cut)
