@@ -17,26 +17,45 @@ BODY_MAX_BYTES = 6 * TEXT_MAX_BYTES + 12 * NAME_MAX_CHARS + 64
 """Room for the longest text and name with every character of them written as a JSON escape (\\u0041), or as two."""
 
 
-class TooLarge(BadInput):
-    """A body that is larger than any message can be."""
+class BadBody(BadInput):
+    """A body that is not read; `status` is the response's."""
+
+    def __init__(self, why: str, status: int) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 def routes(log: MessageLog) -> list[BaseRoute]:
     async def publish(request: Request) -> Response:
-        message = log.publish(*read_publication(await small_body(request)))
+        message = log.publish(*read_publication(await json_body(request)))
         return Response(message.json, 201, media_type="application/json")
 
     return [Route(PATH, publish, methods=["POST"])]
 
 
+async def json_body(request: Request) -> bytes:
+    """The body of a request that says it is JSON; raises BadBody.
+
+    A page of another site can send a form or a plain text to anybody, but not this without having asked first (Fetch,
+    section 2.2.2, "CORS-safelisted request-header").
+    """
+    given = request.headers.get("content-type", "")
+    if given.partition(";")[0].strip().lower() != "application/json":
+        raise BadBody(f"send JSON, with content-type: application/json, not {given[:40]!r}", 415)
+    return await small_body(request)
+
+
 async def small_body(request: Request) -> bytes:
-    """The request's body; raises TooLarge without reading on once it is."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > BODY_MAX_BYTES:
-            raise TooLarge(f"the body is larger than {BODY_MAX_BYTES} bytes")
-    return body
+    """The request's body; raises BadBody as soon as it is, or says that it is, too large."""
+    body, size = b"", int(request.headers.get("content-length", 0))
+    if size <= BODY_MAX_BYTES:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > BODY_MAX_BYTES:
+                break
+        else:
+            return body
+    raise BadBody(f"the body is larger than {BODY_MAX_BYTES} bytes", 413)
 
 
 async def publish_by_itself(log: MessageLog, publish_hz: float, rng: random.Random) -> None:

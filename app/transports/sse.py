@@ -34,13 +34,14 @@ HEARTBEAT_S = 15.0
 
 
 def routes(log: MessageLog) -> list[BaseRoute]:
+    # X-Accel-Buffering: nginx would collect some kilobytes of messages before it passes them on.
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+
     async def sse(request: Request) -> Response:
         asked = parameters(request.query_params, "after")
         cursor = log.resolve_cursor(request.headers.get("last-event-id", asked.get("after")))
         # StreamingResponse listens for the client's hanging up while it waits.
-        return StreamingResponse(
-            stream(log, cursor), media_type="text/event-stream", headers={"cache-control": "no-store"}
-        )
+        return StreamingResponse(stream(log, cursor), media_type="text/event-stream", headers=headers)
 
     return [Route(PATH, sse)]
 

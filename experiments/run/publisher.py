@@ -73,7 +73,10 @@ class Publisher:
 
     def _post(self, text: str) -> None:
         body = json.dumps({"text": text}).encode()
-        head = f"POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = (
+            "POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
         self._socket.sendall(head.encode() + body)
 
     def _take_what_is_there(self) -> None:

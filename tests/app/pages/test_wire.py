@@ -177,7 +177,11 @@ async def by_browser(running: Running, chromium: Browser) -> None:
                 stream.addEventListener("message", event => JSON.parse(event.data).text === "in a frame" && done());
             })));
             await new Promise(done => socket.onopen = done);
-            await fetch("/messages", { method: "POST", body: JSON.stringify({ text: "posted" }) });
+            await fetch("/messages", {
+                method: "POST",
+                headers: { "Content-Type": "application/json" },
+                body: JSON.stringify({ text: "posted" }),
+            });
             await held;
             socket.send(JSON.stringify({ text: "in a frame" }));
             await pushed;

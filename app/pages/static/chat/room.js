@@ -10,6 +10,7 @@ import { MISSED } from "../live/session.js";
 
 export const INTERVAL_S = 1; // between two questions of short polling
 const HOLD_S = 25;
+const JSON_TYPE = { type: "application/json" };
 const SHOWN = 300; // messages; older ones leave the page
 const PROBE_EVERY_MS = 2000;
 
@@ -37,7 +38,7 @@ export function room() {
   const change = (one, changes) => { outbox.value = outbox.value.map(other => (other.key === one.key ? { ...other, ...changes } : other)); };
   const drop = one => { outbox.value = outbox.value.filter(other => other.key !== one.key); };
   const unsure = why => { for (const one of outbox.value) if (one.state === "sent") change(one, { state: "failed", why }); };
-  const goodbye = () => navigator.sendBeacon("/chat/leave", JSON.stringify({ person })); // also from a page that is going
+  const goodbye = () => navigator.sendBeacon("/chat/leave", new Blob([JSON.stringify({ person })], JSON_TYPE)); // also from a page that is going
 
   let turn = Promise.resolve();
   /** One after the other: joins beside each other could overtake. */
@@ -45,7 +46,7 @@ export function room() {
 
   /** Ask the chat itself: it answers also while our own connections are cut. */
   async function ask(what, fields) {
-    const answer = await fetch(`/chat/${what}`, { method: "POST", body: JSON.stringify({ person, ...fields }) });
+    const answer = await fetch(`/chat/${what}`, { method: "POST", headers: { "Content-Type": JSON_TYPE.type }, body: JSON.stringify({ person, ...fields }) });
     if (!answer.ok) throw new Error((await answer.json()).error);
     return answer.status === 204 ? null : answer.json();
   }
