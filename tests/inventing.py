@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import store
-from experiments.analysis.tables import FRAMING, Table, deliveries_frame, prediction, runs_frame, summarise
+from experiments.analysis.tables import Table, deliveries_frame, prediction, runs_frame, summarise
 from experiments.analysis.theory import Polling
 from experiments.design import SIZES, Condition
 from experiments.questions import QUESTIONS
@@ -67,7 +67,8 @@ def a_result(condition: Condition, repeat: int) -> Result:
     if condition.undeliverable:
         requests, delay_ms = 1.0 * clients, [None] * published
     messages = sum(delay is not None for delay in delay_ms) * clients
-    framing = 0 if condition.polls or condition.undeliverable else FRAMING[condition.transport](PAYLOAD_BYTES)
+    pushed = condition.kind.framing_bytes
+    framing = pushed(PAYLOAD_BYTES) if pushed and not (condition.polls or condition.undeliverable) else 0
     header = framing if condition.transport == "websocket" else 4 * (condition.transport == "socket_io")
     pings = SILENT_BYTES.get(condition.transport, 0.0) * clients * WINDOW_S / 60 * (not condition.rate_hz)
     bytes_up = 366 * requests

@@ -20,8 +20,8 @@ def cpu(runs: pd.DataFrame) -> pd.DataFrame:
     readers = np.where(runs.clients > 0, runs.clients + 1, 0) / np.maximum(runs.clients, 1)
     shared = [np.ones(len(runs)), runs.rate_hz.to_numpy(dtype=float)]
     its = {}
-    for variant in VARIANTS:
-        events = runs.requests if "poll" in variant else runs.messages
+    for variant, kind in VARIANTS.items():
+        events = runs.requests if kind.polls else runs.messages
         per_second = np.where(runs.variant == variant, events * readers / runs.window_s, 0.0)
         if per_second.any():
             its[variant] = per_second

@@ -14,21 +14,11 @@ from typing import Any
 import pandas as pd
 
 from experiments.analysis.statistics import quantile
-from experiments.analysis.theory import Polling, Push, socket_io_bytes, sse_event_bytes, websocket_frame_bytes
+from experiments.analysis.theory import Polling, Push
 from experiments.design import CONDITION_COLUMNS, Condition
 
 TCP_IP_BYTES = 52
 """Headers of one segment, as Linux sends them: IPv4 20 (RFC 791), TCP 20 (RFC 9293), timestamps 12 (RFC 7323)."""
-
-CURSOR_BYTES = 12
-"""`7f3a90c2-123`: eight characters of epoch, a dash, and about three digits."""
-
-FRAMING = {
-    "sse": lambda payload: sse_event_bytes(payload, CURSOR_BYTES),
-    "websocket": websocket_frame_bytes,
-    "socket_io": socket_io_bytes,
-}
-"""What theory expects around one pushed message."""
 
 P99_LEAST = 500
 """A 99th percentile of fewer messages would be made of the last five."""
@@ -224,8 +214,8 @@ def _theory(condition: Condition, its: pd.DataFrame, row: Mapping[str, Any]) -> 
         theory["spread_requests_percent"] = _percent(spread, row["requests_per_message"])
         theory["cycle_bytes"] = (its.cycle_bytes * its.requests).sum() / its.requests.sum()
         theory["theory_bytes_per_message"] = model.bytes_per_message(payload, theory["cycle_bytes"])
-    elif condition.transport in FRAMING:
-        theory["framing_bytes"] = FRAMING[condition.transport](round(payload))
+    elif condition.kind.framing_bytes:
+        theory["framing_bytes"] = condition.kind.framing_bytes(round(payload))
         theory["theory_bytes_per_message"] = payload + theory["framing_bytes"]
     if "theory_bytes_per_message" in theory:
         off = row["bytes_per_message"] - theory["theory_bytes_per_message"]

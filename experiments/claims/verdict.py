@@ -16,7 +16,7 @@ from experiments.analysis import costs
 from experiments.analysis.tables import Table, of
 from experiments.design import Condition, every_variant
 from experiments.questions import connections, interval, rate
-from experiments.report import style, words
+from experiments.report import words
 
 HOLDS, CONDITIONALLY, FAILS, UNDECIDED = WORDS = (
     "holds",
@@ -142,7 +142,7 @@ def trusted(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
 def named(condition: Condition) -> str:
     """A condition, as far as it tells the conditions of one claim apart."""
     often = f"at {words.rate(condition.rate_hz)}" if condition.rate_hz else "in silence"
-    return f"{style.title(condition.variant, condition.pause_s)} {often} ({condition.clients} readers)"
+    return f"{words.title(condition.variant, condition.pause_s)} {often} ({condition.clients} readers)"
 
 
 def spread(row: "pd.Series[Any]", name: str) -> Cost:

@@ -174,7 +174,7 @@ def section(
 
 def residuals(row: dict[str, Any]) -> list[str]:
     """A row of the table that holds theory against measurement."""
-    said = style.title(row["variant"], row["pause_s"])
+    said = words.title(row["variant"], row["pause_s"])
     return [
         f"{said}, {row['rate_hz']:g}/s, {row['one_way_delay_ms']:g} ms, {row['client']}"
         f"{words.network(row['upgrades'])}",
@@ -202,7 +202,7 @@ def verdict(rows: pd.DataFrame) -> list[str]:
         count = f"{len(repeated) - len(beyond)} of {len(repeated)} conditions that were repeated"
         within = f"{what.capitalize()}: theory meets the measurement within the spread over runs in {count}"
         named = "; ".join(
-            f"{style.title(row.variant, row.pause_s)} at {row.rate_hz:g}/s, {row.one_way_delay_ms:g} ms, "
+            f"{words.title(row.variant, row.pause_s)} at {row.rate_hz:g}/s, {row.one_way_delay_ms:g} ms, "
             f"{row.client}, {row.headers}{words.network(row.upgrades)} "
             f"({getattr(row, off):+.2g} {unit}, spread ±{getattr(row, spread):.2g})"
             for row in beyond.itertuples()
