@@ -2,7 +2,7 @@
 
 A claim is judged by ratios, never by eye: something is beyond tolerance when it costs more than `TOLERANCE` times
 as much, with the intervals of both taken into account. Where the intervals leave that open, or a condition is not
-measured or not to be believed, the run does not decide the claim, and the verdict says so.
+measured, or has only suspect runs, the comparison does not decide the claim, and the verdict says so.
 """
 
 import math
@@ -125,7 +125,7 @@ def by_variant(**fields: Any) -> dict[str, Condition]:
 
 
 def measured(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
-    """The conditions' rows of the summary, in their order, believed or not; raises Undecided if any is missing."""
+    """The conditions' rows of the summary, in their order, suspect or not; raises Undecided if any is missing."""
     rows = of(conditions, table.summary)
     if missing := [condition for condition in conditions if of([condition], table.summary).empty]:
         raise Undecided(
@@ -136,11 +136,11 @@ def measured(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
 
 
 def trusted(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
-    """The same; raises Undecided also if any of them has no run that is to be believed."""
+    """The same; raises Undecided also if any of them has only suspect runs."""
     rows = measured(table, conditions)
-    for condition, valid in zip(conditions, rows.valid, strict=True):
-        if not valid:
-            raise Undecided(f"No run of {words(condition)} is to be believed: the report says why.")
+    for condition, suspect in zip(conditions, rows.suspect, strict=True):
+        if suspect:
+            raise Undecided(f"Every run of {words(condition)} is suspect: the report says why.")
     return rows
 
 
@@ -160,7 +160,9 @@ def spread(row: "pd.Series[Any]", name: str) -> Cost:
 def cpu_ms(table: Table, variant: str) -> Cost:
     """The server's CPU time for one answer or push, ms; raises Undecided if too little was measured to tell."""
     runs = of(rate.CONDITIONS, table.runs)
-    costs = rate.cpu(runs).set_index("variant").loc[variant] if set(VARIANTS) <= set(runs.variant[runs.valid]) else None
+    costs = (
+        rate.cpu(runs).set_index("variant").loc[variant] if set(VARIANTS) <= set(runs.variant[~runs.suspect]) else None
+    )
     if costs is None or math.isnan(costs.ms):
         raise Undecided("This run does not tell what an answer or a push costs the server's CPU: `make compare` does.")
     return Cost(float(costs.ms), float(costs.half_ms))

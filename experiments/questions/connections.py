@@ -67,7 +67,7 @@ def spread_kb(runs: pd.DataFrame) -> "pd.Series[float]":
     def half(rss: "pd.Series[float]") -> float:
         return (rss.max() - rss.min()) / 2 if len(rss) > 1 else math.nan
 
-    halves = runs[runs.valid].groupby(["variant", "clients"]).server_rss_bytes.agg(half).unstack()
+    halves = runs[~runs.suspect].groupby(["variant", "clients"]).server_rss_bytes.agg(half).unstack()
     return (halves.sum(axis=1, skipna=False) / 1000 / (MANY - FEW)).reindex(list(VARIANTS))
 
 

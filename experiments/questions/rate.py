@@ -133,10 +133,10 @@ def expected_crossover(summary: pd.DataFrame, push: str) -> float:
 def cpu(runs: pd.DataFrame) -> pd.DataFrame:
     """CPU time of the server in ms per answered question (polling) or pushed message, per way.
 
-    Least squares over all valid runs of CPU ms per second on: 1, messages published per second, and per way the
+    Least squares, without suspect runs, of CPU ms per second on: 1, messages published per second, and per variant the
     questions answered or messages pushed per second, those of the probe included. `half_ms` is 95 % of Student's t.
     """
-    runs = runs[runs.valid]
+    runs = runs[~runs.suspect]
     readers = np.where(runs.clients > 0, runs.clients + 1, 0) / np.maximum(runs.clients, 1)
     columns = [np.ones(len(runs)), runs.rate_hz.to_numpy(dtype=float)]
     for variant in VARIANTS:
