@@ -21,7 +21,7 @@ SILENT_BYTES = {"sse": 32.0, "websocket": 48.0, "socket_io": 60.0}
 
 Result = dict[str, Any]
 Change = Callable[[Condition, Result], object]
-"""Changes a run's result: its metrics, its `delay_ms` of each message (None: it never arrived), its suspicions."""
+"""Changes a run's result: its metrics, its `delay_ms` of each message (None: it never arrived), why it is suspect."""
 
 CONDITIONS = list(dict.fromkeys(condition for question in QUESTIONS.values() for condition in question.CONDITIONS))
 
@@ -82,7 +82,7 @@ def a_result(condition: Condition, repeat: int) -> Result:
         "window_s": WINDOW_S,
         "seed": 1,
         "started_utc": "2026-01-02T03:04:05Z",
-        "suspicions": [],
+        "suspect": [],
         "tries": 1,
         "delay_ms": delay_ms,
         "metrics": {

@@ -2,7 +2,7 @@
 
 A number about one condition is first made per run; what is shown is the mean over the runs, and the smallest and
 largest of them, because runs differ more from each other than messages within a run do. Quantiles come from all
-deliveries of the valid runs together, with an interval from order statistics that assumes nothing about the
+deliveries of the runs that are not suspect, with an interval from order statistics that assumes nothing about the
 distribution.
 """
 
@@ -34,7 +34,7 @@ class Table:
 
 
 def runs_frame(results: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per run: its name, condition, window, seed, whether it is valid and why not, and all its metrics."""
+    """One row per run: its name, condition, window, seed, whether it is suspect and why, and all its metrics."""
     rows = [
         {
             "run": result["run"],
@@ -44,8 +44,8 @@ def runs_frame(results: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
             "window_s": result["window_s"],
             "seed": result["seed"],
             "started_utc": result["started_utc"],
-            "valid": not result["suspicions"],
-            "suspicions": "; ".join(result["suspicions"]),
+            "suspect": bool(result["suspect"]),
+            "suspect_because": "; ".join(result["suspect"]),
             "tries": result.get("tries", 1),
             **result["metrics"],
         }
@@ -79,7 +79,7 @@ def prediction(condition: Condition, gap_s: float | None) -> Polling | Push:
 
 
 def summarise(runs: pd.DataFrame, deliveries: pd.DataFrame) -> pd.DataFrame:
-    """One row per condition; valid runs only, unless a condition has none (then `valid` is False)."""
+    """One row per condition; without suspect runs, unless a condition has no other (then `suspect` is True)."""
     delays = deliveries.assign(
         delay_ms=deliveries.received_ms - deliveries.due_ms,
         way_in_ms=deliveries.published_ms - deliveries.due_ms,
@@ -89,7 +89,7 @@ def summarise(runs: pd.DataFrame, deliveries: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, every in runs.groupby(list(CONDITION_COLUMNS), sort=False):
         condition = Condition(**dict(zip(CONDITION_COLUMNS, key, strict=True)))
-        its = every[every.valid] if every.valid.any() else every
+        its = every if every.suspect.all() else every[~every.suspect]
         rows.append(_row(condition, every, its, delays[delays.run.isin(its.run)]))
     return pd.DataFrame(rows)
 
@@ -100,8 +100,8 @@ def _row(condition: Condition, every: pd.DataFrame, its: pd.DataFrame, delays: p
         "variant": condition.variant,
         "hold_s": condition.hold_s,
         "runs": len(its),
-        "invalid_runs": len(every) - int(every.valid.sum()),
-        "valid": bool(every.valid.any()),
+        "suspect_runs": int(every.suspect.sum()),
+        "suspect": bool(every.suspect.all()),
         "window_s": its.window_s.mean(),
         "seconds": its.span_s.sum(),
     }

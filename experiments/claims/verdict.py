@@ -2,7 +2,7 @@
 
 A claim is judged by ratios, never by eye: something is beyond tolerance when it costs more than `TOLERANCE` times
 as much, with the intervals of both taken into account. Where the intervals leave that open, or a condition is not
-measured or not to be believed, the run does not decide the claim, and the verdict says so.
+measured, or has only suspect runs, the comparison does not decide the claim, and the verdict says so.
 """
 
 import math
@@ -120,7 +120,7 @@ def by_variant(**fields: Any) -> dict[str, Condition]:
 
 
 def measured(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
-    """The conditions' rows of the summary, in their order, believed or not; raises Undecided if any is missing."""
+    """The conditions' rows of the summary, in their order, suspect or not; raises Undecided if any is missing."""
     rows = of(conditions, table.summary)
     if missing := [condition for condition in conditions if of([condition], table.summary).empty]:
         raise Undecided(
@@ -131,11 +131,11 @@ def measured(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
 
 
 def trusted(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
-    """The same; raises Undecided also if any of them has no run that is to be believed."""
+    """The same; raises Undecided also if any of them has only suspect runs."""
     rows = measured(table, conditions)
-    for condition, valid in zip(conditions, rows.valid, strict=True):
-        if not valid:
-            raise Undecided(f"No run of {named(condition)} is to be believed: the report says why.")
+    for condition, suspect in zip(conditions, rows.suspect, strict=True):
+        if suspect:
+            raise Undecided(f"Every run of {named(condition)} is suspect: the report says why.")
     return rows
 
 

@@ -155,8 +155,8 @@ def parts(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def same(runs: pd.DataFrame, row: object) -> "pd.Series[bool]":
-    """Which runs are of the condition of `row`: valid ones, if there are any."""
+    """Which runs are of the condition of `row`: those that are not suspect, if there are any."""
     chosen = runs.one_way_delay_ms == row.one_way_delay_ms  # type: ignore[attr-defined]
     for name in ("variant", "pause_s", "rate_hz", "client", "headers", "clients"):
         chosen &= runs[name] == getattr(row, name)
-    return chosen & (runs.valid if bool(runs.valid[chosen].any()) else True)
+    return chosen & (~runs.suspect if not bool(runs.suspect[chosen].all()) else True)
