@@ -15,7 +15,7 @@ from rich.table import Table as Lines
 from experiments import store
 from experiments.design import SIZES, Run, Size, plan
 from experiments.questions import QUESTIONS
-from experiments.report import report, style
+from experiments.report import report, words
 from experiments.schedule import Schedule, description
 
 SEED = 2016
@@ -98,11 +98,11 @@ def line(run: Run, result: dict[str, Any] | None = None) -> str:
     c = run.condition
     pause = f", every {c.pause_s:g} s" if c.pause_s else ""
     readers = f"{c.clients} {c.client} reader{'s' * (c.clients != 1)}" if c.clients else "publisher alone"
-    headers = (", browser's headers" if c.headers == "browser" else "") + report.network(c.upgrades)
-    words = f"{c.variant}{pause}, {c.rate_hz:g} messages/s, {c.one_way_delay_ms:g} ms each way, {readers}{headers}"
+    headers = (", browser's headers" if c.headers == "browser" else "") + words.network(c.upgrades)
+    said = f"{c.variant}{pause}, {c.rate_hz:g} messages/s, {c.one_way_delay_ms:g} ms each way, {readers}{headers}"
     if result is None or not c.clients:
-        return words
-    return f"{words}: {result['metrics']['deliveries']} deliveries, {result['metrics']['missing']} missing"
+        return said
+    return f"{said}: {result['metrics']['deliveries']} deliveries, {result['metrics']['missing']} missing"
 
 
 def overview(summary: pd.DataFrame) -> Lines:
@@ -123,11 +123,11 @@ def overview(summary: pd.DataFrame) -> Lines:
             f"{row['rate_hz']:g}/s",
             f"{row['one_way_delay_ms']:g} ms",
             row["client"],
-            row["headers"] + report.network(row["upgrades"]),
+            row["headers"] + words.network(row["upgrades"]),
             str(row["deliveries"]),
             str(row["missing"]),
-            style.seconds(row["delay_mean_ms"]) if row["deliveries"] else "",
-            style.size(row["bytes_per_message"]) if row["messages"] else "",
+            words.seconds(row["delay_mean_ms"]) if row["deliveries"] else "",
+            words.size(row["bytes_per_message"]) if row["messages"] else "",
             "yes" if row["suspect"] else "",
         )
     return lines

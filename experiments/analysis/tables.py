@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from experiments.analysis.statistics import quantile
 from experiments.analysis.theory import Polling, Push, socket_io_bytes, sse_event_bytes, websocket_frame_bytes
 from experiments.design import CONDITION_COLUMNS, Condition
 
@@ -232,21 +233,6 @@ def _theory(condition: Condition, its: pd.DataFrame, row: Mapping[str, Any]) -> 
         spread = _half_range(row["bytes_per_message_low"], row["bytes_per_message_high"], len(its))
         theory["spread_bytes_percent"] = _percent(spread, row["bytes_per_message"])
     return theory
-
-
-def quantile(ordered: list[float], q: float, independent: int) -> tuple[float, float, float]:
-    """(low, value, high) of the q-quantile of `ordered`, of which only so many values are independent.
-
-    The 95 % interval lies between two order statistics (normal approximation of the binomial; H. A. David and
-    H. N. Nagaraja, Order Statistics, 3rd ed., section 7.1). An end that would lie beyond the sample is NaN: so few
-    values say nothing about it.
-    """
-    n, half = len(ordered), 1.96 * math.sqrt(q * (1 - q) / independent)
-
-    def at(share: float) -> float:
-        return ordered[min(n - 1, int(n * share))] if 0 < share < 1 else math.nan
-
-    return at(q - half), at(q), at(q + half)
 
 
 def _ratio(a: Any, b: Any) -> Any:

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from experiments.analysis.tables import Table, prediction
 from experiments.design import Condition
-from experiments.report import style
+from experiments.report import style, words
 from experiments.variants import VARIANTS
 
 TITLE = "Latency"
@@ -72,8 +72,8 @@ def conclusion(summary: pd.DataFrame) -> str:
     far = summary[summary.one_way_delay_ms == 25].set_index(["variant", "pause_s"]).delay_mean_ms
     pushed = [far[variant, 0.0] for variant in VARIANTS if variant != "short_poll"]
     return (
-        f"With 25\u00a0ms each way, polling every second delays a message by {style.seconds(far['short_poll', 1.0])} "
-        f"on average; holding the question or pushing, by {style.seconds(min(pushed))} to {style.seconds(max(pushed))}"
+        f"With 25\u00a0ms each way, polling every second delays a message by {words.seconds(far['short_poll', 1.0])} "
+        f"on average; holding the question or pushing, by {words.seconds(min(pushed))} to {words.seconds(max(pushed))}"
     )
 
 
@@ -111,9 +111,9 @@ def draw(
         )
         if row.transport == "short_poll":
             at = (delays[int(0.36 * len(delays))], 0.36)
-            words = f"{row.pause_s:g} s"
+            said = f"{row.pause_s:g} s"
             axes.annotate(
-                words, at, xytext=(9, -14), textcoords="offset points", color=shade, weight="bold", size=style.SMALL
+                said, at, xytext=(9, -14), textcoords="offset points", color=shade, weight="bold", size=style.SMALL
             )
         if not row.one_way_delay_ms and row.transport != "short_poll":
             continue  # the formula says: at once
@@ -153,8 +153,8 @@ def parts(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set(xlim=(0.1, 1500), ylim=(-0.5, len(rows) - 0.4))
     axes.grid(axis="y", color=style.PALE)
     style.plain_ticks(axes.xaxis, [0.1, 1, 10, 100, 1000], ["0.1 ms", "1 ms", "10 ms", "100 ms", "1 s"])
-    words = "     ".join(f"{ {'|': '┃', 'o': '●', '>': '▶'}[shape] } {name}" for name, shape in PARTS.values())
-    axes.set_title(words, fontsize=style.SMALL, loc="left", pad=8)
+    said = "     ".join(f"{ {'|': '┃', 'o': '●', '>': '▶'}[shape] } {name}" for name, shape in PARTS.values())
+    axes.set_title(said, fontsize=style.SMALL, loc="left", pad=8)
 
 
 def same(runs: pd.DataFrame, row: object) -> "pd.Series[bool]":

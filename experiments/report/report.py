@@ -14,7 +14,7 @@ from rich.console import Console
 from experiments import claims, questions, store
 from experiments.analysis.tables import Table, deliveries_frame, of, runs_frame, summarise
 from experiments.design import Size
-from experiments.report import style
+from experiments.report import style, words
 
 SHOWN = {
     "variant": "transport",
@@ -167,16 +167,12 @@ def section(
 
 def residuals(row: dict[str, Any]) -> list[str]:
     """A row of the table that holds theory against measurement."""
-    words = style.title(row["variant"], row["pause_s"])
+    said = style.title(row["variant"], row["pause_s"])
     return [
-        f"{words}, {row['rate_hz']:g}/s, {row['one_way_delay_ms']:g} ms, {row['client']}{network(row['upgrades'])}",
+        f"{said}, {row['rate_hz']:g}/s, {row['one_way_delay_ms']:g} ms, {row['client']}"
+        f"{words.network(row['upgrades'])}",
         *(cell(row.get(column)) for columns in RESIDUALS.values() for column in columns),
     ]
-
-
-def network(upgrades: str) -> str:
-    """What is to be said of a network that does not let WebSocket through."""
-    return {"pass": "", "refuse": ", upgrade refused", "cut": ", upgrade cut"}[upgrades]
 
 
 def verdict(rows: pd.DataFrame) -> list[str]:
@@ -200,7 +196,7 @@ def verdict(rows: pd.DataFrame) -> list[str]:
         within = f"{what.capitalize()}: theory meets the measurement within the spread over runs in {count}"
         named = "; ".join(
             f"{style.title(row.variant, row.pause_s)} at {row.rate_hz:g}/s, {row.one_way_delay_ms:g} ms, "
-            f"{row.client}, {row.headers}{network(row.upgrades)} "
+            f"{row.client}, {row.headers}{words.network(row.upgrades)} "
             f"({getattr(row, off):+.2g} {unit}, spread ±{getattr(row, spread):.2g})"
             for row in beyond.itertuples()
         )

@@ -18,9 +18,6 @@ PALETTE: dict[str, dict[str, str]] = json.loads(
 MARKERS = {"square": "s", "triangle": "^", "circle": "o", "diamond": "D", "plus": "P"}
 INK, GREY, PALE = "#1A1A1A", "#5C5C5C", "#DDDDDD"
 SMALL, TEXT, BIG = 19, 21, 31
-NARROW = "\u00a0"
-"""No line is broken between a number and its unit."""
-
 matplotlib.rcParams.update(
     {
         "axes.edgecolor": GREY,
@@ -116,31 +113,6 @@ def _bottom(cluster: Sequence[float], gap: float) -> float:
 
 def _top(cluster: Sequence[float], gap: float) -> float:
     return _bottom(cluster, gap) + gap * (len(cluster) - 1)
-
-
-def seconds(ms: float) -> str:
-    """A duration, in the unit that suits it."""
-    if ms >= 1000:
-        return f"{ms / 1000:.2g}{NARROW}s" if ms < 9950 else f"{ms / 1000:.0f}{NARROW}s"
-    return f"{ms:.0f}{NARROW}ms" if ms >= 9.95 else f"{ms:.1f}{NARROW}ms"
-
-
-def times(ratio: float) -> str:
-    """How many times as much, with as many digits as mean something."""
-    return f"{ratio:.0f}" if ratio >= 9.5 else f"{ratio:.1f}"
-
-
-def rate(per_second: float) -> str:
-    """Messages per second, with two digits that mean something."""
-    return f"{float(f'{per_second:.2g}'):g}/s"
-
-
-def size(count: float) -> str:
-    """A number of bytes, in the unit that suits it."""
-    for unit, scale in (("MB", 1e6), ("kB", 1e3)):
-        if count >= 0.9995 * scale:
-            return f"{count / scale:.3g}{NARROW}{unit}"
-    return f"{count:.0f}{NARROW}B"
 
 
 def plain_ticks(axis: Any, values: Sequence[float], names: Sequence[str]) -> None:

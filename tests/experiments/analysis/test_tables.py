@@ -1,13 +1,12 @@
 """From runs to a summary, on runs that are made up here."""
 
 import math
-import random
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from experiments.analysis.tables import P99_LEAST, deliveries_frame, quantile, runs_frame, summarise
+from experiments.analysis.tables import P99_LEAST, deliveries_frame, runs_frame, summarise
 from experiments.design import Condition
 
 
@@ -145,20 +144,3 @@ def test_where_nothing_can_arrive_nothing_is_expected() -> None:
         assert math.isnan(row[name])
     assert "theory_delay_mean_ms" not in row
     assert row["bytes_per_minute"] > 0
-
-
-@pytest.mark.parametrize("q", [0.5, 0.95])
-def test_an_interval_covers_the_quantile_as_often_as_it_says(q: float) -> None:
-    rng = random.Random(7)
-    covered = 0
-    for _ in range(1_000):
-        low, value, high = quantile(sorted(rng.random() for _ in range(300)), q, 300)
-        assert low <= value <= high
-        covered += low <= q <= high
-    assert 0.93 <= covered / 1_000 <= 0.98
-
-
-def test_an_end_beyond_the_sample_is_not_known() -> None:
-    low, value, high = quantile([float(i) for i in range(20)], 0.95, 20)
-    assert (low, value) == (17.0, 19.0)
-    assert math.isnan(high)

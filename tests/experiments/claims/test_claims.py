@@ -19,7 +19,6 @@ from experiments.claims.verdict import (
     Undecided,
     Verdict,
     any_beyond,
-    listed,
 )
 from experiments.design import Condition
 from experiments.questions import QUESTIONS
@@ -322,4 +321,3 @@ def test_comparisons_are_said_as_they_are() -> None:
     assert Comparison("bytes", Cost(30.0), Cost(20.0)).words == "1.5 times the bytes"
     number = Comparison("bytes", Cost(30.0, 1.0), Cost(20.0)).number
     assert number.replace("\u00a0", " ") == "30 B ± 1 B against 20 B: 1.5 times"
-    assert [listed("abc"[:count]) for count in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
