@@ -81,8 +81,8 @@ def measure(runs: Sequence[Run], total: int, size: Size, folder: Path, console: 
             else:
                 stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
                 store.save_run(folder, {**description(run), "started_utc": stamp, **result})
-                mark = f"[yellow]doubtful[/] {line(run)}: {'; '.join(result['suspicions'])}"
-                progress.console.print(mark if result["suspicions"] else f"[green]ok[/]  {line(run, result)}")
+                mark = f"[yellow]suspect[/] {line(run)}: {'; '.join(result['suspect'])}"
+                progress.console.print(mark if result["suspect"] else f"[green]ok[/]  {line(run, result)}")
             progress.advance(task)
 
         def tick(schedule: Schedule) -> None:
@@ -110,7 +110,7 @@ def overview(summary: pd.DataFrame) -> Lines:
     lines = Lines(box=None, header_style="bold", pad_edge=False)
     for name in ("question", "transport", "pause", "rate", "each way", "client", "headers"):
         lines.add_column(name, no_wrap=True)
-    for name in ("deliveries", "missing", "mean delay", "bytes/message", "valid"):
+    for name in ("deliveries", "missing", "mean delay", "bytes/message", "suspect"):
         lines.add_column(name, justify="right", no_wrap=True)
     before = ""
     for row in summary[summary.clients > 0].to_dict("records"):
@@ -128,6 +128,6 @@ def overview(summary: pd.DataFrame) -> Lines:
             str(row["missing"]),
             words.seconds(row["delay_mean_ms"]) if row["deliveries"] else "",
             words.size(row["bytes_per_message"]) if row["messages"] else "",
-            "yes" if row["valid"] else "NO",
+            "yes" if row["suspect"] else "",
         )
     return lines

@@ -16,12 +16,12 @@ def cpu(runs: pd.DataFrame) -> pd.DataFrame:
     per variant the responses or pushes per second, those to the probe included. `half_ms` is 95 % of Student's t.
     NaN for a variant without such runs, and for all of them if there are too few runs.
     """
-    runs = runs[runs.valid]
+    runs = runs[~runs.suspect]
     readers = np.where(runs.clients > 0, runs.clients + 1, 0) / np.maximum(runs.clients, 1)
     shared = [np.ones(len(runs)), runs.rate_hz.to_numpy(dtype=float)]
     its = {}
-    for variant in VARIANTS:
-        events = runs.requests if "poll" in variant else runs.messages
+    for variant, kind in VARIANTS.items():
+        events = runs.requests if kind.polls else runs.messages
         per_second = np.where(runs.variant == variant, events * readers / runs.window_s, 0.0)
         if per_second.any():
             its[variant] = per_second
@@ -50,5 +50,5 @@ def memory_spread_kb(runs: pd.DataFrame, few: int, many: int) -> "pd.Series[floa
     def half(rss: "pd.Series[float]") -> float:
         return (rss.max() - rss.min()) / 2 if len(rss) > 1 else math.nan
 
-    halves = runs[runs.valid].groupby(["variant", "clients"]).server_rss_bytes.agg(half).unstack()
+    halves = runs[~runs.suspect].groupby(["variant", "clients"]).server_rss_bytes.agg(half).unstack()
     return (halves.sum(axis=1, skipna=False) / 1000 / (many - few)).reindex(list(VARIANTS))

@@ -40,7 +40,7 @@ def figure(table: Table) -> Figure:
         axes.text(
             at, -place, f"{each[variant]:.0f}{words.NARROW}kB", va="center", weight="bold", color=style.colour(variant)
         )
-    axes.set_yticks([-place for place in range(len(VARIANTS))], [style.row_title(variant) for variant in VARIANTS])
+    axes.set_yticks([-place for place in range(len(VARIANTS))], [words.row_title(variant) for variant in VARIANTS])
     for label, variant in zip(axes.get_yticklabels(), VARIANTS, strict=True):
         label.set_color(style.colour(variant))
         label.set_fontweight("bold")

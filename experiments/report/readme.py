@@ -9,7 +9,7 @@ from experiments.analysis import costs
 from experiments.analysis.tables import Table, of, summarise
 from experiments.questions import QUESTIONS
 from experiments.questions.rate import CONDITIONS
-from experiments.report import style, words
+from experiments.report import words
 from experiments.report.report import tables
 from experiments.variants import VARIANTS
 
@@ -59,7 +59,7 @@ def lines(summary: pd.DataFrame, cpu: pd.DataFrame) -> str:
         far = its[(its.client == "library") & (its.one_way_delay_ms == 25)].iloc[0]
         near = its[(its.client == "raw") & (its.one_way_delay_ms == 0)].set_index(["rate_hz", "headers"])
         cells = (
-            style.title(variant, 1.0 if variant == "short_poll" else 0.0),
+            words.title(variant, VARIANTS[variant].usual_pause_s),
             words.seconds(far.delay_mean_ms),
             words.size(near.bytes_per_message[1.0, "library"]),
             words.size(near.bytes_per_message[1.0, "browser"]),

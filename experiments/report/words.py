@@ -2,8 +2,20 @@
 
 from collections.abc import Sequence
 
+from experiments.variants import VARIANTS
+
 NARROW = "\u00a0"
 """No line is broken between a number and its unit."""
+
+
+def title(variant: str, pause_s: float = 0.0) -> str:
+    """`Short polling, 1 s`, `SSE` or `Socket.IO, polling`."""
+    return VARIANTS[variant].title + (f", {pause_s:g}{NARROW}s" if pause_s else "")
+
+
+def row_title(variant: str, pause_s: float = 0.0) -> str:
+    """The same in a list of all variants, where Socket.IO's are next to each other."""
+    return VARIANTS[variant].row_title + (f", {pause_s:g}{NARROW}s" if pause_s else "")
 
 
 def seconds(ms: float) -> str:

@@ -10,7 +10,7 @@ from experiments.analysis.ledger import Exchange, explain
 from experiments.design import Run
 from experiments.run import recording
 from experiments.run.observe import Observed
-from experiments.run.suspect import suspicions
+from experiments.run.suspect import reasons
 
 
 def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
     }
     return {
         "metrics": metrics,
-        "suspicions": suspicions(metrics, run.condition.undeliverable),
+        "suspect": reasons(metrics, run.condition.undeliverable),
         "deliveries": deliveries,
     }
 
@@ -182,7 +182,7 @@ def _server_ms(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -
 
 
 def _quality(seen: Observed, deliveries: dict[str, list[Any]], everything: dict[int, list[Exchange]]) -> dict[str, Any]:
-    """What tells whether the run can be believed."""
+    """What tells whether the run is suspect."""
     inside = [p for p in seen.publications if seen.start_ns <= p.due_ns < seen.end_ns]
     late_ms = sorted((p.sent_ns - p.due_ns) / 1e6 for p in inside)
     in_time = sum(p.published_ns < seen.end_ns + 10_000_000 for p in inside)

@@ -10,7 +10,7 @@ from experiments.run.observe import BARRIER_TIMEOUT_S, Barrier, at_once, observe
 
 
 def measure(run: Run, barrier: Barrier = at_once, pipe: Any = None) -> dict[str, Any]:
-    """Observe a run and make sense of it: {"metrics": {...}, "suspicions": [...], "deliveries": {column: [...]}}."""
+    """Observe a run and make sense of it: {"metrics": {...}, "suspect": [reason, ...], "deliveries": {...}}."""
     return evaluate(run, observe(run, barrier, pipe))
 
 

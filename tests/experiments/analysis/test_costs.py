@@ -25,7 +25,7 @@ def made(gone: str = "") -> Table:
     def change(condition: Condition, result: Result) -> None:
         costly(condition, result)
         if condition.variant == gone:
-            result["suspicions"] = ["the publisher was late"]
+            result["suspect"] = ["the publisher was late"]
 
     every = {*rate.CONDITIONS, *connections.CONDITIONS}
     return a_table(change, lambda condition: condition in every)
