@@ -23,8 +23,7 @@ LOST = ("ERR_", "WebSocket connection to", "status of 404", "status of 400")
 
 TITLES = dict(zip(TRANSPORTS, ("Short polling", "Long polling", "SSE", "WebSocket", "Socket.IO"), strict=True))
 
-every_transport = pytest.mark.parametrize("transport", TRANSPORTS)
-
+JOINED = [*((f"{transport}'s", transport) for transport in TRANSPORTS), ("Bob", "sse")]
 
 @contextlib.asynccontextmanager
 async def visiting(
@@ -37,6 +36,22 @@ async def visiting(
             await page.keyboard.press("Enter")
             await expect(page.locator(".line")).to_have_text(f"Connected over {TITLES[transport]}.")
         yield page
+
+
+@contextlib.asynccontextmanager
+async def everybody(chromium: Browser, running: Running) -> AsyncIterator[dict[str, Page]]:
+    """Somebody on each transport, in teaching order; the name says which."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield {
+            transport: await stack.enter_async_context(visiting(chromium, running, f"{transport}'s", transport))
+            for transport in TRANSPORTS
+        }
+
+
+def logged(running: Running) -> list[list[str]]:
+    """The whole log, a line for each message as `said` has them."""
+    messages = running.log.after(running.log.oldest).messages
+    return [[message.text] if message.people else [message.name or "(no name)", message.text] for message in messages]
 
 
 async def said(page: Page) -> list[list[str]]:
@@ -104,41 +119,36 @@ async def test_people_on_all_transports_hear_everything_in_order(chromium: Brows
         await shows(pages["sse"], ["short_poll's", "is she gone?"], ["sse's has joined over SSE: 4 present"])
 
 
-@every_transport
-async def test_a_cut_connection_shows_comes_back_and_has_missed_nothing(
-    transport: str, chromium: Browser, monkeypatch: pytest.MonkeyPatch
+async def test_a_cut_connection_shows_and_reconnects_and_has_missed_nothing(
+    chromium: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with (
-        serving() as running,
-        visiting(chromium, running, "Ada", transport) as ada,
-        visiting(chromium, running, "Bob", "websocket") as bob,
-    ):
-        before = ["Bob has joined over WebSocket: 2 present"]
+    async with serving() as running, everybody(chromium, running) as pages, visiting(chromium, running, "Bob") as bob:
         for i in range(2):
             monkeypatch.setattr(chat, "AWAY_S", 1_000)
-            await ada.get_by_role("button", name="Cut my connection").click()
-            await expect(ada.locator(".line")).to_contain_text("No connection over")
+            for page in pages.values():
+                await page.get_by_role("button", name="Cut my connection").click()
+                await expect(page.locator(".line")).to_contain_text("No connection over")
             await speak(bob, f"can you hear me? {i}")
             await shows(bob, ["Bob", f"can you hear me? {i}"])
-            await speak(ada, f"one moment {i}")
-            await speak(ada, f"two moments {i}")
-            await expect(ada.locator(".unsaid")).to_have_count(2)
-            await expect(ada.locator(".unsaid .took").first).to_have_text("waits for the connection")
+            for page in pages.values():
+                await speak(page, f"one moment {i}")
+                await speak(page, f"two moments {i}")
+                await expect(page.locator(".unsaid .took")).to_have_text(["waiting for the connection"] * 2)
             for person in running.chat._people.values():
                 person.away_until_ns = 0
-            lines = [
-                before,
-                ["Bob", f"can you hear me? {i}"],
-                ["Ada", f"one moment {i}"],
-                ["Ada", f"two moments {i}"],
-            ]
-            for page in (ada, bob):
-                await shows(page, *lines)
-            before = lines[-1]
-            await expect(ada.locator(".line")).to_have_text(f"Connected over {TITLES[transport]}.")
-            await expect(ada.locator(".unsaid")).to_have_count(0)
-        assert await said(ada) == await said(bob)
-        assert len(await said(ada)) == running.log.newest.seq == 8
+            for transport, page in pages.items():
+                await expect(page.locator(".unsaid")).to_have_count(0)
+                await expect(page.locator(".line")).to_have_text(f"Connected over {TITLES[transport]}.")
+        notices = [[f"{name} has joined over {TITLES[t]}: {n} present"] for n, (name, t) in enumerate(JOINED, 1)]
+        for transport in TRANSPORTS:
+            own = [text for name, text in logged(running)[len(notices) :] if name == f"{transport}'s"]
+            assert own == [f"{moment} {i}" for i in range(2) for moment in ("one moment", "two moments")]
+        lines = logged(running)
+        assert lines[: len(notices)] == notices
+        assert len(lines) == len(notices) + 2 * (1 + 2 * len(TRANSPORTS))
+        for page in (*pages.values(), bob):
+            await shows(page, *lines)
+            assert await said(page) == lines
 
 
 @pytest.mark.parametrize("upgrades", ["refuse", "cut"])
@@ -161,29 +171,32 @@ async def test_where_websocket_does_not_get_through_the_others_do(upgrades: Upgr
         await shows(pages[1], ["Ada has changed to SSE: 2 present"], ["Ada", "can you hear me?"])
 
 
-@every_transport
-async def test_a_server_that_has_started_anew_is_joined_again(transport: str, chromium: Browser) -> None:
-    async with serving() as running:
-        port = running.port
-        visit = visiting(chromium, running, "Ada", transport)
-        page = await visit.__aenter__()
-        await speak(page, "in the old log")
-        await shows(page, ["Ada", "in the old log"])
-    await expect(page.locator(".line")).to_contain_text("No connection over")
-    await speak(page, "while there was no server")
-    async with serving(port=port) as running:
-        await expect(page.locator(".gap")).to_have_text("a new log has begun: what was in the old one is gone")
-        await shows(
-            page,
-            ["Ada", "in the old log"],
-            [f"Ada has joined over {TITLES[transport]}: 1 present"],
-            ["Ada", "while there was no server"],
-        )
-        assert [message.text for message in running.log.after(running.log.oldest).messages] == [
-            f"Ada has joined over {TITLES[transport]}: 1 present",
-            "while there was no server",
-        ]
-        await visit.__aexit__(None, None, None)
+async def test_a_server_that_has_restarted_is_joined_again(chromium: Browser) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        async with serving() as running:
+            port = running.port
+            pages = await stack.enter_async_context(everybody(chromium, running))
+            await speak(pages["sse"], "in the old log")
+            old = logged(running)
+            for page in pages.values():
+                await shows(page, *logged(running))
+            old = logged(running)
+        for page in pages.values():
+            await expect(page.locator(".line")).to_contain_text("No connection over")
+        for transport, page in pages.items():
+            await speak(page, f"{transport} while there was no server")
+        async with serving(port=port) as running:
+            for page in pages.values():
+                await expect(page.locator(".gap")).to_have_count(1)
+                await expect(page.locator(".gap")).to_have_text(words("restarted"))
+            await eventually(lambda: running.log.newest.seq == 2 * len(TRANSPORTS))
+            lines = logged(running)
+            for page in pages.values():
+                await shows(page, *old, *lines)
+            for transport in TRANSPORTS:
+                (joined,) = (i for i, (first, *_) in enumerate(lines) if first.startswith(f"{transport}'s has joined"))
+                assert lines.index([f"{transport}'s", f"{transport} while there was no server"]) > joined
+            await stack.aclose()
 
 
 async def test_who_was_taken_for_gone_joins_again(chromium: Browser) -> None:
@@ -242,27 +255,29 @@ async def test_what_waits_is_not_taken_for_what_somebody_else_of_that_name_says(
         await expect(page.locator(".unsaid")).to_have_count(2)
 
 
-@every_transport
-async def test_what_it_has_cost_so_far_is_what_crossed_the_sockets(transport: str, chromium: Browser) -> None:
-    def counted() -> tuple[int, int]:
-        (ada,) = running.chat._people.values()
-        return ada.requests, ada.bytes
+async def test_what_it_has_cost_so_far_is_what_crossed_the_sockets(chromium: Browser) -> None:
+    async with serving() as running, everybody(chromium, running) as pages:
 
-    async with serving() as running, visiting(chromium, running, "Ada", transport) as page:
-        await speak(page, "hello")
-        await shows(page, ["Ada", "hello"])
-        if transport == "short_poll":  # which goes on by itself
-            await page.get_by_role("radio", name="SSE").check()
-            await expect(page.locator(".line")).to_have_text("Connected over SSE.")
-        cost = page.locator(".cost")
-        async with asyncio.timeout(LIMIT_S):
-            while await cost.evaluate("one => [Number(one.dataset.requests), Number(one.dataset.bytes)]") != [  # noqa: ASYNC110
-                *counted()
-            ]:
-                await asyncio.sleep(0.02)
-        requests, size = counted()
-        assert requests and size
-        await expect(cost).to_contain_text(f"So far: {requests} request")
+        def counted(name: str) -> list[int]:
+            (person,) = (person for person in running.chat._people.values() if person.name == name)
+            return [person.requests, person.bytes]
+
+        for transport, page in pages.items():
+            await speak(page, "hello")
+            await shows(page, [f"{transport}'s", "hello"])
+        # Which goes on by itself.
+        await pages["short_poll"].get_by_role("radio", name="SSE").check()
+        await expect(pages["short_poll"].locator(".line")).to_have_text("Connected over SSE.")
+        for transport, page in pages.items():
+            cost = page.locator(".cost")
+            async with asyncio.timeout(LIMIT_S):
+                while await cost.evaluate("one => [Number(one.dataset.requests), Number(one.dataset.bytes)]") != (  # noqa: ASYNC110
+                    counted(f"{transport}'s")
+                ):
+                    await asyncio.sleep(0.02)
+            requests, size = counted(f"{transport}'s")
+            assert requests and size
+            await expect(cost).to_contain_text(f"So far: {requests} request")
 
 
 async def test_a_change_of_transport_or_name_is_told_and_misses_nothing(chromium: Browser) -> None:
@@ -308,18 +323,23 @@ async def test_a_reload_joins_again_and_a_second_tab_is_a_second_person(chromium
 MARKUP = "<img src=x onerror=\"document.title='taken over'\"><script>document.title='taken over'</script>&lt;b&gt;"
 
 
-@every_transport
-async def test_what_somebody_typed_is_never_markup(transport: str, chromium: Browser) -> None:
+async def test_what_somebody_typed_is_never_markup(chromium: Browser) -> None:
     name, other = "<b onclick=x>&amp;Ada</b>", '"><svg onload=alert(1)>'
-    async with serving() as running, visiting(chromium, running, name, transport) as page:
-        await speak(page, MARKUP)
-        await shows(page, [f"{name} has joined over {TITLES[transport]}: 1 present"], [name, MARKUP])
+    async with serving() as running, contextlib.AsyncExitStack() as stack:
+        pages = {
+            transport: await stack.enter_async_context(visiting(chromium, running, name, transport))
+            for transport in TRANSPORTS
+        }
         body = json.dumps({"text": "javascript:alert(1)", "name": other}).encode()
-        assert (await ask(running.port, "/messages", body=body, method="POST"))[0] == 201
-        await shows(page, [name, MARKUP], [other, "javascript:alert(1)"])
-        await expect(page.locator(".present bdi")).to_have_text(name)
-        assert await page.locator("#chat :is(img, script, b[onclick], a, iframe)").count() == 0
-        assert await page.title() == "Chat · transport-compare"
+        for transport, page in pages.items():
+            await speak(page, f"{transport} {MARKUP}")
+            await shows(page, [name, f"{transport} {MARKUP}"])
+        assert (await ask(running.port, "/messages", body=body, method="POST", headers=JSON))[0] == 201
+        for page in pages.values():
+            await shows(page, [name, f"{TRANSPORTS[-1]} {MARKUP}"], [other, "javascript:alert(1)"])
+            await expect(page.locator(".present bdi")).to_have_text([name] * len(TRANSPORTS))
+            assert await page.locator("#chat :is(img, script, b[onclick], a, iframe)").count() == 0
+            assert await page.title() == "Chat · transport-compare"
 
 
 async def test_a_name_that_is_refused_is_said_and_one_is_not_in(chromium: Browser) -> None:
