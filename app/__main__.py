@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"can't listen on {where}: {problem.strerror}; try {instead}", file=sys.stderr)
         return 1
     log = MessageLog(options.keep)
-    recorder = Recorder() if options.record else None
+    recorder = Recorder(options.record_bytes == "counts") if options.record else None
     sessions, chat = Sessions(), Chat(log)
     link = Link(options.delay_ms / 1000, sessions, chat, *filter(None, [recorder]), upgrades=options.upgrades)
     names = (*LOCAL_NAMES, url_name(options.host), *options.allow_host)
@@ -98,6 +98,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--unix", type=Path, metavar="PATH", help="listen on a Unix socket too, which is not delayed")
     parser.add_argument("--record", type=Path, metavar="FILE", help="write all bytes of all connections at the end")
+    parser.add_argument(
+        "--record-bytes",
+        choices=("all", "counts"),
+        default="all",
+        help="what the recording remembers: all bytes, or only how many, to measure memory (default: %(default)s)",
+    )
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop", help="(default: %(default)s)")
     parser.add_argument("--http", choices=("httptools", "h11"), default="httptools", help="(default: %(default)s)")
     parser.add_argument(

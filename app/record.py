@@ -8,6 +8,9 @@ The file has one JSON object per line:
                     "segments": {...} or null, "pieces": [["up" or "down", at_ns, base64], ...]}}
     {"truncated": true or false}                                                    the last line
 
+Remembering bytes costs memory, and so hides what a connection costs. `--record-bytes counts` leaves `pieces` empty:
+what remains is a mark's `rss_bytes`, and each connection's counters.
+
 Times are `time.monotonic_ns()`, the same clock for every process of one host.
 """
 
@@ -26,15 +29,19 @@ RECORDING_MAX_BYTES = 256 * 1024 * 1024
 
 
 class Recorder:
-    """An observer for a Link: remembers every piece of bytes, up to RECORDING_MAX_BYTES in all."""
+    """An observer for a Link: remembers every piece of bytes, up to RECORDING_MAX_BYTES in all, or only counts them."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts_only: bool = False) -> None:
+        self._counts_only = counts_only
         self.truncated = False
         self._room = RECORDING_MAX_BYTES
         self._pieces: dict[Connection, list[tuple[Direction, int, bytes]]] = {}
         self._marks: list[Mapping[str, Any]] = []
 
     def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
+        if self._counts_only:
+            self._pieces.setdefault(connection, [])
+            return
         self._room -= len(data)
         if self._room < 0:
             self.truncated = True

@@ -7,24 +7,12 @@ hits no condition alone. Two questions that ask for the same condition share its
 
 import hashlib
 import json
-import math
 import random
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-HOLD_S = 25.0
-"""How long the server holds a long poll when nobody asks otherwise."""
-
-HEARTBEAT_S = 25.0
-"""How often the server's Engine.IO asks whether a client is there: a held poll is answered with that."""
-
-VARIANTS = (
-    *("short_poll", "long_poll", "sse", "websocket"),
-    *("socket_io upgrade", "socket_io websocket", "socket_io polling"),
-)
-"""What is compared, in teaching order: the transports, and Socket.IO in each of its three ways."""
-
+from experiments.variants import VARIANTS, Variant, Via
 
 Upgrades = Literal["pass", "refuse", "cut"]
 
@@ -48,53 +36,55 @@ class Condition:
     headers: Literal["library", "browser"] = "library"
     clients: int = 5
     text_bytes: int = 120
-    via: Literal["", "upgrade", "websocket", "polling"] = ""
+    via: Via = ""
     upgrades: Upgrades = "pass"
     late_joiners: int = 0
 
     def __post_init__(self) -> None:
-        if bool(self.via) != (self.transport == "socket_io"):
-            raise ValueError("Socket.IO goes via upgrade, websocket or polling, and nothing else does")
+        if self.variant not in VARIANTS:
+            raise ValueError(f"unknown variant {self.variant!r}; known: {', '.join(VARIANTS)}")
         if self.client == "library" and self.headers == "browser":
             raise ValueError("a client library sends its own headers; use the raw client to send a browser's")
 
     @property
     def variant(self) -> str:
-        """One of WAYS."""
+        """A name in VARIANTS."""
         return f"{self.transport} {self.via}".strip()
 
     @property
-    def hold_s(self) -> float:
-        """How long a question may be held; one of Socket.IO, until the next heartbeat at the latest."""
-        if self.transport == "socket_io":
-            return math.inf if self.polls else 0.0
-        return HOLD_S if self.transport == "long_poll" else 0.0
-
-    @property
-    def heartbeat_hz(self) -> float:
-        """How often a held question is answered with a heartbeat."""
-        return 1 / HEARTBEAT_S if self.transport == "socket_io" and self.polls else 0.0
-
-    @property
-    def cycle_s(self) -> float:
-        """How long a poll takes that is answered at once, and the pause after it, but for processing."""
-        return self.pause_s + 2 * self.one_way_delay_ms / 1000
+    def kind(self) -> Variant:
+        """What is known of the variant."""
+        return VARIANTS[self.variant]
 
     @property
     def polls(self) -> bool:
-        """Whether the reader asks for every batch."""
-        falls_back = self.via == "upgrade" and self.upgrades != "pass"
-        return self.transport in ("short_poll", "long_poll") or self.via == "polling" or falls_back
+        """Whether every delivery needs a request."""
+        return self.kind.polls or (self.upgrades != "pass" and self.kind.without_websocket == "polls")
 
     @property
     def undeliverable(self) -> bool:
-        """Whether nothing can arrive: it takes a WebSocket, and the network lets none through."""
-        return self.upgrades != "pass" and "websocket" in (self.transport, self.via)
+        """Whether nothing can arrive: it needs a WebSocket, and the network lets none through."""
+        return self.upgrades != "pass" and self.kind.without_websocket == "fails"
+
+    @property
+    def hold_s(self) -> float:
+        """How long a request may be held; one of Socket.IO, until the next heartbeat at the latest."""
+        return self.kind.hold_s if self.polls else 0.0
+
+    @property
+    def heartbeat_hz(self) -> float:
+        """How often a held request gets a heartbeat as its response."""
+        return 1 / self.kind.heartbeat_s if self.polls and self.kind.heartbeat_s else 0.0
+
+    @property
+    def cycle_s(self) -> float:
+        """The time between two short polls, without processing: the pause and a round trip."""
+        return self.pause_s + 2 * self.one_way_delay_ms / 1000
 
     @property
     def exclusive(self) -> bool:
         """Whether milliseconds count: such a run has the machine to itself."""
-        return self.client == "library" and self.one_way_delay_ms == 0 and self.transport != "short_poll"
+        return self.client == "library" and self.one_way_delay_ms == 0 and not self.kind.pauses
 
 
 CONDITION_COLUMNS = tuple(field.name for field in fields(Condition))
@@ -194,8 +184,8 @@ def _seed(seed: int, condition: Condition, repeat: int) -> int:
 
 
 def every_variant(**fields: Any) -> list[Condition]:
-    """The same condition for every way; short polling every second."""
+    """The same condition for every variant; short polling every second."""
     return [
-        Condition(transport, pause_s=1.0 if transport == "short_poll" else 0.0, via=via, **fields)  # type: ignore[arg-type]
-        for transport, _, via in (variant.partition(" ") for variant in VARIANTS)
+        Condition(variant.transport, pause_s=variant.usual_pause_s, via=variant.via, **fields)
+        for variant in VARIANTS.values()
     ]

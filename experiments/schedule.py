@@ -8,8 +8,8 @@ start falls into. There are three kinds:
 - *slow*: a message every 5 s or less. They take a minute and next to no CPU.
 - the others, as many at a time as load less than half of the machine; runs of one length together.
 
-Whether a run had the machine that it needed is measured in every run (`measure.suspicions`). One that is not to be
-believed is done once more.
+Whether a run had the machine that it needed is measured in every run (`experiments.run.suspect`). A suspect run is
+repeated once.
 """
 
 import contextlib
@@ -25,10 +25,11 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from experiments.design import Run
-from experiments.run import readers, run_in_process
+from experiments.run import readers
+from experiments.run.measure import run_in_process
 from experiments.run.observe import PROCESSES
 
-PRELOADED = ["experiments.run"]
+PRELOADED = ["experiments.run.measure"]
 TRIES = 2
 
 CORES = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
@@ -181,8 +182,8 @@ class Schedule:
         del self.going[going.pipe.fileno()]
         _end(going, time.monotonic() + 5)
         run, tries = going.run, self.tries[going.run.name]
-        doubtful = isinstance(said, str) or bool(said["suspicions"])
-        if doubtful and tries < TRIES and time.monotonic() < self.began + self.retry_s:
+        suspect = isinstance(said, str) or bool(said["suspect"])
+        if suspect and tries < TRIES and time.monotonic() < self.began + self.retry_s:
             self._queue(run).append(run)
             return
         if isinstance(said, dict):

@@ -11,6 +11,7 @@ A file is there whole or not at all: it is written under another name and then m
 """
 
 import contextlib
+import dataclasses
 import fcntl
 import gzip
 import importlib.metadata
@@ -26,6 +27,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import pandas as pd
+
+from experiments.design import Condition
 
 RESULTS = Path(__file__).parent.parent / "results"
 
@@ -116,6 +119,28 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
     """CSV, gzipped if the name ends so; the same frame always gives the same bytes."""
     text = frame.to_csv(index=False, float_format="%.6g" if path.suffix == ".csv" else "%.7g").encode()
     write(path, lambda file: file.write(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text))
+
+
+RENAMED = {
+    "way": "variant",
+    "newcomers": "late_joiners",
+    "newcomers_missing": "late_joiners_missing",
+    "suspicions": "suspect_because",
+}
+"""Columns of tables that were stored before, and what they are called now."""
+
+
+def read_runs(path: Path) -> pd.DataFrame:
+    """A stored `runs.csv`, with today's names; conditions that it does not know have their defaults."""
+    numbers, texts = ("pause_s", "rate_hz", "one_way_delay_ms"), ("suspicions", "suspect_because", "via")
+    runs = pd.read_csv(path, dtype=dict.fromkeys(numbers, float) | dict.fromkeys(texts, str)).rename(columns=RENAMED)
+    if "valid" in runs:
+        runs["suspect"] = ~runs.pop("valid").astype(bool)
+    for field in dataclasses.fields(Condition):
+        if field.name not in runs and field.default is not dataclasses.MISSING:
+            runs[field.name] = field.default
+    runs[["suspect_because", "via"]] = runs[["suspect_because", "via"]].fillna("")
+    return runs
 
 
 def commit() -> str:

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.message import Message
-from experiments.design import VARIANTS, Condition
+from experiments.design import Condition
 from experiments.run.publisher import Publisher
 from experiments.run.readers import receive
+from experiments.variants import VARIANTS
 
 MESSAGES = 20
 

@@ -6,8 +6,23 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser
 
+from tests import ROOT
 from tests.browsing import launched
 from tests.chromium import find, how_to_install
+
+SERIAL = (
+    "tests/experiments/run",
+    "tests/experiments/test_compare.py",
+    "tests/experiments/test_schedule.py",
+    "tests/test_capture.py",
+)
+"""Where tests measure, or end processes in the middle of it: `make test` runs these one at a time, after the others."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(item.path.is_relative_to(ROOT / place) for place in SERIAL):
+            item.add_marker("serial")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import store
-from experiments.analysis.tables import FRAMING, Table, deliveries_frame, prediction, runs_frame, summarise
+from experiments.analysis.tables import Table, deliveries_frame, prediction, runs_frame, summarise
 from experiments.analysis.theory import Polling
 from experiments.design import SIZES, Condition
 from experiments.questions import QUESTIONS
@@ -21,7 +21,7 @@ SILENT_BYTES = {"sse": 32.0, "websocket": 48.0, "socket_io": 60.0}
 
 Result = dict[str, Any]
 Change = Callable[[Condition, Result], object]
-"""Changes a run's result: its metrics, its `delay_ms` of each message (None: it never arrived), its suspicions."""
+"""Changes a run's result: its metrics, its `delay_ms` of each message (None: it never arrived), why it is suspect."""
 
 CONDITIONS = list(dict.fromkeys(condition for question in QUESTIONS.values() for condition in question.CONDITIONS))
 
@@ -67,7 +67,8 @@ def a_result(condition: Condition, repeat: int) -> Result:
     if condition.undeliverable:
         requests, delay_ms = 1.0 * clients, [None] * published
     messages = sum(delay is not None for delay in delay_ms) * clients
-    framing = 0 if condition.polls or condition.undeliverable else FRAMING[condition.transport](PAYLOAD_BYTES)
+    pushed = condition.kind.framing_bytes
+    framing = pushed(PAYLOAD_BYTES) if pushed and not (condition.polls or condition.undeliverable) else 0
     header = framing if condition.transport == "websocket" else 4 * (condition.transport == "socket_io")
     pings = SILENT_BYTES.get(condition.transport, 0.0) * clients * WINDOW_S / 60 * (not condition.rate_hz)
     bytes_up = 366 * requests
@@ -81,7 +82,7 @@ def a_result(condition: Condition, repeat: int) -> Result:
         "window_s": WINDOW_S,
         "seed": 1,
         "started_utc": "2026-01-02T03:04:05Z",
-        "suspicions": [],
+        "suspect": [],
         "tries": 1,
         "delay_ms": delay_ms,
         "metrics": {

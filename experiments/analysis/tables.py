@@ -2,7 +2,7 @@
 
 A number about one condition is first made per run; what is shown is the mean over the runs, and the smallest and
 largest of them, because runs differ more from each other than messages within a run do. Quantiles come from all
-deliveries of the valid runs together, with an interval from order statistics that assumes nothing about the
+deliveries of the runs that are not suspect, with an interval from order statistics that assumes nothing about the
 distribution.
 """
 
@@ -13,21 +13,12 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.analysis.theory import Polling, Push, socket_io_bytes, sse_event_bytes, websocket_frame_bytes
+from experiments.analysis.statistics import quantile
+from experiments.analysis.theory import Polling, Push
 from experiments.design import CONDITION_COLUMNS, Condition
 
 TCP_IP_BYTES = 52
 """Headers of one segment, as Linux sends them: IPv4 20 (RFC 791), TCP 20 (RFC 9293), timestamps 12 (RFC 7323)."""
-
-CURSOR_BYTES = 12
-"""`7f3a90c2-123`: eight characters of epoch, a dash, and about three digits."""
-
-FRAMING = {
-    "sse": lambda payload: sse_event_bytes(payload, CURSOR_BYTES),
-    "websocket": websocket_frame_bytes,
-    "socket_io": socket_io_bytes,
-}
-"""What theory expects around one pushed message."""
 
 P99_LEAST = 500
 """A 99th percentile of fewer messages would be made of the last five."""
@@ -43,7 +34,7 @@ class Table:
 
 
 def runs_frame(results: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per run: its name, condition, window, seed, whether it is valid and why not, and all its metrics."""
+    """One row per run: its name, condition, window, seed, whether it is suspect and why, and all its metrics."""
     rows = [
         {
             "run": result["run"],
@@ -53,8 +44,8 @@ def runs_frame(results: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
             "window_s": result["window_s"],
             "seed": result["seed"],
             "started_utc": result["started_utc"],
-            "valid": not result["suspicions"],
-            "suspicions": "; ".join(result["suspicions"]),
+            "suspect": bool(result["suspect"]),
+            "suspect_because": "; ".join(result["suspect"]),
             "tries": result.get("tries", 1),
             **result["metrics"],
         }
@@ -88,7 +79,7 @@ def prediction(condition: Condition, gap_s: float | None) -> Polling | Push:
 
 
 def summarise(runs: pd.DataFrame, deliveries: pd.DataFrame) -> pd.DataFrame:
-    """One row per condition; valid runs only, unless a condition has none (then `valid` is False)."""
+    """One row per condition; without suspect runs, unless a condition has no other (then `suspect` is True)."""
     delays = deliveries.assign(
         delay_ms=deliveries.received_ms - deliveries.due_ms,
         way_in_ms=deliveries.published_ms - deliveries.due_ms,
@@ -98,7 +89,7 @@ def summarise(runs: pd.DataFrame, deliveries: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, every in runs.groupby(list(CONDITION_COLUMNS), sort=False):
         condition = Condition(**dict(zip(CONDITION_COLUMNS, key, strict=True)))
-        its = every[every.valid] if every.valid.any() else every
+        its = every if every.suspect.all() else every[~every.suspect]
         rows.append(_row(condition, every, its, delays[delays.run.isin(its.run)]))
     return pd.DataFrame(rows)
 
@@ -109,8 +100,8 @@ def _row(condition: Condition, every: pd.DataFrame, its: pd.DataFrame, delays: p
         "variant": condition.variant,
         "hold_s": condition.hold_s,
         "runs": len(its),
-        "invalid_runs": len(every) - int(every.valid.sum()),
-        "valid": bool(every.valid.any()),
+        "suspect_runs": int(every.suspect.sum()),
+        "suspect": bool(every.suspect.all()),
         "window_s": its.window_s.mean(),
         "seconds": its.span_s.sum(),
     }
@@ -223,8 +214,8 @@ def _theory(condition: Condition, its: pd.DataFrame, row: Mapping[str, Any]) -> 
         theory["spread_requests_percent"] = _percent(spread, row["requests_per_message"])
         theory["cycle_bytes"] = (its.cycle_bytes * its.requests).sum() / its.requests.sum()
         theory["theory_bytes_per_message"] = model.bytes_per_message(payload, theory["cycle_bytes"])
-    elif condition.transport in FRAMING:
-        theory["framing_bytes"] = FRAMING[condition.transport](round(payload))
+    elif condition.kind.framing_bytes:
+        theory["framing_bytes"] = condition.kind.framing_bytes(round(payload))
         theory["theory_bytes_per_message"] = payload + theory["framing_bytes"]
     if "theory_bytes_per_message" in theory:
         off = row["bytes_per_message"] - theory["theory_bytes_per_message"]
@@ -232,21 +223,6 @@ def _theory(condition: Condition, its: pd.DataFrame, row: Mapping[str, Any]) -> 
         spread = _half_range(row["bytes_per_message_low"], row["bytes_per_message_high"], len(its))
         theory["spread_bytes_percent"] = _percent(spread, row["bytes_per_message"])
     return theory
-
-
-def quantile(ordered: list[float], q: float, independent: int) -> tuple[float, float, float]:
-    """(low, value, high) of the q-quantile of `ordered`, of which only so many values are independent.
-
-    The 95 % interval lies between two order statistics (normal approximation of the binomial; H. A. David and
-    H. N. Nagaraja, Order Statistics, 3rd ed., section 7.1). An end that would lie beyond the sample is NaN: so few
-    values say nothing about it.
-    """
-    n, half = len(ordered), 1.96 * math.sqrt(q * (1 - q) / independent)
-
-    def at(share: float) -> float:
-        return ordered[min(n - 1, int(n * share))] if 0 < share < 1 else math.nan
-
-    return at(q - half), at(q), at(q + half)
 
 
 def _ratio(a: Any, b: Any) -> Any:

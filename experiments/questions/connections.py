@@ -11,14 +11,14 @@ and the memory of other servers is another; the ratios within one server are wha
 What a reader costs in CPU is in the chart about rates, and in bytes in the one about overhead.
 """
 
-import math
-
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments.analysis import costs
 from experiments.analysis.tables import Table
-from experiments.design import VARIANTS, every_variant
-from experiments.report import style
+from experiments.design import every_variant
+from experiments.report import style, words
+from experiments.variants import VARIANTS
 
 TITLE = "Connections"
 FEW, MANY = 5, 200
@@ -27,26 +27,20 @@ CONDITIONS = [
 ]
 
 
-def memory_kb(summary: pd.DataFrame) -> "pd.Series[float]":
-    """Kilobytes (1,000 bytes) of the server's memory per reader, by way."""
-    rss_mb = summary.pivot_table(index="variant", columns="clients", values="server_rss_mb")
-    return ((rss_mb[MANY] - rss_mb[FEW]) * 2**20 / 1000 / (MANY - FEW)).reindex(VARIANTS)
-
-
 def figure(table: Table) -> Figure:
     """One bar per way, with the range over runs."""
     made = style.figure(conclusion(table.summary))
     axes = made.add_axes((0.24, 0.13, 0.6, 0.68))
-    each, spread = memory_kb(table.summary), spread_kb(table.runs)
+    each, spread = costs.memory_kb(table.summary, FEW, MANY), costs.memory_spread_kb(table.runs, FEW, MANY)
     for place, variant in enumerate(VARIANTS):
         half = spread[variant]
         error = {} if half != half else {"xerr": half, "error_kw": {"linewidth": 3, "capsize": 8}}
         axes.barh(-place, each[variant], 0.62, color=style.colour(variant), **error)
         at = each[variant] + (0.0 if half != half else half) + 0.015 * each.max()
         axes.text(
-            at, -place, f"{each[variant]:.0f}{style.NARROW}kB", va="center", weight="bold", color=style.colour(variant)
+            at, -place, f"{each[variant]:.0f}{words.NARROW}kB", va="center", weight="bold", color=style.colour(variant)
         )
-    axes.set_yticks([-place for place in range(len(VARIANTS))], [style.row_title(variant) for variant in VARIANTS])
+    axes.set_yticks([-place for place in range(len(VARIANTS))], [words.row_title(variant) for variant in VARIANTS])
     for label, variant in zip(axes.get_yticklabels(), VARIANTS, strict=True):
         label.set_color(style.colour(variant))
         label.set_fontweight("bold")
@@ -60,21 +54,11 @@ def figure(table: Table) -> Figure:
     return made
 
 
-def spread_kb(runs: pd.DataFrame) -> "pd.Series[float]":
-    """Half the range over runs, of both ends together; NaN for a single run."""
-
-    def half(rss: "pd.Series[float]") -> float:
-        return (rss.max() - rss.min()) / 2 if len(rss) > 1 else math.nan
-
-    halves = runs[runs.valid].groupby(["variant", "clients"]).server_rss_bytes.agg(half).unstack()
-    return (halves.sum(axis=1, skipna=False) / 1000 / (MANY - FEW)).reindex(VARIANTS)
-
-
 def conclusion(summary: pd.DataFrame) -> str:
     """Which stream is the lighter one to keep open, and what Socket.IO adds."""
-    each = memory_kb(summary)
+    each = costs.memory_kb(summary, FEW, MANY)
     return (
-        f"An open SSE stream costs this server {each['sse']:.0f}{style.NARROW}kB of memory, a WebSocket "
-        f"{each['websocket']:.0f}{style.NARROW}kB, a held poll {each['long_poll']:.0f}{style.NARROW}kB, and "
-        f"Socket.IO {each['socket_io upgrade']:.0f}{style.NARROW}kB"
+        f"An open SSE stream costs this server {each['sse']:.0f}{words.NARROW}kB of memory, a WebSocket "
+        f"{each['websocket']:.0f}{words.NARROW}kB, a held poll {each['long_poll']:.0f}{words.NARROW}kB, and "
+        f"Socket.IO {each['socket_io upgrade']:.0f}{words.NARROW}kB"
     )

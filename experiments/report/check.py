@@ -3,7 +3,7 @@
 import pandas as pd
 
 from experiments.design import CONDITION_COLUMNS, Condition
-from experiments.report.report import network
+from experiments.report import words
 
 DELAY_OFF_MOST = 0.3
 DELAY_OFF_ALWAYS_MS = 20.0
@@ -18,7 +18,7 @@ def problems(summary: pd.DataFrame) -> list[str]:
     found = []
     for row in summary[summary.clients > 0].to_dict("records"):
         name = f"{row['question']}: {row['variant']} {row['pause_s']:g} s, {row['rate_hz']:g}/s, {row['headers']}"
-        name += network(row["upgrades"])
+        name += words.network(row["upgrades"])
         undeliverable = Condition(**{column: row[column] for column in CONDITION_COLUMNS}).undeliverable
         if row["duplicates"] or (row["missing"] and not undeliverable):
             found.append(f"{name}: {row['missing']} messages missing, {row['duplicates']} delivered more than once")

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from experiments import claims, questions, store
 from experiments.analysis.tables import Table, deliveries_frame, of, runs_frame, summarise
-from experiments.design import CONDITION_COLUMNS, Size
-from experiments.report import style
+from experiments.design import Size
+from experiments.report import style, words
 
 SHOWN = {
     "variant": "transport",
@@ -70,10 +70,6 @@ LEAST_PERCENT = 0.1
 """Counts hardly spread over runs at all; a difference from theory below this is not worth a sentence."""
 
 
-RENAMED = {"way": "variant", "newcomers": "late_joiners", "newcomers_missing": "late_joiners_missing"}
-"""Columns of tables that were stored before, and what they are called now."""
-
-
 class NoResults(Exception):
     """There is nothing to report on; the text says where it was looked for."""
 
@@ -111,9 +107,9 @@ def write(folder: Path, console: Console) -> pd.DataFrame:
         claims=said,
         sections=sections,
         runs=len(runs),
-        valid=int(runs.valid.sum()),
+        suspect=int(runs.suspect.sum()),
         again=int((runs.tries > 1).sum()),
-        invalid=runs[~runs.valid].to_dict("records"),
+        suspects=runs[runs.suspect].to_dict("records"),
         deliveries=int(runs.deliveries.sum()),
         missing=int(runs.missing.sum()),
         duplicates=int(runs.duplicates.sum()),
@@ -136,14 +132,11 @@ def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         store.write_frame(folder / "deliveries.csv.gz", deliveries_frame(results))
     if not (folder / "runs.csv").exists():
         raise NoResults(f"no run in {folder} was finished")
-    numbers, texts = ("pause_s", "rate_hz", "one_way_delay_ms"), ("suspicions", "via")
-    runs = pd.read_csv(folder / "runs.csv", dtype=dict.fromkeys(numbers, float) | dict.fromkeys(texts, str))
-    runs = runs.rename(columns=RENAMED)
-    if unknown := [name for name in (*CONDITION_COLUMNS, "variant", "late_joiners_missing") if name not in runs]:
+    runs = store.read_runs(folder / "runs.csv")
+    if unknown := [name for name in ("transport", "variant", "late_joiners_missing") if name not in runs]:
         raise NoResults(
             f"{folder} was measured by an older version, without {', '.join(unknown)}: `make compare` again"
         )
-    runs[[*texts]] = runs[[*texts]].fillna("")
     return runs, pd.read_csv(folder / "deliveries.csv.gz")
 
 
@@ -174,16 +167,12 @@ def section(
 
 def residuals(row: dict[str, Any]) -> list[str]:
     """A row of the table that holds theory against measurement."""
-    words = style.title(row["variant"], row["pause_s"])
+    said = words.title(row["variant"], row["pause_s"])
     return [
-        f"{words}, {row['rate_hz']:g}/s, {row['one_way_delay_ms']:g} ms, {row['client']}{network(row['upgrades'])}",
+        f"{said}, {row['rate_hz']:g}/s, {row['one_way_delay_ms']:g} ms, {row['client']}"
+        f"{words.network(row['upgrades'])}",
         *(cell(row.get(column)) for columns in RESIDUALS.values() for column in columns),
     ]
-
-
-def network(upgrades: str) -> str:
-    """What is to be said of a network that does not let WebSocket through."""
-    return {"pass": "", "refuse": ", upgrade refused", "cut": ", upgrade cut"}[upgrades]
 
 
 def verdict(rows: pd.DataFrame) -> list[str]:
@@ -206,8 +195,8 @@ def verdict(rows: pd.DataFrame) -> list[str]:
         count = f"{len(repeated) - len(beyond)} of {len(repeated)} conditions that were repeated"
         within = f"{what.capitalize()}: theory meets the measurement within the spread over runs in {count}"
         named = "; ".join(
-            f"{style.title(row.variant, row.pause_s)} at {row.rate_hz:g}/s, {row.one_way_delay_ms:g} ms, "
-            f"{row.client}, {row.headers}{network(row.upgrades)} "
+            f"{words.title(row.variant, row.pause_s)} at {row.rate_hz:g}/s, {row.one_way_delay_ms:g} ms, "
+            f"{row.client}, {row.headers}{words.network(row.upgrades)} "
             f"({getattr(row, off):+.2g} {unit}, spread ±{getattr(row, spread):.2g})"
             for row in beyond.itertuples()
         )

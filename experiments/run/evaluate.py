@@ -10,10 +10,7 @@ from experiments.analysis.ledger import Exchange, explain
 from experiments.design import Run
 from experiments.run import recording
 from experiments.run.observe import Observed
-from experiments.run.suspect import suspicions
-
-CONNECTIONS_MOST = {"": 1, "websocket": 1, "polling": 2, "upgrade": 3}
-"""How many connections a reader makes that loses none; Socket.IO polls over one, posts over another, and upgrades."""
+from experiments.run.suspect import reasons
 
 
 def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
@@ -35,7 +32,7 @@ def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
     }
     return {
         "metrics": metrics,
-        "suspicions": suspicions(metrics, run.condition.undeliverable),
+        "suspect": reasons(metrics, run.condition.undeliverable),
         "deliveries": deliveries,
     }
 
@@ -132,7 +129,7 @@ def opening(its: list[Exchange]) -> list[Exchange]:
 
 def _delivered(run: Run, seen: Observed, deliveries: dict[str, list[Any]]) -> dict[str, Any]:
     times = Counter((client, seq) for client, seq, _ in seen.received.messages)
-    connections = CONNECTIONS_MOST[run.condition.via]
+    connections = run.condition.kind.connections_most
     return {
         "published": len(set(deliveries["message"])) if run.condition.clients else len(seen.publications) - 1,
         "deliveries": sum(at is not None for at in deliveries["received_ms"]),
@@ -185,7 +182,7 @@ def _server_ms(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -
 
 
 def _quality(seen: Observed, deliveries: dict[str, list[Any]], everything: dict[int, list[Exchange]]) -> dict[str, Any]:
-    """What tells whether the run can be believed."""
+    """What tells whether the run is suspect."""
     inside = [p for p in seen.publications if seen.start_ns <= p.due_ns < seen.end_ns]
     late_ms = sorted((p.sent_ns - p.due_ns) / 1e6 for p in inside)
     in_time = sum(p.published_ns < seen.end_ns + 10_000_000 for p in inside)

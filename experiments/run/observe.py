@@ -33,12 +33,13 @@ from clients import raw
 from experiments.design import Run, arrivals
 from experiments.run import readers, recording
 from experiments.run.publisher import Publication, Publisher
+from experiments.run.suspect import MARK_LATE_MS
 from experiments.run.text import sample_text
 
 START_TIMEOUT_S = 60.0
 BARRIER_TIMEOUT_S = 120.0
 SILENT_LEAD_IN_S = 5.0  # no heartbeat (every 15 s) or hold (25 s) then ends at the edge of a silent minute
-MARK_TIME_NS = 50_000_000  # for the server to take its mark before readers see the last message and leave
+MARK_TIME_NS = round(MARK_LATE_MS * 1e6)
 LEAD_IN_LEAST_S = 0.5
 
 PROCESSES: ForkServerContext = multiprocessing.get_context("forkserver")

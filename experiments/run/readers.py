@@ -53,16 +53,12 @@ class Usage:
         return cls(time.monotonic_ns(), time.process_time_ns(), waited, waits)
 
 
-TRANSPORTS = {"upgrade": ("polling", "websocket"), "websocket": ("websocket",), "polling": ("polling",)}
-"""What python-socketio calls Socket.IO's ways."""
-
-
 def receive(condition: Condition, url: str, after: str) -> AsyncIterator[Update]:
     """The condition's client, receiving."""
-    options: dict[str, Any] = {"pause_s": condition.pause_s} if condition.transport == "short_poll" else {}
+    options: dict[str, Any] = {"pause_s": condition.pause_s} if condition.kind.pauses else {}
     if condition.client == "library":
-        if condition.via:
-            options["transports"] = TRANSPORTS[condition.via]
+        if condition.kind.library_transports:
+            options["transports"] = condition.kind.library_transports
         return CLIENTS[condition.transport].receive(url, after, **options)
     return raw.receive(condition.transport, url, after, headers=profile(condition), via=condition.via, **options)
 

@@ -83,3 +83,21 @@ async def test_a_recording_that_is_not_whole_says_so(tmp_path: Path, monkeypatch
     kept = sum(len(base64.b64decode(piece)) for _, _, piece in connection["connection"]["pieces"])
     assert 0 < kept <= 500
     assert connection["connection"]["bytes_up"] == len(wire.sent)
+
+
+async def test_counting_only_remembers_no_bytes(tmp_path: Path) -> None:
+    file = tmp_path / "recording"
+    async with server_process("--record", str(file), "--record-bytes", "counts") as server:
+        async with Wire.to(server.port) as wire:
+            await wire.ask("/short-poll")
+            await wire.answer()
+            server.process.send_signal(signal.SIGUSR1)
+            await wire.ask("/short-poll")
+            await wire.answer()
+        await server.end()
+    mark, connection, last = lines(file)
+    assert mark["mark"]["rss_bytes"] > 1_000_000
+    assert connection["connection"]["pieces"] == []
+    assert connection["connection"]["bytes_up"] == len(wire.sent)
+    assert connection["connection"]["bytes_down"] == len(wire.received)
+    assert last == {"truncated": False}

@@ -11,15 +11,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine_io import PING_INTERVAL_S
+from app.transports import long_poll, sse
 from experiments.design import (
-    HEARTBEAT_S,
-    HOLD_S,
     SIZES,
-    VARIANTS,
     Condition,
     Run,
     Size,
@@ -29,6 +28,7 @@ from experiments.design import (
     plan,
 )
 from experiments.questions import QUESTIONS
+from experiments.variants import VARIANTS
 
 EVERY = [condition for question in QUESTIONS.values() for condition in question.CONDITIONS]
 every_size = pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
@@ -45,26 +45,28 @@ def test_a_library_sends_its_own_headers() -> None:
     Condition("sse", client="raw", headers="browser")
 
 
-def test_only_socket_io_goes_via_something() -> None:
-    for transport, via in (("socket_io", ""), ("sse", "polling"), ("websocket", "websocket")):
-        with pytest.raises(
-            ValueError, match=r"Socket\.IO goes via upgrade, websocket or polling, and nothing else does"
-        ):
+def test_only_known_variants_are_measured() -> None:
+    for transport, via in (("socket_io", ""), ("sse", "polling"), ("websocket", "websocket"), ("pigeon", "")):
+        with pytest.raises(ValueError, match=r"unknown variant .*known: short_poll, .*, socket_io polling"):
             Condition(transport, via=via)  # type: ignore[arg-type]
 
 
-def test_every_way_is_a_condition_and_says_so() -> None:
+def test_every_variant_is_a_condition_and_says_so() -> None:
     assert [condition.variant for condition in every_variant()] == list(VARIANTS)
+    assert [condition.kind for condition in every_variant()] == list(VARIANTS.values())
     assert [condition.pause_s for condition in every_variant()] == [1.0] + [0.0] * (len(VARIANTS) - 1)
 
 
-def test_the_heartbeat_is_the_servers() -> None:
-    assert HEARTBEAT_S == PING_INTERVAL_S
+def test_heartbeats_and_hold_are_the_servers() -> None:
+    pings_s = {"socket_io": PING_INTERVAL_S, "sse": sse.HEARTBEAT_S, "websocket": uvicorn.Config("").ws_ping_interval}
+    for variant in VARIANTS.values():
+        assert variant.heartbeat_s == pings_s.get(variant.transport)
+    assert VARIANTS["long_poll"].hold_s == long_poll.HOLD_S
 
 
 def test_only_long_polls_are_held() -> None:
     held = {condition.variant: condition.hold_s for condition in every_variant()}
-    assert held.pop("long_poll") == HOLD_S
+    assert held.pop("long_poll") == VARIANTS["long_poll"].hold_s
     assert held.pop("socket_io polling") == math.inf  # or until the next heartbeat
     assert set(held.values()) == {0.0}
 

@@ -20,11 +20,13 @@ from websockets.asyncio.client import connect
 from app.message import TEXT_MAX_BYTES, Message, Update
 from app.transports import sse
 from clients import CLIENTS, headers, raw, socket_io
-from experiments.analysis.ledger import SOCKET_IO, Exchange, Unbalanced, explain
-from experiments.run.readers import TRANSPORTS
+from experiments.analysis.ledger import Exchange, Unbalanced, explain
 from experiments.run.recording import Connection, Stream
+from experiments.variants import VARIANTS
 from tests.serving import LIMIT_S, PLAIN_TRANSPORTS, Running, Wire, eventually, path, serving
 from tests.witness import Witness
+
+SOCKET_IO = "/socket.io/"
 
 TEXTS = ("short", "a" * 120, "長輪詢" * 60, "\x00" * 11_000)
 """Messages for frames with each length of length, and with characters of more than a byte."""
@@ -38,6 +40,10 @@ CATEGORIES = {
 
 KINDS = ("/short-poll", "/sse", "/websocket", "/socket.io/ polled", "/socket.io/ posted", "/socket.io/ upgraded")
 """The connections that `whole` records; on the first, publications too."""
+
+SOCKET_IO_VIA: dict[str, tuple[str, ...]] = {
+    variant.via: variant.library_transports for variant in VARIANTS.values() if variant.via
+}
 
 
 @contextlib.asynccontextmanager
@@ -76,7 +82,7 @@ def heads(data: bytes) -> int:
 
 
 def last_byte(transport: str, down: bytes, payload: bytes) -> int:
-    """Where a message is there: a pushed one with its frame or event, one in a poll's answer with the whole of it."""
+    """Where a message is there: a pushed one with its frame or event, one in a poll's response with all of it."""
     end = down.index(payload) + len(payload)
     if transport == "websocket":
         return end - 1
@@ -143,11 +149,11 @@ def receive(transport: str, client: str, url: str) -> AsyncIterator[Update]:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("client", ["library", "raw"])
-@pytest.mark.parametrize("via", TRANSPORTS)
+@pytest.mark.parametrize("via", SOCKET_IO_VIA)
 async def test_every_byte_of_socket_io_is_explained(via: str, client: str, tmp_path: Path) -> None:
     async with recorded(tmp_path) as (running, connections):
         if client == "library":
-            stream = socket_io.receive(running.url, "0", TRANSPORTS[via])
+            stream = socket_io.receive(running.url, "0", SOCKET_IO_VIA[via])
         else:
             stream = raw.receive("socket_io", running.url, "0", via=via)
         published = await read_all(running, stream, until_empty=False)
@@ -256,7 +262,7 @@ async def test_refusals_are_control(tmp_path: Path) -> None:
 async def test_pipelined_publications_and_a_poll(tmp_path: Path) -> None:
     async with recorded(tmp_path) as (running, connections), Wire.to(running.port) as wire:
         bodies = [json.dumps({"text": text}).encode() for text in TEXTS]
-        await wire.send(b"".join(publication(running, body) for body in bodies) + question(running))
+        await wire.send(b"".join(publication(running, body) for body in bodies) + poll(running))
         answers = [await wire.answer() for _ in range(len(bodies) + 1)]
     (connection,) = connections
     exchanges = balanced(connection)
@@ -272,7 +278,7 @@ def publication(running: Running, body: bytes) -> bytes:
     return head.encode() + body
 
 
-def question(running: Running) -> bytes:
+def poll(running: Running) -> bytes:
     return f"GET /short-poll?after=0 HTTP/1.1\r\nHost: {running.host}\r\n\r\n".encode()
 
 
@@ -354,7 +360,7 @@ def test_times_are_those_of_first_and_last_bytes(kind: str) -> None:
     assert at == {"up": later, "down": later + len(connection.down.data)}
 
 
-def test_after_an_answer_in_chunks_comes_the_next() -> None:
+def test_after_a_response_in_chunks_comes_the_next() -> None:
     connection, _ = whole()["/sse"]
     up, down = connection.up.data * 2, (connection.down.data + b"0\r\n\r\n") * 2
     twice = replace(connection, up=Stream([(1, up)]), down=Stream([(2, down)]), bytes_up=len(up), bytes_down=len(down))
@@ -394,7 +400,7 @@ async def test_a_client_that_leaves_in_the_middle_of_a_request_is_balanced(goodb
     async with recorded(tmp_path) as (running, connections):
         for part in parts:
             async with Wire.to(running.port) as wire:
-                await wire.send(question(running))
+                await wire.send(poll(running))
                 await wire.answer()
                 await wire.send(part)
                 (connection,) = running.link.connections.values()
@@ -410,7 +416,7 @@ async def test_a_client_that_leaves_in_the_middle_of_a_request_is_balanced(goodb
 
 
 @pytest.mark.anyio
-async def test_what_is_no_http_is_unfinished_or_refused(tmp_path: Path) -> None:
+async def test_what_is_not_http_is_unfinished_or_refused(tmp_path: Path) -> None:
     async with recorded(tmp_path) as (running, connections):
         for garbage in (b"\x16\x03\x01\x02\x00", b"hello\r\n\r\n"):
             async with Wire.to(running.port) as wire:
@@ -421,12 +427,12 @@ async def test_what_is_no_http_is_unfinished_or_refused(tmp_path: Path) -> None:
         "down unfinished": len(without_an_end.down.data),
         "up unfinished": len(without_an_end.up.data),
     }
-    with pytest.raises(ValueError, match=r"b'hello\\r\\n\\r\\n' is no HTTP request"):
+    with pytest.raises(ValueError, match=r"b'hello\\r\\n\\r\\n' is not an HTTP request"):
         explain(with_an_end)
 
 
 @pytest.mark.anyio
-async def test_a_refusal_that_does_not_wait_for_the_end_of_the_question_is_balanced(tmp_path: Path) -> None:
+async def test_a_refusal_that_does_not_wait_for_the_end_of_the_request_is_balanced(tmp_path: Path) -> None:
     async with recorded(tmp_path) as (running, connections), Wire.to(running.port) as wire:
         head = f"POST /messages HTTP/1.1\r\nHost: {running.host}\r\nContent-Length: 4000000\r\n\r\n"
         await wire.send(head.encode() + b" " * 200_000)
@@ -456,7 +462,7 @@ def whole() -> dict[str, tuple[Connection, dict[str, list[tuple[int, bytes]]]]]:
                     await socket.recv()
                 await asyncio.wait_for(await socket.ping(), LIMIT_S)
             bodies = [json.dumps({"text": text}).encode() for text in TEXTS[:3]]
-            await polling.send(b"".join(publication(running, body) + question(running) for body in bodies))
+            await polling.send(b"".join(publication(running, body) + poll(running) for body in bodies))
             for _ in range(6):
                 await polling.answer()
             await streaming.until(b'-6",')
@@ -482,8 +488,8 @@ def whole() -> dict[str, tuple[Connection, dict[str, list[tuple[int, bytes]]]]]:
         exchanges = explain(connection)
         first, last = exchanges[0], exchanges[-1]
         posted = any(exchange.method == "POST" for exchange in exchanges)
-        way = "posted" if posted else "upgraded" if first.status == 101 else "polled"
-        found[f"{last.path} {way}" if last.path == SOCKET_IO else last.path] = connection, pieces
+        use = "posted" if posted else "upgraded" if first.status == 101 else "polled"
+        found[f"{last.path} {use}" if last.path == SOCKET_IO else last.path] = connection, pieces
     return found
 
 
@@ -546,11 +552,11 @@ def test_a_byte_that_nobody_can_explain_is_not_let_pass(kind: str, direction: st
         explain(wrong)
 
 
-def test_an_answer_in_other_json_than_this_servers_is_not_explained_away() -> None:
+def test_a_response_in_other_json_than_this_servers_is_not_explained_away() -> None:
     connection, _ = whole()["/short-poll"]
 
-    def spaced(answer: re.Match[bytes]) -> bytes:
-        return b"content-length: %d%s " % (int(answer[1]) + 1, answer[2])
+    def spaced(head: re.Match[bytes]) -> bytes:
+        return b"content-length: %d%s " % (int(head[1]) + 1, head[2])
 
     down = re.sub(rb'content-length: (\d+)(\r\n[^{]*\{)(?="messages")', spaced, connection.down.data)
     assert len(down) == connection.bytes_down + 3

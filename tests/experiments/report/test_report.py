@@ -52,10 +52,10 @@ def test_a_condition_that_is_not_measured_is_said_and_costs_no_other_question(
     assert page.count("data:image/svg+xml;base64,") == len(QUESTIONS) - 1
 
 
-def test_an_invalid_run_is_listed_and_escaped(folder: Path) -> None:
-    runs = pd.read_csv(folder / "runs.csv")
-    runs["suspicions"] = runs.suspicions.astype(object)
-    runs.loc[0, ["valid", "suspicions"]] = [False, "the publisher was <late> & sorry"]
+def test_a_suspect_run_is_listed_and_escaped(folder: Path) -> None:
+    runs = store.read_runs(folder / "runs.csv")
+    runs["suspect_because"] = runs.suspect_because.astype(object)
+    runs.loc[0, ["suspect", "suspect_because"]] = [True, "the publisher was <late> & sorry"]
     runs.to_csv(folder / "runs.csv", index=False)
     report.write(folder, Console(quiet=True))
     page = (folder / "report.html").read_text()
@@ -92,10 +92,10 @@ def test_what_becomes_the_reference_keeps_its_verdicts(tmp_path: Path, monkeypat
 
 
 def test_results_of_an_older_version_say_what_they_lack(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pd.read_csv(folder / "runs.csv").drop(columns="upgrades", errors="ignore").to_csv(folder / "runs.csv", index=False)
+    pd.read_csv(folder / "runs.csv").drop(columns="transport").to_csv(folder / "runs.csv", index=False)
     assert main(["report", str(folder)]) == 1
     said = capsys.readouterr().err
-    assert re.search(r"was measured by an older version, without .*upgrades.*: `make compare` again", said)
+    assert re.search(r"was measured by an older version, without transport: `make compare` again", said)
     assert said.count("\n") == 1
 
 

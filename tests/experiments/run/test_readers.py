@@ -13,11 +13,12 @@ import clients.raw
 from app.link import Upgrades
 from app.log import MessageLog
 from clients.headers import browser
-from experiments.design import VARIANTS, Condition, Run
+from experiments.design import Condition, Run
 from experiments.run.observe import PROCESSES, Failed, reading, receive
 from experiments.run.readers import LAST, Received, Usage, note_ports
 from experiments.run.readers import receive as receiving
 from experiments.schedule import PRELOADED
+from experiments.variants import VARIANTS
 from tests.serving import LIMIT_S, Running, Wire, eventually, serving
 from tests.witness import Witness
 

@@ -1,0 +1,33 @@
+"""One run: it is observed, evaluated, and perhaps suspect."""
+
+import contextlib
+import signal
+from typing import Any
+
+from experiments.design import Run
+from experiments.run.evaluate import evaluate
+from experiments.run.observe import BARRIER_TIMEOUT_S, Barrier, at_once, observe, receive
+
+
+def measure(run: Run, barrier: Barrier = at_once, pipe: Any = None) -> dict[str, Any]:
+    """Observe a run and make sense of it: {"metrics": {...}, "suspect": [reason, ...], "deliveries": {...}}."""
+    return evaluate(run, observe(run, barrier, pipe))
+
+
+def run_in_process(run: Run, pipe: Any, readers_pipe: Any) -> None:
+    """The process of one run. Says "ready", waits to be told "go", and sends its result; a string if that went wrong.
+
+    Ctrl-C and SIGTERM end it cleanly.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    async def barrier() -> None:
+        pipe.send("ready")
+        await receive(pipe, BARRIER_TIMEOUT_S)
+
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+        try:
+            pipe.send(measure(run, barrier, readers_pipe))
+        except Exception as problem:
+            pipe.send(f"{type(problem).__name__}: {problem}")
+    pipe.close()
