@@ -1,4 +1,5 @@
-// Everything that the chat says: each function is given facts and returns a whole sentence.
+// Everything that the chat says, but for what a transport brings with it (words/transports); whole sentences of facts.
+import { html } from "htm/preact";
 import { PALETTE } from "../draw/marker.js";
 import { duration, size } from "./format.js";
 
@@ -28,8 +29,8 @@ export const CUT = "Cut my connection";
 export const SEND_AGAIN = "Send again";
 export const DISCARD = "Discard";
 
-/** Why a message may not have been sent. */
-export const UNSURE = {
+/** Why a message may not have been sent, where it is not the server who says so. */
+const UNSURE = {
   changed: "you switched transports at that moment",
   lost: "the connection was lost at that moment",
   left: "you left at that moment",
@@ -39,13 +40,13 @@ export const UNSURE = {
 export const UNSENT = {
   waiting: () => "waiting for the connection",
   sent: () => "sending",
-  failed: why => `possibly not sent: ${why}`,
+  failed: why => `possibly not sent: ${UNSURE[why] ?? why}`,
 };
 
-/** How long a message took: [before, the duration, after]; the duration is shown in bold. */
+/** How long a message took, since it was published; or one's own, `own_ms`, since Enter was pressed. */
 export const took = ({ over, own_ms, took_ms }) => (own_ms === null
-  ? [`over ${title(over)} in `, duration(took_ms), ""]
-  : [`over ${title(over)} `, duration(own_ms), " after Enter"]);
+  ? html`over ${title(over)} in <b>${duration(took_ms)}</b>`
+  : html`over ${title(over)} <b>${duration(own_ms)}</b> after Enter`);
 
 export const cost = ({ requests, bytes }) => (requests === 1 ? `So far: 1 request, ${size(bytes)}` : `So far: ${requests} requests, ${size(bytes)}`);
 
