@@ -78,24 +78,32 @@ async def speak(page: Page, text: str) -> None:
     await page.keyboard.press("Enter")
 
 
-async def test_people_on_all_transports_hear_everything_in_order(chromium: Browser) -> None:
+MARKUP = "<img src=x onerror=\"document.title='taken over'\"><script>document.title='taken over'</script>&lt;b&gt;"
+
+
+async def test_people_on_all_transports_receive_everything_in_order_and_never_as_markup(chromium: Browser) -> None:
+    names = {transport: f"<b onclick=x>&amp;{transport}</b>" for transport in TRANSPORTS}
+    before = {"text": "before anybody joined", "name": '"><svg onload=alert(1)>'}
     async with serving() as running, contextlib.AsyncExitStack() as stack:
-        await ask(running.port, "/messages", body=b'{"text": "before anybody came"}', method="POST")
+        await ask(running.port, "/messages", {"Content-Type": "application/json"}, json.dumps(before).encode(), "POST")
         pages = {
-            transport: await stack.enter_async_context(visiting(chromium, running, f"{transport}'s", transport))
+            transport: await stack.enter_async_context(visiting(chromium, running, names[transport], transport))
             for transport in TRANSPORTS
         }
-        lines = [["(no name)", "before anybody came"]]
+        lines = [[before["name"], before["text"]]]
         for number, transport in enumerate(TRANSPORTS, 1):
-            lines.append([f"{transport}'s has joined over {TITLES[transport]}: {number} present"])
+            lines.append([f"{names[transport]} has joined over {TITLES[transport]}: {number} present"])
         for transport, page in pages.items():
-            lines.append([f"{transport}'s", f"hello from {transport}"])
-            await speak(page, f"hello from {transport}")
+            lines.append([names[transport], f"{transport} {MARKUP}"])
+            await speak(page, f"{transport} {MARKUP}")
             for other in pages.values():
                 await shows(other, *lines)
         for transport, page in pages.items():
+            assert await page.locator("#chat :is(img, script, b[onclick], a, iframe)").count() == 0
+            assert await page.title() == "Chat · transport-compare"
             await expect(page.locator("#present-title")).to_have_text("5 present")
-            assert await page.locator(".present li").all_inner_texts() == [f" {t}'s {TITLES[t]}" for t in TRANSPORTS]
+            present = await page.locator(".present li").all_inner_texts()
+            assert present == [f" {names[one]} {TITLES[one]}" for one in TRANSPORTS]
             await expect(page.locator(".took b", has_text="–")).to_have_count(0)  # the server's clock is known by now
             took = await page.locator(".said .took").all_inner_texts()
             assert took[0] == "before you joined"
@@ -103,21 +111,48 @@ async def test_people_on_all_transports_hear_everything_in_order(chromium: Brows
                 took_ms, unit, *after = words.removeprefix(f" over {TITLES[transport]} ").removeprefix("in ").split()
                 assert (float(took_ms) >= 0, unit) == (True, "ms"), words
                 assert after == (["after", "Enter"] if speaker == transport else []), words
+        await pages["short_poll"].get_by_role("radio", name="SSE").check()  # its count would go on by itself
+        lines.append([f"{names['short_poll']} has changed to SSE: 5 present"])
+        for transport, page in pages.items():
+            await shows(page, *lines)
+            await costs_what_crossed_the_sockets(running, page, names[transport])
         await pages.pop("websocket").goto(f"{running.url}/")
-        lines.append(["websocket's has left: 4 present"])
+        lines.append([f"{names['websocket']} has left: 4 present"])
         for page in pages.values():
             await shows(page, *lines)
             await expect(page.locator("#present-title")).to_have_text("4 present")
-        await pages["sse"].get_by_role("button", name="Leave").click()
-        await expect(pages["sse"].locator(".line")).to_have_text("You have not joined.")
-        await shows(pages["short_poll"], ["sse's has left: 3 present"])
-        await speak(pages["short_poll"], "is she gone?")
-        await shows(pages["long_poll"], ["short_poll's", "is she gone?"])
-        await pages["sse"].reload()
-        await expect(pages["sse"].locator(".line")).to_have_text("You have not joined.")
-        await pages["sse"].get_by_label("Your name").fill("sse's")
-        await pages["sse"].get_by_role("button", name="Join").click()
-        await shows(pages["sse"], ["short_poll's", "is she gone?"], ["sse's has joined over SSE: 4 present"])
+
+
+async def costs_what_crossed_the_sockets(running: Running, page: Page, name: str) -> None:
+    """Wait until the page says what the server has counted of this person."""
+    (person,) = (person for person in running.chat._people.values() if person.name == name)
+    cost = page.locator(".cost")
+    async with asyncio.timeout(LIMIT_S):
+        while await cost.evaluate("one => [Number(one.dataset.requests), Number(one.dataset.bytes)]") != [  # noqa: ASYNC110  # the page asks now and then
+            person.requests,
+            person.bytes,
+        ]:
+            await asyncio.sleep(0.02)
+    assert person.requests and person.bytes
+    await expect(cost).to_contain_text(f"So far: {person.requests} request")
+
+
+async def test_somebody_leaves_and_joins_again(chromium: Browser) -> None:
+    async with (
+        serving() as running,
+        visiting(chromium, running, "Ada", "sse") as ada,
+        visiting(chromium, running, "Bob", "long_poll") as bob,
+    ):
+        await ada.get_by_role("button", name="Leave").click()
+        await expect(ada.locator(".line")).to_have_text("You have not joined.")
+        await shows(bob, ["Ada has left: 1 present"])
+        await speak(bob, "is she gone?")
+        await shows(bob, ["Bob", "is she gone?"])
+        await ada.reload()
+        await expect(ada.locator(".line")).to_have_text("You have not joined.")
+        await ada.get_by_label("Your name").fill("Ada")
+        await ada.get_by_role("button", name="Join").click()
+        await shows(ada, ["Bob", "is she gone?"], ["Ada has joined over SSE: 2 present"])
 
 
 async def test_a_cut_connection_shows_and_reconnects_and_has_missed_nothing(
@@ -257,31 +292,6 @@ async def test_what_waits_is_not_taken_for_what_somebody_else_of_that_name_says(
         await expect(page.locator(".unsaid")).to_have_count(2)
 
 
-async def test_what_it_has_cost_so_far_is_what_crossed_the_sockets(chromium: Browser) -> None:
-    async with serving() as running, everybody(chromium, running) as pages:
-
-        def counted(name: str) -> list[int]:
-            (person,) = (person for person in running.chat._people.values() if person.name == name)
-            return [person.requests, person.bytes]
-
-        for transport, page in pages.items():
-            await speak(page, "hello")
-            await shows(page, [f"{transport}'s", "hello"])
-        # Which goes on by itself.
-        await pages["short_poll"].get_by_role("radio", name="SSE").check()
-        await expect(pages["short_poll"].locator(".line")).to_have_text("Connected over SSE.")
-        for transport, page in pages.items():
-            cost = page.locator(".cost")
-            async with asyncio.timeout(LIMIT_S):
-                while await cost.evaluate("one => [Number(one.dataset.requests), Number(one.dataset.bytes)]") != (  # noqa: ASYNC110
-                    counted(f"{transport}'s")
-                ):
-                    await asyncio.sleep(0.02)
-            requests, size = counted(f"{transport}'s")
-            assert requests and size
-            await expect(cost).to_contain_text(f"So far: {requests} request")
-
-
 async def test_a_change_of_transport_or_name_is_told_and_misses_nothing(chromium: Browser) -> None:
     async with serving() as running, visiting(chromium, running, "Ada", "short_poll") as page:
         lines = [["Ada has joined over Short polling: 1 present"]]
@@ -322,26 +332,20 @@ async def test_a_reload_joins_again_and_a_second_tab_is_a_second_person(chromium
         await expect(page.locator(".present li")).to_have_count(2)
 
 
-MARKUP = "<img src=x onerror=\"document.title='taken over'\"><script>document.title='taken over'</script>&lt;b&gt;"
-
-
-async def test_what_somebody_typed_is_never_markup(chromium: Browser) -> None:
-    name, other = "<b onclick=x>&amp;Ada</b>", '"><svg onload=alert(1)>'
-    async with serving() as running, contextlib.AsyncExitStack() as stack:
-        pages = {
-            transport: await stack.enter_async_context(visiting(chromium, running, name, transport))
-            for transport in TRANSPORTS
-        }
-        body = json.dumps({"text": "javascript:alert(1)", "name": other}).encode()
-        for transport, page in pages.items():
-            await speak(page, f"{transport} {MARKUP}")
-            await shows(page, [name, f"{transport} {MARKUP}"])
-        assert (await ask(running.port, "/messages", body=body, method="POST"))[0] == 201
-        for page in pages.values():
-            await shows(page, [name, f"{TRANSPORTS[-1]} {MARKUP}"], [other, "javascript:alert(1)"])
-            await expect(page.locator(".present bdi")).to_have_text([name] * len(TRANSPORTS))
-            assert await page.locator("#chat :is(img, script, b[onclick], a, iframe)").count() == 0
-            assert await page.title() == "Chat · transport-compare"
+async def test_after_a_click_one_writes_and_presses_no_button(chromium: Browser) -> None:
+    async with serving() as running, visiting(chromium, running, "Ada", "sse") as page:
+        await page.get_by_role("button", name="Cut my connection").click()
+        await expect(page.locator(".line")).to_contain_text("No connection over")
+        (person,) = running.chat._people.values()
+        cut = person.away_until_ns
+        await page.keyboard.type("a b")
+        await expect(page.get_by_label("Your message")).to_have_value("a b")
+        assert person.away_until_ns == cut  # Space did not cut once more
+        await page.get_by_role("button", name="Send").click()
+        await page.keyboard.type("c d")
+        await expect(page.get_by_label("Your message")).to_have_value("c d")
+        await page.get_by_role("button", name="Cut my connection").press("Enter")
+        await expect(page.get_by_role("button", name="Cut my connection")).to_be_focused()
 
 
 async def test_a_name_that_is_refused_is_said_and_one_is_not_in(chromium: Browser) -> None:
