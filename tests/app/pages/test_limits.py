@@ -327,6 +327,29 @@ async def test_one_at_a_time_and_by_keyboard(chromium: Browser) -> None:
         await ended(page, "equal")
 
 
+async def test_keys_work_right_after_a_click_and_space_presses_nothing(chromium: Browser) -> None:
+    async with limits(chromium, "pause=12") as (page, asked, _):
+        await page.click("#option-six")  # which takes the focus
+        assert page.url.endswith("six=0")
+        await page.keyboard.press("2")
+        await expect(page.locator("#verdict-sockets")).to_contain_text("10 connections are open")
+        await page.keyboard.press("Escape")
+        await ended(page, "sockets")
+        await page.click("#run-sockets")
+        await expect(page.locator("#verdict-sockets")).to_contain_text("10 connections are open")
+        await page.keyboard.press("Space")
+        await page.keyboard.press("2")
+        await expect(page.locator("#sockets .picture-of")).to_have_attribute("data-state", "runs")
+        assert asked.open() == 10
+        await page.keyboard.press("Escape")
+        await ended(page, "sockets")
+        await page.focus("#run-sockets")
+        await page.keyboard.press("Space")  # by keyboard it does what it says
+        await expect(page.locator("#verdict-sockets")).to_contain_text("10 connections are open")
+        await page.keyboard.press("Escape")
+        await ended(page, "sockets")
+
+
 async def test_a_place_that_what_has_just_ended_still_keeps_is_waited_for(chromium: Browser) -> None:
     """As a browser keeps one that reads on in a response that was broken off; here a held request does."""
     async with limits(chromium, "pause=12") as (page, asked, _):
