@@ -67,8 +67,11 @@ async def test_every_prediction_has_one_right_answer_among_different_ones_anywhe
                 const each = [0, 0.01, 0.2, 1].flatMap(delay_s => [0, 0.5, 10].flatMap(rate_hz =>
                     [0.1, 2, 30].flatMap(pause_s => ["upgrade", "polling"].map(via =>
                         ({ rate_hz, delay_s, pause_s, hold_s: 25, via, upgrades: "pass" })))));
-                return each.map(settings => ({ delay_s: settings.delay_s, ...m.prediction(transport, settings),
-                    words: [transport.words.question(settings), transport.words.because(settings, transport.expected(settings))] }))""",
+                return each.map(settings => {
+                    const expected = transport.expected(settings), { question, because } = transport.words;
+                    const words = [question(settings), because(settings, expected)];
+                    return { delay_s: settings.delay_s, words, ...m.prediction(transport, settings) };
+                })""",
                 transport,
             )
             positions = set()

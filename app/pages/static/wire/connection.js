@@ -306,7 +306,7 @@ function* events(reader) {
     if (line === null) return;
     const [, name, value] = /^([^:\r\n]*):? ?([^\r\n]*)/.exec(line);
     if (name) {
-      if (FIELDS.has(name)) event[name] = value;
+      event[name] = value;
     } else if (line.startsWith(":")) {
       reader.facts.push({ type: "heartbeat" });
     } else {
@@ -331,8 +331,7 @@ const OPCODES = { 0: "more of the message", 1: "text", 2: "binary", 8: "close", 
 
 function* frames(reader, direction, inPackets) {
   let whole; // a message may come in several frames, with pings and pongs between them
-  // The server's first text says where the reader is, or what it missed, and then the second may say where it is.
-  for (let texts = 0, position_bytes = null; ; ) {
+  for (let texts = 0; ; ) {
     const frame = yield* frameHeader(reader);
     if (frame.opcode === 1 || frame.opcode === 2) whole = { opcode: frame.opcode, said: new Kept() };
     if (frame.opcode === 1) texts++;
@@ -350,8 +349,9 @@ function* frames(reader, direction, inPackets) {
         continue;
       }
       said.add(plain);
-      const missed = said.text.startsWith('{"m'), isPosition = texts === 1 || (texts === 2 && frame.length === position_bytes);
-      const isMessage = direction === "down" && opcode === 1 && !missed && !isPosition;
+      // The server's first text says where the reader is, or what it missed; each later one is a message, or what was missed.
+      const missed = said.text.startsWith('{"m');
+      const isMessage = direction === "down" && opcode === 1 && texts > 1 && !missed;
       const name = isMessage ? MESSAGE : ["frame_payload", payloadNote(direction, opcode, missed)];
       reader.name(here.length, ...name, frame.masked && { text: decode(plain) });
     }
@@ -359,11 +359,7 @@ function* frames(reader, direction, inPackets) {
     if (packets) reader.facts.push(...packets.end());
     else if (opcode === 8) reader.facts.push({ type: "close", code, reason: said.text });
     else if (opcode > 8) reader.facts.push({ type: OPCODES[opcode] });
-    else if (opcode === 1 && direction === "down") {
-      const fact = update(said.text);
-      if (texts === 1 && fact.type === "missed") position_bytes = JSON.stringify({ cursor: fact.cursor }).length;
-      reader.facts.push(fact);
-    }
+    else if (opcode === 1 && direction === "down") reader.facts.push(update(said.text));
     else reader.facts.push({ type: typeof parse(said.text).text === "string" ? "publish" : "unknown" });
   }
 }
@@ -405,7 +401,6 @@ const chunkNote = (line) => {
   return line.endsWith("\n") ? ["chunk_size", { about: parseInt(line, 16) }] : ["chunk_size_begins"];
 };
 
-const FIELDS = new Set(["id", "data", "event", "retry"]);
 const fieldNote = (line) => {
   if (line.startsWith(":")) return ["comment"];
   return line.trim() ? ["field", { about: line.split(":")[0] }] : ["event_end"];
