@@ -62,7 +62,7 @@ class Weighed:
 def sizes(condition: Condition, open_files: int) -> list[int]:
     """How many readers there are at each step: fewer than wished for if there are not enough connections for them."""
     connections = min(CONNECTIONS_MOST, open_files - FILES_BESIDE)
-    readers = min(condition.clients, connections // condition.kind.connections_most)
+    readers = min(condition.clients, connections // condition.kind.connections_most, condition.kind.sessions_most)
     return [max(1, round(share * readers)) for share in STEPS]
 
 
