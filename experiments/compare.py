@@ -15,7 +15,7 @@ from rich.table import Table as Lines
 from experiments import store
 from experiments.design import SIZES, Run, Size, plan
 from experiments.questions import QUESTIONS
-from experiments.report import report, words
+from experiments.report import report, sentences, words
 from experiments.schedule import Schedule, description
 
 SEED = 2016
@@ -102,6 +102,8 @@ def line(run: Run, result: dict[str, Any] | None = None) -> str:
     said = f"{c.variant}{pause}, {c.rate_hz:g} messages/s, {c.one_way_delay_ms:g} ms each way, {readers}{headers}"
     if result is None or not c.clients:
         return said
+    if c.undeliverable:
+        return f"{said}: {sentences.blocked()}"
     return f"{said}: {result['metrics']['deliveries']} deliveries, {result['metrics']['missing']} missing"
 
 
@@ -125,7 +127,7 @@ def overview(summary: pd.DataFrame) -> Lines:
             row["client"],
             row["headers"] + words.network(row["upgrades"]),
             str(row["deliveries"]),
-            str(row["missing"]),
+            sentences.missing(row["missing"], row["undeliverable"]),
             words.seconds(row["delay_mean_ms"]) if row["deliveries"] else "",
             words.size(row["bytes_per_message"]) if row["messages"] else "",
             "yes" if row["suspect"] else "",

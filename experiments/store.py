@@ -18,7 +18,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import time
@@ -72,16 +71,6 @@ def folders(results: Path) -> Iterator[Path]:
     if results.exists():
         found = (path for path in results.iterdir() if (path / "plan.json").exists() and not path.is_symlink())
         yield from sorted((path for path in found if path.name != "reference"), reverse=True)
-
-
-def keep(folder: Path) -> Path:
-    """Put `folder` in the place of `results/reference`, without its single runs: the tables have all that they say."""
-    reference, new = RESULTS / "reference", RESULTS / ".reference.partial"
-    shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(folder.resolve(), new, ignore=shutil.ignore_patterns("runs", ".*"))
-    shutil.rmtree(reference, ignore_errors=True)
-    new.rename(reference)
-    return reference
 
 
 class Busy(Exception):

@@ -52,16 +52,17 @@ def made_up(conditions: Iterable[Condition], change: Change) -> list[Result]:
         for repeat in range(2):
             result = a_result(condition, repeat)
             change(condition, result)
-            results.append(result | {"deliveries": deliveries(result)})
+            results.append(result | {"deliveries": deliveries(result, condition.one_way_delay_ms)})
     return results
 
 
-def stored(table: Table, folder: Path) -> Path:
-    """`folder`, with what a report needs: all runs for the verdicts, and one question, for its chart takes a while."""
+def stored(table: Table, folder: Path, *questions: str) -> Path:
+    """`folder`, with what a report needs: all runs for the verdicts, and a few questions, for charts take a while."""
     store.write_frame(folder / "runs.csv", table.runs)
     store.write_frame(folder / "deliveries.csv.gz", table.deliveries)
     store.write_json(
-        folder / "plan.json", {"size": asdict(SIZES["default"]), "seed": 1, "questions": ["interval"], "runs": []}
+        folder / "plan.json",
+        {"size": asdict(SIZES["default"]), "seed": 1, "questions": [*questions] or ["interval"], "runs": []},
     )
     machine = {name: name for name in ("system", "machine", "processor", "cores", "memory_gib", "python", "commit")}
     store.write_json(folder / "machine.json", machine | {"packages": {}})
@@ -152,7 +153,7 @@ def weighed(condition: Condition, result: Result) -> Result:
     return result | {"delay_ms": []}
 
 
-def deliveries(result: Result) -> dict[str, list[Any]]:
+def deliveries(result: Result, down_ms: float) -> dict[str, list[Any]]:
     """The columns that a run has of its deliveries: of one reader."""
     delay_ms = result["delay_ms"]
     due = [50.0 * i for i in range(len(delay_ms))]
@@ -163,6 +164,6 @@ def deliveries(result: Result) -> dict[str, list[Any]]:
         "due_ms": due,
         "sent_ms": due,
         "published_ms": due,
-        "written_ms": arrived,
+        "written_ms": [None if at is None else at - down_ms for at in arrived],
         "received_ms": arrived,
     }
