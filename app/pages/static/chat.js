@@ -4,11 +4,10 @@ import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { address, read } from "./live/address.js";
 import { INTERVAL_S, room } from "./chat/room.js";
-import { CLIENTS } from "./clients/index.js";
 import { PALETTE, shape } from "./draw/marker.js";
 import { duration, size } from "./words/format.js";
 
-const TRANSPORTS = Object.keys(CLIENTS);
+const TRANSPORTS = Object.keys(PALETTE);
 const TEXT_MAX = 4000; // letters; the server takes 16,384 bytes
 const SPEAKS = {
   short_poll: `You hear by asking every ${INTERVAL_S} s, and speak by POST: a request of its own.`,

@@ -4,9 +4,9 @@
 // Until then it is in the outbox. What is written while the connection is away waits there; of what was on its way just
 // then, nobody can say whether it has arrived, so sending it again is left to whoever wrote it.
 import { signal } from "@preact/signals";
-import { CLIENTS } from "../clients/index.js";
 import { Clock, randomName } from "../live/feed.js";
-import { MISSED } from "../live/session.js";
+import { TRANSPORTS } from "../transports/index.js";
+import { MISSED } from "../words/marks.js";
 
 export const INTERVAL_S = 1; // between two questions of short polling
 const HOLD_S = 25;
@@ -67,7 +67,7 @@ export function room() {
     unsure("the transport was changed just then");
     let over = false;
     const unlessOver = action => value => { if (!over) action(value); };
-    const { stop, publish } = CLIENTS[transport].receive(`/chat/${person}`, { after: cursor, interval_s: INTERVAL_S, hold_s: HOLD_S }, {
+    const { stop, publish } = TRANSPORTS[transport].receive(`/chat/${person}`, { after: cursor, pause_s: INTERVAL_S, hold_s: HOLD_S }, {
       connected: unlessOver(() => { now({ state: "there", why: "" }); send(); }),
       lost: unlessOver(lost),
       missed: unlessOver(missed),

@@ -45,7 +45,7 @@ export class Tap {
       const { transport, connection, at_ms, facts } = this.#sockets.read(value);
       for (const { type, number } of facts) {
         if (type === "request") this.run?.reached(transport, `${connection}/${number}`, this.#here(at_ms));
-        if (type === "answer_end") this.run?.left(`${connection}/${number}`, this.#here(at_ms));
+        if (type === "response_end") this.run?.left(`${connection}/${number}`, this.#here(at_ms));
       }
     } else if (what === "closed") this.#sockets.closed(value.connection);
     else if (what === "lost") {
