@@ -15,7 +15,7 @@ import pandas as pd
 from experiments.analysis import costs
 from experiments.analysis.tables import Table, of
 from experiments.design import Condition, every_variant
-from experiments.questions import connections, interval, rate
+from experiments.questions import connections, interval, load
 from experiments.report import words
 
 HOLDS, CONDITIONALLY, FAILS, UNDECIDED = WORDS = (
@@ -154,8 +154,7 @@ def spread(row: "pd.Series[Any]", name: str) -> Cost:
 
 def cpu_ms(table: Table, variant: str) -> Cost:
     """The server's CPU time for one answer or push, ms; raises Undecided if too little was measured to tell."""
-    runs = of(rate.CONDITIONS, table.runs)
-    cost = costs.cpu(runs).set_index("variant").loc[variant]
+    cost = costs.load(of(load.CONDITIONS, table.runs)).set_index("variant").loc[variant]
     if math.isnan(cost.ms):
         raise Undecided("This run does not tell what an answer or a push costs the server's CPU: `make compare` does.")
     return Cost(float(cost.ms), float(cost.half_ms))
@@ -164,6 +163,6 @@ def cpu_ms(table: Table, variant: str) -> Cost:
 def memory_kb(table: Table, variant: str) -> Cost:
     """The server's memory for one reader, kB; raises Undecided if it is not measured."""
     its = [condition for condition in connections.CONDITIONS if condition.variant == variant]
-    each = costs.memory_kb(trusted(table, its), connections.FEW, connections.MANY)
-    spread = costs.memory_spread_kb(of(its, table.runs), connections.FEW, connections.MANY)
-    return Cost(float(each[variant]), float(spread[variant]))
+    trusted(table, its)
+    each = costs.memory(of(its, table.runs)).set_index("variant").loc[variant]
+    return Cost(float(each.kb), float(each.half_kb))

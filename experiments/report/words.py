@@ -1,5 +1,6 @@
 """Numbers as people say them: durations, sizes, counts, ratios and lists."""
 
+import math
 from collections.abc import Sequence
 
 from experiments.variants import VARIANTS
@@ -51,6 +52,14 @@ def size(count: float) -> str:
 def kilobytes(count: float) -> str:
     """The same for a number of kilobytes."""
     return size(1000 * count)
+
+
+def interval(value: float, half: float, unit: str) -> str:
+    """`0.0031 ± 0.0008 ms`: with as many digits as the interval lets matter, and "unknown" where it is not known."""
+    if value != value or half != half:
+        return "not measured"
+    digits = max(0, 1 - math.floor(math.log10(half))) if half > 0 else 3
+    return f"{value:.{digits}f} ± {half:.{digits}f}{NARROW}{unit}"
 
 
 def count(number: float, of: str) -> str:
