@@ -15,7 +15,7 @@ from rich.table import Table as Lines
 from experiments import store
 from experiments.design import SIZES, Run, Size, plan
 from experiments.questions import QUESTIONS
-from experiments.report import report, words
+from experiments.report import report, sentences, words
 from experiments.schedule import Schedule, description
 
 SEED = 2016
@@ -81,8 +81,8 @@ def measure(runs: Sequence[Run], total: int, size: Size, folder: Path, console: 
             else:
                 stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
                 store.save_run(folder, {**description(run), "started_utc": stamp, **result})
-                mark = f"[yellow]doubtful[/] {line(run)}: {'; '.join(result['suspicions'])}"
-                progress.console.print(mark if result["suspicions"] else f"[green]ok[/]  {line(run, result)}")
+                mark = f"[yellow]suspect[/] {line(run)}: {'; '.join(result['suspect'])}"
+                progress.console.print(mark if result["suspect"] else f"[green]ok[/]  {line(run, result)}")
             progress.advance(task)
 
         def tick(schedule: Schedule) -> None:
@@ -102,6 +102,8 @@ def line(run: Run, result: dict[str, Any] | None = None) -> str:
     said = f"{c.variant}{pause}, {c.rate_hz:g} messages/s, {c.one_way_delay_ms:g} ms each way, {readers}{headers}"
     if result is None or not c.clients:
         return said
+    if c.undeliverable:
+        return f"{said}: {sentences.blocked()}"
     return f"{said}: {result['metrics']['deliveries']} deliveries, {result['metrics']['missing']} missing"
 
 
@@ -110,7 +112,7 @@ def overview(summary: pd.DataFrame) -> Lines:
     lines = Lines(box=None, header_style="bold", pad_edge=False)
     for name in ("question", "transport", "pause", "rate", "each way", "client", "headers"):
         lines.add_column(name, no_wrap=True)
-    for name in ("deliveries", "missing", "mean delay", "bytes/message", "valid"):
+    for name in ("deliveries", "missing", "mean delay", "bytes/message", "suspect"):
         lines.add_column(name, justify="right", no_wrap=True)
     before = ""
     for row in summary[summary.clients > 0].to_dict("records"):
@@ -125,9 +127,9 @@ def overview(summary: pd.DataFrame) -> Lines:
             row["client"],
             row["headers"] + words.network(row["upgrades"]),
             str(row["deliveries"]),
-            str(row["missing"]),
+            sentences.missing(row["missing"], row["undeliverable"]),
             words.seconds(row["delay_mean_ms"]) if row["deliveries"] else "",
             words.size(row["bytes_per_message"]) if row["messages"] else "",
-            "yes" if row["valid"] else "NO",
+            "yes" if row["suspect"] else "",
         )
     return lines

@@ -4,6 +4,9 @@ import math
 from collections.abc import Sequence
 from functools import cache
 
+import numpy as np
+import numpy.typing as npt
+
 CONFIDENCE = 0.95
 """Of every interval here."""
 
@@ -34,7 +37,9 @@ def _inside(theta: float, freedom: int) -> float:
     return 2 / math.pi * (theta + (math.sin(theta) * total if freedom > 1 else 0.0))
 
 
-def quantile(ordered: Sequence[float], q: float, independent: int) -> tuple[float, float, float]:
+def quantile(
+    ordered: "Sequence[float] | npt.NDArray[np.float64]", q: float, independent: int
+) -> tuple[float, float, float]:
     """(low, value, high) of the q-quantile of `ordered`, of which only so many values are independent.
 
     The 95 % interval lies between two order statistics (normal approximation of the binomial; H. A. David and
@@ -44,7 +49,7 @@ def quantile(ordered: Sequence[float], q: float, independent: int) -> tuple[floa
     n, half = len(ordered), 1.96 * math.sqrt(q * (1 - q) / independent)
 
     def at(share: float) -> float:
-        return ordered[min(n - 1, int(n * share))] if 0 < share < 1 else math.nan
+        return float(ordered[min(n - 1, int(n * share))]) if 0 < share < 1 else math.nan
 
     return at(q - half), at(q), at(q + half)
 

@@ -7,7 +7,7 @@ is up to the limit that feels immediate. Either of the two alone is half of the 
 
 from experiments.analysis.tables import Table
 from experiments.claims.verdict import CONDITIONALLY, FAILS, HOLDS, IMMEDIATE_MS, Verdict, by_variant, trusted
-from experiments.report import style, words
+from experiments.report import words
 
 TITLE = "Only asking delivers"
 QUOTATION = (
@@ -44,7 +44,7 @@ def judge(table: Table) -> Verdict:
         [
             *(
                 (
-                    style.title(row.variant, row.pause_s),
+                    words.title(row.variant, row.pause_s),
                     f"{words.count(row.requests_per_message, 'request')} per message; "
                     f"mean {words.seconds(row.delay_mean_ms)}, 95% within {words.seconds(row.delay_p95_ms)}",
                 )

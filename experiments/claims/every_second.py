@@ -42,9 +42,9 @@ def judge(table: Table) -> Verdict:
     ]
     second, push = (row for _, row in trusted(table, [far["short_poll"], far["websocket"]]).iterrows())
     rows = measured(table, polls)
-    believed = rows[rows.valid].set_index("pause_s")
-    immediate = {p.pause_s: share_within(table, p, IMMEDIATE_MS) for p in polls if p.pause_s in believed.index}
-    fastest, fast = min(immediate), believed.loc[min(immediate)]
+    trusted_rows = rows[~rows.suspect].set_index("pause_s")
+    immediate = {p.pause_s: share_within(table, p, IMMEDIATE_MS) for p in polls if p.pause_s in trusted_rows.index}
+    fastest, fast = min(immediate), trusted_rows.loc[min(immediate)]
     low, median, high = (second[name] for name in ("delay_p50_low_ms", "delay_p50_ms", "delay_p50_high_ms"))
     if any(low <= limit_ms < high for limit_ms in (IMMEDIATE_MS, FLOW_MS)):
         raise Undecided(
@@ -79,9 +79,9 @@ def judge(table: Table) -> Verdict:
 
 
 def share_within(table: Table, condition: Condition, limit_ms: float) -> float:
-    """The share of a condition's messages, of its valid runs, that took at most `limit_ms`; a missing one did not."""
+    """The share of a condition's messages that took at most `limit_ms`, without suspect runs; a missing one did not."""
     runs = of([condition], table.runs)
-    its = table.deliveries[table.deliveries.run.isin(runs[runs.valid].run)]
+    its = table.deliveries[table.deliveries.run.isin(runs[~runs.suspect].run)]
     return float((its.received_ms - its.due_ms <= limit_ms).mean())
 
 

@@ -40,7 +40,7 @@ ENGLISH = (
     "it imitates it by long polling, without anybody noticing."
 )
 IF_IT_HELD = "Without WebSocket, everything would still arrive, and nobody would notice a difference."
-CHARTS = ["fallback", "connections", "rate"]
+CHARTS = ["fallback", "connections", "load"]
 
 
 def judge(table: Table) -> Verdict:

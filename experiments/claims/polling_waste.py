@@ -28,7 +28,7 @@ TITLE = "Polling is a waste"
 QUOTATION = "这种做法是无奈之举，实际上对服务器、客户端双方都造成了大量的性能浪费。"
 ENGLISH = "Polling is a makeshift, and in fact wastes a great deal of both the server and the client."
 IF_IT_HELD = "However often messages come, polling would cost far more than pushing them."
-CHARTS = ["rate"]
+CHARTS = ["rate", "load"]
 
 
 def judge(table: Table) -> Verdict:

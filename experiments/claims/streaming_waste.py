@@ -33,7 +33,7 @@ ENGLISH = (
     "and never ends its answer. This wastes a great deal, too."
 )
 IF_IT_HELD = "An open answer would cost far more than a WebSocket that brings the same messages."
-CHARTS = ["overhead", "connections", "rate"]
+CHARTS = ["overhead", "connections", "load"]
 
 
 def judge(table: Table) -> Verdict:

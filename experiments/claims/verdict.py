@@ -2,7 +2,7 @@
 
 A claim is judged by ratios, never by eye: something is beyond tolerance when it costs more than `TOLERANCE` times
 as much, with the intervals of both taken into account. Where the intervals leave that open, or a condition is not
-measured or not to be believed, the run does not decide the claim, and the verdict says so.
+measured, or has only suspect runs, the comparison does not decide the claim, and the verdict says so.
 """
 
 import math
@@ -15,8 +15,8 @@ import pandas as pd
 from experiments.analysis import costs
 from experiments.analysis.tables import Table, of
 from experiments.design import Condition, every_variant
-from experiments.questions import connections, interval, rate
-from experiments.report import style, words
+from experiments.questions import connections, interval, load
+from experiments.report import words
 
 HOLDS, CONDITIONALLY, FAILS, UNDECIDED = WORDS = (
     "holds",
@@ -120,7 +120,7 @@ def by_variant(**fields: Any) -> dict[str, Condition]:
 
 
 def measured(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
-    """The conditions' rows of the summary, in their order, believed or not; raises Undecided if any is missing."""
+    """The conditions' rows of the summary, in their order, suspect or not; raises Undecided if any is missing."""
     rows = of(conditions, table.summary)
     if missing := [condition for condition in conditions if of([condition], table.summary).empty]:
         raise Undecided(
@@ -131,18 +131,18 @@ def measured(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
 
 
 def trusted(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
-    """The same; raises Undecided also if any of them has no run that is to be believed."""
+    """The same; raises Undecided also if any of them has only suspect runs."""
     rows = measured(table, conditions)
-    for condition, valid in zip(conditions, rows.valid, strict=True):
-        if not valid:
-            raise Undecided(f"No run of {named(condition)} is to be believed: the report says why.")
+    for condition, suspect in zip(conditions, rows.suspect, strict=True):
+        if suspect:
+            raise Undecided(f"Every run of {named(condition)} is suspect: the report says why.")
     return rows
 
 
 def named(condition: Condition) -> str:
     """A condition, as far as it tells the conditions of one claim apart."""
     often = f"at {words.rate(condition.rate_hz)}" if condition.rate_hz else "in silence"
-    return f"{style.title(condition.variant, condition.pause_s)} {often} ({condition.clients} readers)"
+    return f"{words.title(condition.variant, condition.pause_s)} {often} ({condition.clients} readers)"
 
 
 def spread(row: "pd.Series[Any]", name: str) -> Cost:
@@ -154,8 +154,7 @@ def spread(row: "pd.Series[Any]", name: str) -> Cost:
 
 def cpu_ms(table: Table, variant: str) -> Cost:
     """The server's CPU time for one answer or push, ms; raises Undecided if too little was measured to tell."""
-    runs = of(rate.CONDITIONS, table.runs)
-    cost = costs.cpu(runs).set_index("variant").loc[variant]
+    cost = costs.load(of(load.CONDITIONS, table.runs)).set_index("variant").loc[variant]
     if math.isnan(cost.ms):
         raise Undecided("This run does not tell what an answer or a push costs the server's CPU: `make compare` does.")
     return Cost(float(cost.ms), float(cost.half_ms))
@@ -164,6 +163,6 @@ def cpu_ms(table: Table, variant: str) -> Cost:
 def memory_kb(table: Table, variant: str) -> Cost:
     """The server's memory for one reader, kB; raises Undecided if it is not measured."""
     its = [condition for condition in connections.CONDITIONS if condition.variant == variant]
-    each = costs.memory_kb(trusted(table, its), connections.FEW, connections.MANY)
-    spread = costs.memory_spread_kb(of(its, table.runs), connections.FEW, connections.MANY)
-    return Cost(float(each[variant]), float(spread[variant]))
+    trusted(table, its)
+    each = costs.memory(of(its, table.runs)).set_index("variant").loc[variant]
+    return Cost(float(each.kb), float(each.half_kb))

@@ -100,6 +100,6 @@ def bars(axes: Axes, summary: pd.DataFrame, name: str, named: bool) -> None:
     for middle, variant in ((1.0, "websocket"), (4.5, "socket_io upgrade")):
         if named:
             axes.text(
-                -1.55, -middle, f"{style.title(variant)}:\nthe upgrade ...", transform=axes.get_yaxis_transform(),
+                -1.55, -middle, f"{words.title(variant)}:\nthe upgrade ...", transform=axes.get_yaxis_transform(),
                 weight="bold", color=style.colour(variant), va="center",
             )  # fmt: skip

@@ -26,9 +26,6 @@ CONDITIONS = [
     *(Condition("short_poll", pause_s=pause_s, one_way_delay_ms=25.0, client="raw") for pause_s in PAUSES_S),
     *(condition for condition in every_variant(one_way_delay_ms=25.0, client="raw") if not condition.pause_s),
 ]
-HIDDEN = "socket_io websocket"
-"""It would lie upon Socket.IO's usual way, which is over WebSocket by then."""
-
 LIMITS = {100.0: "0.1 s: feels immediate", 1000.0: "1 s: keeps one's flow of thought"}
 
 
@@ -45,7 +42,7 @@ def figure(table: Table) -> Figure:
         )  # fmt: skip
     polls = summary[summary.transport == "short_poll"].sort_values("pause_s")
     draw_theory(axes, polls)
-    for row in summary[summary.variant != HIDDEN].itertuples():
+    for row in style.apart(summary).itertuples():
         shade, shape = style.colour(row.variant), style.marker(row.variant)
         low, high = row.delay_mean_ms - row.delay_mean_low_ms, row.delay_mean_high_ms - row.delay_mean_ms
         axes.errorbar(
@@ -67,7 +64,7 @@ def figure(table: Table) -> Figure:
     }
     for row in summary[summary.variant.isin(offsets)].itertuples():
         axes.annotate(
-            style.title(row.variant), (row.bytes_per_minute, row.delay_mean_ms), xytext=offsets[row.variant],
+            words.title(row.variant), (row.bytes_per_minute, row.delay_mean_ms), xytext=offsets[row.variant],
             textcoords="offset points", color=style.colour(row.variant), fontsize=style.TEXT, weight="bold",
             ha="right" if offsets[row.variant][0] < 0 else "left",
         )  # fmt: skip

@@ -97,7 +97,7 @@ def bars(axes: Axes, summary: pd.DataFrame, what: str, named: bool) -> None:
         axes.text(0, -place + 0.37, f"{words.size(left)}: {said}", fontsize=style.SMALL, va="center")
     axes.set(xlim=(0, most * 1.3), ylim=(-len(COMPARED) + 0.55, 0.62))
     axes.set_yticks(
-        [-place for place in range(len(COMPARED))], [style.row_title(variant) if named else "" for variant in COMPARED]
+        [-place for place in range(len(COMPARED))], [words.row_title(variant) if named else "" for variant in COMPARED]
     )
     for label, variant in zip(axes.get_yticklabels(), COMPARED, strict=True):
         label.set_color(style.colour(variant))

@@ -106,7 +106,7 @@ def bars(axes: Axes, rows: pd.DataFrame, named: bool, crowded: bool) -> None:
         extra = f", {asked}" if row["headers"] == "browser" else ""
         if segments == segments and row["headers"] == "library":
             extra = f", {words.count(segments, 'segment')}"
-        whose = f", {row['headers']}" if row["transport"] == "short_poll" else ""
+        whose = f", {row['headers']}" if row["pause_s"] else ""
         axes.text(left + most * 0.02, y, f"{left:,.0f} B{whose}{extra}", fontsize=style.SMALL, va="center")
     axes.set(xlim=(0, most * (3.35 if crowded else 1.6)), ylim=LIMITS_Y)
     ticks(axes, named)
@@ -132,7 +132,7 @@ def position(row: dict[str, object]) -> float:
 
 def ticks(axes: Axes, named: bool) -> None:
     axes.set_yticks(
-        [-i for i in range(len(VARIANTS))], [style.row_title(variant) if named else "" for variant in VARIANTS]
+        [-i for i in range(len(VARIANTS))], [words.row_title(variant) if named else "" for variant in VARIANTS]
     )
     for label, variant in zip(axes.get_yticklabels(), VARIANTS, strict=True):
         label.set_color(style.colour(variant))

@@ -69,9 +69,7 @@ def figure(table: Table) -> Figure:
 
 def drawn(summary: pd.DataFrame) -> pd.DataFrame:
     """The conditions of the lines; the others are there for the CPU, or hidden behind Socket.IO's usual way."""
-    return summary[
-        (summary.clients > 0) & summary.pause_s.isin((0.0, 1.0)) & (summary.variant != "socket_io websocket")
-    ]
+    return style.apart(summary[(summary.clients > 0) & summary.pause_s.isin((0.0, 1.0))])
 
 
 def lines(axes: Axes, summary: pd.DataFrame, name: str) -> None:
@@ -88,7 +86,7 @@ def lines(axes: Axes, summary: pd.DataFrame, name: str) -> None:
         theory = f"theory_{name}"
         if theory in rows and rows[theory].notna().any():
             axes.plot(rows.rate_hz, rows[theory], ":", color=style.INK, linewidth=2.5, zorder=5)
-        ends.append((float(rows.rate_hz.iloc[-1]), float(values[-1]), style.title(variant), shade))
+        ends.append((float(rows.rate_hz.iloc[-1]), float(values[-1]), words.title(variant), shade))
     style.plain_ticks(axes.xaxis, RATES_HZ, [f"{rate:g}/s" for rate in RATES_HZ])
     low, high = axes.get_ylim()
     if name == "delay_mean_ms":
@@ -153,7 +151,7 @@ def cost(axes: Axes, table: Table) -> None:
             weight="bold",
             color=style.colour(row.variant),
         )
-    axes.set_yticks(range(len(rows)), [style.row_title(variant) for variant in rows.variant[::-1]])
+    axes.set_yticks(range(len(rows)), [words.row_title(variant) for variant in rows.variant[::-1]])
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xlim(min(0.0, 1.1 * float(rows.ms.min())), 1.3 * float((rows.ms + rows.half_ms).max()))
     axes.locator_params(axis="x", nbins=3)

@@ -7,9 +7,8 @@ import pandas as pd
 from experiments import claims
 from experiments.analysis import costs
 from experiments.analysis.tables import Table, of, summarise
-from experiments.questions import QUESTIONS
-from experiments.questions.rate import CONDITIONS
-from experiments.report import style, words
+from experiments.questions import QUESTIONS, load
+from experiments.report import words
 from experiments.report.report import tables
 from experiments.variants import VARIANTS
 
@@ -28,9 +27,12 @@ def block(folder: Path) -> str:
     """The conclusions with their charts, and one table, as Markdown."""
     runs, deliveries = tables(folder)
     summary = summarise(runs, deliveries)
-    parts = [f"\n{lines(summary, costs.cpu(of(CONDITIONS, runs)))}\n"]
+    parts = [f"\n{lines(summary, costs.load(of(load.CONDITIONS, runs)))}\n"]
     for name, question in QUESTIONS.items():
-        conclusion = question.conclusion(of(question.CONDITIONS, summary))
+        its = of(question.CONDITIONS, summary)
+        if len(its) < len(set(question.CONDITIONS)):
+            continue  # an older reference does not know this question
+        conclusion = question.conclusion(its)
         parts.append(f"**{question.TITLE}.** {conclusion}.\n\n![{conclusion}](results/reference/figures/{name}.svg)\n")
     parts.append(f"**The note's claims.**\n\n{verdicts(Table(summary, runs, deliveries))}\n")
     return "\n".join(parts) + "\n"
@@ -59,12 +61,12 @@ def lines(summary: pd.DataFrame, cpu: pd.DataFrame) -> str:
         far = its[(its.client == "library") & (its.one_way_delay_ms == 25)].iloc[0]
         near = its[(its.client == "raw") & (its.one_way_delay_ms == 0)].set_index(["rate_hz", "headers"])
         cells = (
-            style.title(variant, 1.0 if variant == "short_poll" else 0.0),
+            words.title(variant, VARIANTS[variant].usual_pause_s),
             words.seconds(far.delay_mean_ms),
             words.size(near.bytes_per_message[1.0, "library"]),
             words.size(near.bytes_per_message[1.0, "browser"]),
             words.size(near.bytes_per_minute[0.0, "browser"]),
-            f"{cost.ms[variant]:.3f} ± {cost.half_ms[variant]:.3f} ms",
+            words.interval(cost.ms[variant], cost.half_ms[variant], "ms"),
         )
         rows.append("| " + " | ".join(cells) + " |")
     return "\n".join(rows)

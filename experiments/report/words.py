@@ -1,9 +1,22 @@
 """Numbers as people say them: durations, sizes, counts, ratios and lists."""
 
+import math
 from collections.abc import Sequence
+
+from experiments.variants import VARIANTS
 
 NARROW = "\u00a0"
 """No line is broken between a number and its unit."""
+
+
+def title(variant: str, pause_s: float = 0.0) -> str:
+    """`Short polling, 1 s`, `SSE` or `Socket.IO, polling`."""
+    return VARIANTS[variant].title + (f", {pause_s:g}{NARROW}s" if pause_s else "")
+
+
+def row_title(variant: str, pause_s: float = 0.0) -> str:
+    """The same in a list of all variants, where Socket.IO's are next to each other."""
+    return VARIANTS[variant].row_title + (f", {pause_s:g}{NARROW}s" if pause_s else "")
 
 
 def seconds(ms: float) -> str:
@@ -39,6 +52,14 @@ def size(count: float) -> str:
 def kilobytes(count: float) -> str:
     """The same for a number of kilobytes."""
     return size(1000 * count)
+
+
+def interval(value: float, half: float, unit: str) -> str:
+    """`0.0031 ± 0.0008 ms`: with as many digits as the interval lets matter, and "unknown" where it is not known."""
+    if value != value or half != half:
+        return "not measured"
+    digits = max(0, 1 - math.floor(math.log10(half))) if half > 0 else 3
+    return f"{value:.{digits}f} ± {half:.{digits}f}{NARROW}{unit}"
 
 
 def count(number: float, of: str) -> str:

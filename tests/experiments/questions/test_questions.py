@@ -9,7 +9,7 @@ from matplotlib.text import Text
 
 from experiments.analysis.tables import Table, of, summarise
 from experiments.questions import QUESTIONS
-from experiments.report import style
+from experiments.report import style, words
 from experiments.report.report import tables
 from experiments.variants import VARIANTS
 from tests import ROOT
@@ -99,12 +99,13 @@ def test_the_same_data_gives_the_same_file(name: str, whole: Table) -> None:
     assert files[0] == files[1]
 
 
-def test_every_way_has_its_title_and_its_marker() -> None:
-    for how in (style.marker, style.title, style.row_title):
+def test_every_variant_has_its_title_and_its_marker() -> None:
+    for how in (style.marker, words.title, words.row_title):
         assert len({how(variant) for variant in VARIANTS}) == len(VARIANTS)
 
 
 def test_every_transport_has_its_colour_and_its_marker() -> None:
-    assert list(style.PALETTE) == ["short_poll", "long_poll", "sse", "websocket", "socket_io"]
-    for how in (style.colour, style.marker, style.title):
-        assert len({how(transport) for transport in style.PALETTE}) == 5
+    transports = {variant.transport: name for name, variant in reversed(VARIANTS.items())}
+    assert [*reversed(transports)] == ["short_poll", "long_poll", "sse", "websocket", "socket_io"]
+    for how in (style.colour, style.marker, words.title):
+        assert len({how(variant) for variant in transports.values()}) == 5

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.anyio
 
 async def test_the_report_is_no_wider_than_a_phone(chromium: Browser, tmp_path: Path) -> None:
     table = a_table()
-    table.runs["suspicions"] = table.runs.suspicions.astype(object)
-    table.runs.loc[0, ["valid", "suspicions"]] = [False, "the publisher was late"]
+    table.runs["suspect_because"] = table.runs.suspect_because.astype(object)
+    table.runs.loc[0, ["suspect", "suspect_because"]] = [True, "the publisher was late"]
     folder = stored(table, tmp_path)
     plan = store.read_json(folder / "plan.json")
     drawn = [name for name in QUESTIONS if name != "layers"]  # equal runs have no spread to draw there

@@ -3,8 +3,8 @@
 /** POST { text, name } to url/messages. A promise of the message that it became; rejects with the server's words. */
 export async function post(url, publication) {
   const headers = { "Content-Type": "application/json" };
-  const answer = await fetch(`${url}/messages`, { method: "POST", headers, body: JSON.stringify(publication) });
-  const said = await answer.json();
-  if (!answer.ok) throw new Error(said.error);
-  return said;
+  const response = await fetch(`${url}/messages`, { method: "POST", headers, body: JSON.stringify(publication) });
+  const message = await response.json();
+  if (!response.ok) throw new Error(message.error);
+  return message;
 }
