@@ -91,9 +91,9 @@ def server() -> AsyncServer:
     return sio
 
 
-def requested_cursor(query: QueryParams, auth: object) -> str | None:
+def requested_cursor(query: str, auth: object) -> str | None:
     """Where a client says that it is: in its `auth`, {"after": CURSOR}, or else in the query; raises BadInput."""
-    after = parameters(query, "after", *OWN_PARAMETERS).get("after")
+    after = parameters(QueryParams(query), "after", *OWN_PARAMETERS).get("after")
     if auth is None:
         return after
     if not isinstance(auth, dict) or set(auth) != {"after"} or not isinstance(auth["after"], str | None):

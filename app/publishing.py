@@ -1,16 +1,18 @@
-"""The one way in: `POST /messages`, and a source of sample messages for those who only want to look."""
+"""How messages get into the log: `POST /messages`, an event of Socket.IO, and a source of samples to look at."""
 
 import asyncio
 import itertools
+import json
 import random
 import time
+from collections.abc import Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from app.log import MessageLog
-from app.message import NAME_MAX_CHARS, TEXT_MAX_BYTES, BadInput, read_publication
+from app.message import NAME_MAX_CHARS, TEXT_MAX_BYTES, BadInput, check_publication, read_publication
 
 PATH = "/messages"
 BODY_MAX_BYTES = 6 * TEXT_MAX_BYTES + 12 * NAME_MAX_CHARS + 64
@@ -31,6 +33,16 @@ def routes(log: MessageLog) -> list[BaseRoute]:
         return Response(message.json, 201, media_type="application/json")
 
     return [Route(PATH, publish, methods=["POST"])]
+
+
+def publish_emitted(log: MessageLog, arguments: Sequence[object]) -> object:
+    """Publish what an event of Socket.IO brings: the message as JSON, or {"error": "..."}."""
+    try:
+        if len(arguments) != 1:
+            raise BadInput('emit "publish" with {"text": "..."}, or "to-server" with a text')
+        return json.loads(log.publish(*check_publication(arguments[0])).json)
+    except BadInput as problem:
+        return {"error": str(problem)}
 
 
 async def json_body(request: Request) -> bytes:
