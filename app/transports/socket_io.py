@@ -1,7 +1,6 @@
 """Socket.IO: named events and acknowledgements, over long polling at first, and over WebSocket as soon as that works.
 
     browser                                       server
-       |                                             |
        |-- GET /socket.io/?transport=polling ------->|
        |<- 0{"sid":...,"upgrades":["websocket"]} ----|    a session begins
        |-- POST 40{"after":"7f3a90c2-4"} ----------->|    4: a packet of Socket.IO; 0: connect
@@ -51,11 +50,9 @@ def routes(log: MessageLog) -> list[BaseRoute]:
         if sid in pushing:
             pushing.pop(sid).cancel()
 
-    sio.on("connect", connect)
-    sio.on("publish", publish)
-    sio.on("to-server", to_server)
-    sio.on("disconnect", disconnect)
-    sio.on("*", lambda *_: publish_emitted(log, []))  # any other event
+    events = {"connect": connect, "publish": publish, "to-server": to_server, "disconnect": disconnect}
+    for event, handler in {**events, "*": lambda *_: publish_emitted(log, [])}.items():
+        sio.on(event, handler)
     return [Route(PATH, app := EngineIO(log, sio), methods=["GET", "POST"]), WebSocketRoute(PATH, app)]
 
 
