@@ -74,7 +74,7 @@ def comparisons(table: Table, rate_hz: float) -> list[Comparison]:
 
 def byte_limits(table: Table) -> dict[str, str]:
     """The measured rates at which polling every second moves more, or fewer, bytes per message than pushing."""
-    rows = rate.drawn(of(rate.CONDITIONS, table.summary))
+    rows = of(rate.CONDITIONS, table.summary)
     by_rate = rows.pivot_table(index="rate_hz", columns="variant", values="bytes_per_message")
     where = {
         f"over {TOLERANCE:g} times WebSocket's": by_rate.short_poll > TOLERANCE * by_rate.websocket,

@@ -76,7 +76,7 @@ def often(table: Table) -> Advice | None:
     if measured(table, rate.CONDITIONS) is None:
         return None
     more, fewer = rate.crossover(its, "sse")
-    delay = rate.drawn(its).groupby("variant").delay_mean_ms.mean()
+    delay = its.groupby("variant").delay_mean_ms.mean()
     price = (
         f"Its mean delay is {words.seconds(delay.short_poll)} where SSE's is {words.seconds(delay.sse)}, with "
         f"{FAR_MS:g}{words.NARROW}ms each way."

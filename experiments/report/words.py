@@ -67,3 +67,8 @@ def listed(parts: Sequence[str]) -> str:
 def network(upgrades: str) -> str:
     """What is to be said of a network that does not let WebSocket through."""
     return {"pass": "", "refuse": ", upgrade refused", "cut": ", upgrade cut"}[upgrades]
+
+
+def ends(sessions: int) -> str:
+    """What the bars in a chart show, by the number of sessions."""
+    return "Bars: 95 % interval for another session." if sessions > 1 else "Bars: range over runs."
