@@ -20,9 +20,9 @@ from experiments.design import Condition, Run
 from experiments.run.evaluate import evaluate
 from experiments.run.measure import measure
 from experiments.run.observe import MARK_TIME_NS, PROCESSES, Failed, Observed, observe
-from experiments.run.readers import Usage
 from experiments.run.recording import Mark
 from experiments.run.suspect import reasons
+from experiments.run.usage import Usage
 from experiments.schedule import PRELOADED
 from experiments.variants import VARIANTS
 from tests.processes import end, leader, members, wait_until
