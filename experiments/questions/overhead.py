@@ -71,7 +71,7 @@ def figure(table: Table) -> Figure:
     key(made)
     style.footnote(
         made,
-        "TCP payload bytes. Upper bars: a library's headers; lower: a browser's. Polls: every 1 s, or held for 25 s. "
+        "TCP payload bytes. Upper bars: a library's headers; lower: a browser's. Polls: every 1 s, or held 25 s. "
         "Heartbeats: SSE 15 s, WebSocket 20 s.",
     )
     return made
@@ -108,6 +108,7 @@ def bars(axes: Axes, rows: pd.DataFrame, named: bool, crowded: bool) -> None:
         whose = f", {row['headers']}" if row["pause_s"] else ""
         axes.text(left + most * 0.02, y, f"{left:,.0f} B{whose}{extra}", fontsize=style.SMALL, va="center")
     axes.set(xlim=(0, most * (3.35 if crowded else 1.6)), ylim=LIMITS_Y)
+    axes.locator_params(axis="x", nbins=3)
     ticks(axes, named)
 
 

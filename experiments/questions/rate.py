@@ -55,8 +55,7 @@ def figure(table: Table) -> Figure:
         lines(axes, summary, name)
     style.footnote(
         made,
-        "x: messages per second. Raw clients, 25 ms emulated delay each way. Dotted: theory. Short polling every 1 s. "
-        "Socket.IO by default, or polling only.",
+        "x: messages per second. Raw clients, 25 ms emulated delay each way, short polling every 1 s. Dotted: theory.",
     )
     return made
 
@@ -127,7 +126,8 @@ def conclusion(summary: pd.DataFrame) -> str:
     slow = summary.groupby("variant").delay_mean_ms.mean()
     price = f"{words.times(slow['short_poll'] / slow['sse'])} times its delay"
     if fewer == math.inf:
-        return f"Up to {more:g}/s {theory}, polling every second moves more bytes than SSE, at {price}"
+        return f"Up to {more:g} messages/s {theory}, polling every second moves more bytes than SSE, at {price}"
     return (
-        f"From between {more:g}/s and {fewer:g}/s {theory}, polling every second moves fewer bytes than SSE, at {price}"
+        f"Somewhere between {more:g} and {fewer:g} messages/s {theory}, polling every second starts to move fewer bytes "
+        f"than SSE, at {price}"
     )

@@ -60,10 +60,10 @@ def kilobytes(count: float) -> str:
 
 
 def interval(value: float, half: float, unit: str) -> str:
-    """`0.0031 ± 0.0008 ms`: with as many digits as the interval lets matter, and "unknown" where it is not known."""
+    """`0.0031 ± 0.0008 ms`: with as many digits as mean something beside the interval; `not measured` if it was not."""
     if value != value or half != half:
         return "not measured"
-    digits = max(0, 1 - math.floor(math.log10(half))) if half > 0 else 3
+    digits = min(4, max(0, 1 - math.floor(math.log10(half)))) if half > 0 else 3
     return f"{value:.{digits}f} ± {half:.{digits}f}{NARROW}{unit}"
 
 
