@@ -128,6 +128,6 @@ def conclusion(summary: pd.DataFrame) -> str:
     if fewer == math.inf:
         return f"Up to {more:g} messages/s {theory}, polling every second moves more bytes than SSE, at {price}"
     return (
-        f"Somewhere between {more:g} and {fewer:g} messages/s {theory}, polling every second starts to move fewer bytes "
-        f"than SSE, at {price}"
+        f"Somewhere between {more:g} and {fewer:g} messages/s {theory}, polling every second starts to move fewer "
+        f"bytes than SSE, at {price}"
     )
