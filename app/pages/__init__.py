@@ -19,7 +19,7 @@ from app.message import BadInput
 from app.pages import verdicts, words
 from app.pages.modes import MODES
 from app.pages.problem import refused
-from app.pages.rendering import TEMPLATES, answer, page
+from app.pages.rendering import TEMPLATES, page, respond
 from app.query import parameters
 
 FOLDER = Path(__file__).parent
@@ -75,7 +75,7 @@ def claims_page(request: Request) -> Response:
             raise BadInput(f"results={given[:40]!r} is not accepted: give {' or '.join(verdicts.NAMES)}")
     except BadInput as refusal:
         return refused(request, 400, str(refusal))
-    return answer(request, verdicts.render(TEMPLATES.get_template("claims.html"), given or verdicts.newest()))
+    return respond(request, verdicts.render(TEMPLATES.get_template("claims.html"), given or verdicts.newest()))
 
 
 def chart(request: Request) -> Response:
