@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments import store
-from experiments.compare import SEED, compare, overview
+from experiments.compare import SEED, compare
 from experiments.questions import QUESTIONS
-from experiments.report import readme, reference, report
+from experiments.report import readme, reference, report, terminal
 from experiments.report.check import problems, sound
 
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measuring.add_argument(
         "--seed", type=int, default=SEED, help="for arrivals, phases and order (default: %(default)s)"
     )
-    measuring.add_argument("--new", action="store_true", help="begin anew, even if a comparison was interrupted")
+    measuring.add_argument("--new", action="store_true", help="start a new one, even if one was interrupted")
     measuring.add_argument(
         "--results", type=Path, default=store.RESULTS, metavar="DIR", help="where to put them (default: results)"
     )
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keeping = commands.add_parser("keep", help="make several comparisons the reference: results/reference")
     keeping.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="a session each, at least three")
     options = parser.parse_args(arguments)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     try:
         if options.command == "compare":
@@ -58,10 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found = problems(summary)
             console.print("\n".join(found) or sound(summary))
             return 1 if found else 0
-        console.print(overview(summary))
+        console.print(terminal.overview(summary))
         return 0
     except KeyboardInterrupt:
-        console.print("interrupted; what is finished is kept, and the same command goes on from here")
+        console.print("interrupted; what is finished is kept, and the same command resumes it")
         return 130
     except (report.NoResults, reference.NotAlike, store.Busy, store.Newer) as problem:
         print(problem, file=sys.stderr)
