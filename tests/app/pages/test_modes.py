@@ -256,7 +256,7 @@ async def test_a_cut_connection_is_resumed_without_loss(chromium: Browser, trans
         await arrived(page, 5)
         await press(page, "p")
         await arrived(page, 6)
-        assert "you cut the connection" in (await page.text_content(".ladder") or "")
+        assert "✕ cut" in (await page.text_content(".ladder") or "")
         assert int(await count(page, "messages")) == 6
 
 

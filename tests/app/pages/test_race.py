@@ -397,7 +397,7 @@ VERDICTS: list[tuple[dict[str, object], str]] = [
     (race(lane("Long polling", 200, requests=9)), "on all of them; long polling sent 9 requests, none of them empty."),
     (
         race(lane("Short polling", 200, perMessage=800, requests=1234, empty=1)),
-        "short polling took 800 B, 4.0 times the 200 B of SSE; short polling sent 1,234 requests, 1 of them empty.",
+        "short polling took 800 B, 4.0 times the 200 B of SSE; it sent 1,234 requests, 1 of them empty.",
     ),
     (race(lane("A b", 200, requests=9, empty=2)), "a b sent 9 requests, 2 of them empty."),
     (race(lane("A b", 200, requests=9, empty=9)), "a b sent 9 requests, all of them empty."),
