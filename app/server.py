@@ -103,12 +103,14 @@ class Server(uvicorn.Server):
         loop: Literal["uvloop", "asyncio"] = "uvloop",
         http: Literal["httptools", "h11"] = "httptools",
         ws: Literal["websockets-sansio", "websockets", "wsproto"] = "websockets-sansio",
+        tap: bool = True,
     ) -> None:
+        protocol = import_from_string(uvicorn.config.HTTP_PROTOCOLS[http])
         super().__init__(
             uvicorn.Config(
                 app,
                 loop=loop,
-                http=link.tapped(import_from_string(uvicorn.config.HTTP_PROTOCOLS[http])),
+                http=link.tapped(protocol) if tap else protocol,
                 ws=ws,
                 ws_per_message_deflate=False,  # compression would hide what a transport costs
                 ws_max_size=publishing.BODY_MAX_BYTES,

@@ -3,10 +3,12 @@
 A test changes what it asks about; everything else stays as one would expect it to be.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from experiments import store
 from experiments.analysis.tables import Table, deliveries_frame, prediction, runs_frame, summarise
@@ -17,6 +19,10 @@ from experiments.questions import QUESTIONS
 WINDOW_S = 10.0
 PAYLOAD_BYTES = 170
 SETUP_BYTES = {"sse": 750.0, "websocket": 710.0, "socket_io": 3_200.0}
+BUSY_MS = {"short_poll": 0.35, "long_poll": 0.35, "sse": 0.06, "websocket": 0.06, "socket_io": 0.09}
+READER_BYTES = {"short_poll": 40_000, "long_poll": 40_000, "sse": 40_000, "websocket": 40_000, "socket_io": 80_000}
+TAP_MS, TAP_BYTES = 0.004, 3_000
+STEPS = (0.1, 0.4, 0.7, 1.0)
 SILENT_BYTES = {"sse": 32.0, "websocket": 48.0, "socket_io": 60.0}
 
 Result = dict[str, Any]
@@ -30,14 +36,24 @@ def a_table(
     change: Change = lambda condition, result: None, there: Callable[[Condition], bool] = lambda condition: True
 ) -> Table:
     """All questions' tables, of two equal runs of each condition that is `there`, after `change`."""
+    results = made_up(filter(there, CONDITIONS), change)
+    runs, delivered = runs_frame(results), deliveries_frame(results)
+    return Table(summarise(runs, delivered), runs, delivered)
+
+
+def runs_of(conditions: Iterable[Condition], change: Change) -> pd.DataFrame:
+    """The runs alone."""
+    return runs_frame(made_up(conditions, change))
+
+
+def made_up(conditions: Iterable[Condition], change: Change) -> list[Result]:
     results = []
-    for condition in filter(there, CONDITIONS):
+    for condition in conditions:
         for repeat in range(2):
             result = a_result(condition, repeat)
             change(condition, result)
             results.append(result | {"deliveries": deliveries(result, condition.one_way_delay_ms)})
-    runs, delivered = runs_frame(results), deliveries_frame(results)
-    return Table(summarise(runs, delivered), runs, delivered)
+    return results
 
 
 def stored(table: Table, folder: Path, *questions: str) -> Path:
@@ -76,7 +92,7 @@ def a_result(condition: Condition, repeat: int) -> Result:
     bytes_down = messages * (PAYLOAD_BYTES + framing) + pings
     cost_ms = 0.35 if condition.polls else 0.09 if condition.via else 0.06
     events = (requests if condition.polls else messages) * (clients + 1) / max(clients, 1)
-    return {
+    result = {
         "run": f"{condition.variant}-{hash(condition)}-{repeat}",
         "condition": vars(condition),
         "repeat": repeat,
@@ -118,6 +134,23 @@ def a_result(condition: Condition, repeat: int) -> Result:
             "late_joiners_missing": 0,
         },
     }
+    return weighed(condition, result) if condition.measures != "deliveries" else result
+
+
+def weighed(condition: Condition, result: Result) -> Result:
+    """The same of a run whose readers only count."""
+    metrics, clients = result["metrics"], condition.clients
+    busy_ms = BUSY_MS[condition.transport] - TAP_MS * (not condition.tap)
+    reader_bytes = READER_BYTES[condition.transport] - TAP_BYTES * (not condition.tap)
+    asked = clients / condition.pause_s if condition.pause_s else clients * condition.rate_hz
+    metrics["requests"] = round(asked * WINDOW_S) if condition.polls else 0
+    events = metrics["requests"] if condition.polls else metrics["messages"]
+    metrics["server_cpu_ms"] = WINDOW_S * (10 + 0.3 * condition.rate_hz) + busy_ms * events
+    if condition.measures == "memory":
+        for number, share in enumerate(STEPS, 1):
+            metrics[f"step_{number}_readers"] = round(share * clients)
+            metrics[f"step_{number}_rss_bytes"] = 45_000_000 + round(share * clients) * reader_bytes
+    return result | {"delay_ms": []}
 
 
 def deliveries(result: Result, down_ms: float) -> dict[str, list[Any]]:

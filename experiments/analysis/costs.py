@@ -1,54 +1,96 @@
 """What a transport costs the server: memory per open connection, CPU time per response or push."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from experiments.analysis.statistics import student_t
+from experiments.analysis.statistics import another_session, student_t
 from experiments.variants import VARIANTS
 
+Column = np.ndarray[tuple[int], np.dtype[np.float64]]
 
-def cpu(runs: pd.DataFrame) -> pd.DataFrame:
-    """CPU time of a nearly idle server in ms per response (polling) or push, per variant.
 
-    Least squares over all runs that are not suspect, of CPU ms per second on: 1, messages published per second, and
-    per variant the responses or pushes per second, those to the probe included. `half_ms` is 95 % of Student's t.
-    NaN for a variant without such runs, and for all of them if there are too few runs.
+def load(frame: pd.DataFrame, tap: bool = True) -> pd.DataFrame:
+    """CPU time of a busy server in ms per response (polling) or push, per variant: `variant`, `ms`, `half_ms`.
+
+    `frame` holds runs that measure CPU, or their summary. Least squares, without suspect runs, of CPU ms per second
+    on: 1, messages published per second, and per variant the responses or pushes per second. Runs without readers
+    tell what publishing costs. `half_ms` is 95 % of Student's t; of several sessions, half of the interval for another
+    one. `tap`: of servers with the tap, or without it. NaN for a variant without such runs, and for all of them if
+    there are too few runs.
     """
-    runs = runs[~runs.suspect]
-    readers = np.where(runs.clients > 0, runs.clients + 1, 0) / np.maximum(runs.clients, 1)
-    shared = [np.ones(len(runs)), runs.rate_hz.to_numpy(dtype=float)]
+    if (parts := sessions(frame)) is not None:
+        return _over_sessions([load(part, tap) for part in parts], "ms")
+    rows = frame[(frame.measures == "cpu") & ~frame.suspect]
+    seconds = rows.window_s * (rows.runs if "runs" in rows else 1)
+    cpu_ms = rows.server_cpu_ms_per_s * seconds if "server_cpu_ms_per_s" in rows else rows.server_cpu_ms
+    shared = [np.ones(len(rows)), (rows.published / seconds).to_numpy(dtype=float)]
     its = {}
-    for variant, kind in VARIANTS.items():
-        events = runs.requests if kind.polls else runs.messages
-        per_second = np.where(runs.variant == variant, events * readers / runs.window_s, 0.0)
-        if per_second.any():
-            its[variant] = per_second
-    ms, half_ms = dict.fromkeys(VARIANTS, math.nan), dict.fromkeys(VARIANTS, math.nan)
-    freedom = len(runs) - len(shared) - len(its)
-    if freedom >= 1:
-        design = np.column_stack([*shared, *its.values()])
-        y = (runs.server_cpu_ms / runs.window_s).to_numpy(dtype=float)
-        found, *_ = np.linalg.lstsq(design, y, rcond=None)
-        rest = y - design @ found
-        errors = np.sqrt(np.diag(np.linalg.pinv(design.T @ design)) * float(rest @ rest) / freedom)
-        ms |= dict(zip(its, found[len(shared) :], strict=True))
-        half_ms |= dict(zip(its, student_t(freedom) * errors[len(shared) :], strict=True))
-    return pd.DataFrame({"variant": list(VARIANTS), "ms": ms.values(), "half_ms": half_ms.values()})
+    for (variant, tapped), group in rows[rows.clients > 0].groupby(["variant", "tap"]):
+        events = group.requests if VARIANTS[str(variant)].polls else group.messages
+        per_second = (events / seconds.loc[group.index]).reindex(rows.index, fill_value=0.0)
+        its[variant, bool(tapped)] = per_second.to_numpy(dtype=float)
+    found = _least_squares(shared, its, (cpu_ms / seconds).to_numpy(dtype=float))
+    wanted = [found.get((variant, tap), UNKNOWN) for variant in VARIANTS]
+    return pd.DataFrame({"variant": list(VARIANTS), "ms": [ms for ms, _ in wanted], "half_ms": [h for _, h in wanted]})
 
 
-def memory_kb(summary: pd.DataFrame, few: int, many: int) -> "pd.Series[float]":
-    """Kilobytes (1,000 bytes) of the server's resident memory per reader, between `few` and `many`, by variant."""
-    rss_mb = summary.pivot_table(index="variant", columns="clients", values="server_rss_mb")
-    return ((rss_mb[many] - rss_mb[few]) * 2**20 / 1000 / (many - few)).reindex(list(VARIANTS))
+def memory(frame: pd.DataFrame, tap: bool = True) -> pd.DataFrame:
+    """Kilobytes (1,000 bytes) of the server's resident memory per reader, per variant: `variant`, `kb`, `half_kb`.
+
+    `frame` holds runs that measure memory, or their summary. Least squares, without suspect runs, of memory on the
+    number of readers at each step, every run with a constant of its own. NaN for a variant without such runs. `half_kb`
+    and `tap`: as for `load`.
+    """
+    if (parts := sessions(frame)) is not None:
+        return _over_sessions([memory(part, tap) for part in parts], "kb")
+    rows = frame[(frame.measures == "memory") & ~frame.suspect & (frame.tap == tap)]
+    found = {str(variant): _slope_kb(group) for variant, group in rows.groupby("variant")}
+    wanted = [found.get(variant, UNKNOWN) for variant in VARIANTS]
+    return pd.DataFrame({"variant": list(VARIANTS), "kb": [kb for kb, _ in wanted], "half_kb": [h for _, h in wanted]})
 
 
-def memory_spread_kb(runs: pd.DataFrame, few: int, many: int) -> "pd.Series[float]":
-    """Half the range of that over runs, of both ends together; NaN for a single run."""
+UNKNOWN = (math.nan, math.nan)
 
-    def half(rss: "pd.Series[float]") -> float:
-        return (rss.max() - rss.min()) / 2 if len(rss) > 1 else math.nan
 
-    halves = runs[~runs.suspect].groupby(["variant", "clients"]).server_rss_bytes.agg(half).unstack()
-    return (halves.sum(axis=1, skipna=False) / 1000 / (many - few)).reindex(list(VARIANTS))
+def sessions(frame: pd.DataFrame) -> list[pd.DataFrame] | None:
+    """The runs of each session, in their order; None if there is only one."""
+    if "session" not in frame or frame.session.nunique() < 2:
+        return None
+    return [part for _, part in frame.groupby("session")]
+
+
+def _over_sessions(found: Sequence[pd.DataFrame], unit: str) -> pd.DataFrame:
+    """The mean of what was found in each session, and half of the interval for another one."""
+    values = pd.concat([each.set_index("variant")[unit] for each in found], axis=1)
+    ends = [another_session(row.dropna().to_list()) for _, row in values.iterrows()]
+    halves = [(high - low) / 2 for low, high in ends]
+    return pd.DataFrame({"variant": list(VARIANTS), unit: values.mean(axis=1).to_list(), f"half_{unit}": halves})
+
+
+def _slope_kb(runs: pd.DataFrame) -> tuple[float, float]:
+    numbers = range(1, 1 + sum(name.endswith("_rss_bytes") for name in runs.columns if name.startswith("step_")))
+    readers = runs[[f"step_{number}_readers" for number in numbers]].to_numpy(dtype=float)
+    kb = runs[[f"step_{number}_rss_bytes" for number in numbers]].to_numpy(dtype=float) / 1000
+    x, y = (values - values.mean(axis=1, keepdims=True) for values in (readers, kb))
+    slope = float((x * y).sum() / (x * x).sum())
+    freedom = x.size - len(x) - 1
+    rest = y - slope * x
+    return slope, student_t(freedom) * math.sqrt(float((rest * rest).sum()) / freedom / float((x * x).sum()))
+
+
+def _least_squares(shared: Sequence[Column], its: Mapping[Any, Column], y: Column) -> dict[Any, tuple[float, float]]:
+    """(coefficient, 95 % of Student's t) of each column of `its`; nothing if there are too few rows."""
+    freedom = len(y) - len(shared) - len(its)
+    if freedom < 1:
+        return {}
+    design = np.column_stack([*shared, *its.values()])
+    found, *_ = np.linalg.lstsq(design, y, rcond=None)
+    rest = y - design @ found
+    errors = np.sqrt(np.diag(np.linalg.pinv(design.T @ design)) * float(rest @ rest) / freedom)
+    half = student_t(freedom) * errors
+    first = len(shared)
+    return {name: (float(found[first + i]), float(half[first + i])) for i, name in enumerate(its)}

@@ -178,6 +178,9 @@ def _row(condition: Condition, every: pd.DataFrame, its: pd.DataFrame, delays: p
         row[name] = int(its[name].sum())
     row |= _delays(its, delays)
     row |= _bytes(its, condition)
+    if condition.measures != "deliveries":  # readers that only count do not count bytes
+        row |= {name: math.nan for name in row if name.endswith(("_per_message", "_low", "_high", "_per_minute"))}
+    row |= {name: its[name].mean() for name in its.columns if name.startswith("step_")}
     seconds = its.window_s.sum()
     row["segments_up"], row["segments_down"] = its.segments_up.sum(min_count=1), its.segments_down.sum(min_count=1)
     row["segments_per_message"] = _ratio(row["segments_up"] + row["segments_down"], row["deliveries"])
@@ -257,7 +260,7 @@ def _bytes(its: pd.DataFrame, condition: Condition) -> dict[str, Any]:
 
 def _theory(condition: Condition, its: pd.DataFrame, row: Mapping[str, Any]) -> dict[str, Any]:
     """What the formulas say, and how far the measurement is from it."""
-    if condition.clients == 0 or condition.undeliverable:
+    if condition.clients == 0 or condition.undeliverable or condition.measures != "deliveries":
         return {}
     gap_s = its.gap_s.mean() if condition.polls else math.nan
     model = prediction(condition, gap_s)

@@ -184,12 +184,15 @@ def test_batches_hold_every_run_once_and_no_more_than_the_machine_can_do(name: s
     queues = Schedule(runs, Done(), lambda _: None)
     batches = [
         take_batch(queue)
-        for queue in (queues.exclusive, queues.slow, queues.others)
+        for queue in (queues.exclusive, queues.slow, queues.growing, queues.others)
         for _ in range(len(queue))
         if queue
     ]
     assert sorted(run.name for batch in batches for run in batch) == sorted(run.name for run in runs)
     for batch in batches:
+        if any(run.condition.measures == "memory" for run in batch):
+            assert len(batch) <= schedule.CORES and {run.condition.measures for run in batch} == {"memory"}
+            continue
         assert len(batch) == 1 or sum(map(load, batch)) <= LOAD_MOST
         assert len(batch) == 1 or not any(run.condition.exclusive for run in batch)
         assert len({is_slow(run) for run in batch}) == 1

@@ -48,13 +48,13 @@ for (const moved of ["focusin", "pointerover"]) addEventListener(moved, () => do
 export function onKeys(keys) {
   let pointed = false;
   addEventListener("pointerdown", () => { pointed = true; }, true);
-  const release = ({ target }) => { if (pointed) target.closest?.("button, select")?.blur(); };
+  const release = ({ target }) => { if (pointed) target.closest?.("button, select, [type=checkbox]")?.blur(); };
   addEventListener("click", event => { if (event.detail > 0 && !event.target.closest?.("select")) release(event); }); // 0: by keyboard
   addEventListener("change", release);
   addEventListener("keydown", event => {
     pointed = false;
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=range]), textarea, select")) return;
-    if (event.key === " " && event.target.closest("button, a, summary, [role=option]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=range], [type=checkbox]), textarea, select")) return;
+    if (event.key === " " && event.target.closest("button, a, summary, [type=checkbox], [role=option]")) return;
     const action = keys[event.key === " " ? "Space" : event.key.toLowerCase()];
     if (action) { event.preventDefault(); action(); }
   });

@@ -1,4 +1,4 @@
-// What of an experiment has reached the server: the tap's news, in this page's own time, for whoever runs.
+// What of an experiment has reached the server: what the tap tells, in this page's own time, for the run that goes on.
 import { Sockets } from "../wire/sockets.js";
 import { randomName, watch } from "../live/feed.js";
 

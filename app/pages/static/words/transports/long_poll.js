@@ -15,3 +15,6 @@ export const aside = () => "";
 
 export const question = ({ hold_s, delay_s }) => `The server holds each request for up to ${time(hold_s)}. One-way delay: ${time(delay_s)}. How long does a message take on average?`;
 export const because = ({ delay_s }, { waitingShare, most_s }) => `The response to a held request leaves at once, so a message takes the way down, ${time(delay_s)}. ${percent(waitingShare)} of the messages are published while no request is at the server, and wait for the next one: ${time(most_s)} in the worst case.`;
+
+/** How one receives and sends in the chat. */
+export const chat = () => "You receive through a held request, and send each message as a POST request.";

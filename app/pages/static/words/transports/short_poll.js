@@ -18,3 +18,6 @@ export const aside = ({ pause }) => `pause ${pause} s`;
 
 export const question = ({ pause_s, delay_s }) => `After each response the browser pauses for ${time(pause_s)}. One-way delay: ${time(delay_s)}. How long does a message take on average, from being published until it reaches the browser?`;
 export const because = ({ pause_s, delay_s }, { most_s }) => `A message waits for the next poll to arrive: half the time between two polls on average. That is half of ${time(pause_s + 2 * delay_s)}, the pause plus one round trip. Then it travels down, which takes ${time(delay_s)}. The worst case is ${time(most_s)}.`;
+
+/** How one receives and sends in the chat. */
+export const chat = ({ pause_s }) => `You receive by polling every ${time(pause_s)}, and send each message as a POST request.`;

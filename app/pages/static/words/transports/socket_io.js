@@ -43,3 +43,6 @@ export const pushed = {
   question: ({ delay_s }) => `Socket.IO has upgraded to WebSocket. One-way delay: ${time(delay_s)}. How long does a message take on average?`,
   because: ({ delay_s }) => `It is a WebSocket now: a message only takes the way down, ${time(delay_s)}. Socket.IO adds 14 bytes per message to the frame's own header of 2 to 4.`,
 };
+
+/** How one receives and sends in the chat. */
+export const chat = () => "You receive and send events: over a WebSocket if it gets through, otherwise through held requests and POSTs.";

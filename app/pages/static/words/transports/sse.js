@@ -17,3 +17,6 @@ export const aside = () => "";
 
 export const question = ({ delay_s }) => `The response never ends. One-way delay: ${time(delay_s)}. How long does a message take on average?`;
 export const because = ({ delay_s }) => `It only takes the way down, ${time(delay_s)}: no request has to come first.`;
+
+/** How one receives and sends in the chat. */
+export const chat = () => "You receive through a response that never ends, and send each message as a POST request.";

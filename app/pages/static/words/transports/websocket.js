@@ -18,3 +18,6 @@ export const blocked = () => ({ text: "WebSocket is blocked on this network, so 
 
 export const question = ({ delay_s }) => `The connection is open, and both sides can send. One-way delay: ${time(delay_s)}. How long does a message take on average?`;
 export const because = ({ delay_s }) => `It only takes the way down, ${time(delay_s)}. SSE is just as fast: WebSocket differs on the way up.`;
+
+/** How one receives and sends in the chat. */
+export const chat = () => "You receive and send frames on a single connection.";
