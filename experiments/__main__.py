@@ -13,6 +13,7 @@ from experiments.compare import SEED, compare
 from experiments.questions import QUESTIONS
 from experiments.report import readme, reference, report, terminal
 from experiments.report.check import problems, sound
+from experiments.run import pcap, recording
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     quoting.add_argument("folder", type=Path, nargs="?", default=store.RESULTS / "reference")
     keeping = commands.add_parser("keep", help="make several comparisons the reference: results/reference")
     keeping.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="a session each, at least three")
+    capturing = commands.add_parser("pcap", help="write a recording (python -m app --record FILE) for Wireshark")
+    capturing.add_argument("recording", type=Path)
+    capturing.add_argument("out", type=Path, metavar="OUT.pcapng")
     options = parser.parse_args(arguments)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
@@ -49,6 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return compare(options.size or "default", options.only, options.seed, options.new, options.results, console)
         if options.command == "keep":
             console.print(f"kept as {reference.keep(options.folders, console)}")
+            return 0
+        if options.command == "pcap":
+            packets = pcap.write(recording.read(options.recording), options.out)
+            console.print(f"{options.out}: {packets} packets; their TCP and IP headers are synthesised")
             return 0
         if options.command == "readme":
             readme.write(store.RESULTS.parent / "README.md", options.folder)
@@ -63,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.print("interrupted; what is finished is kept, and the same command resumes it")
         return 130
-    except (report.NoResults, reference.NotAlike, store.Busy, store.Newer) as problem:
+    except (report.NoResults, reference.NotAlike, store.Busy, store.Newer, OSError, ValueError) as problem:
         print(problem, file=sys.stderr)
         return 1
 
