@@ -183,7 +183,7 @@ def test_theory_and_measurement_are_judged_in_words() -> None:
             "spread_delay_ms": [1.0, 1.0, float("nan")],
         }
     )
-    (said,) = report.verdict(rows)
-    assert "within the spread over runs in 1 of 2 conditions that were repeated" in said
-    assert "SSE at 5/s, 25 ms, raw, library (-3 ms, spread ±1)" in said
+    (said,) = sentences.theory(rows)
+    assert "agree within the spread in 1 of 2 conditions that were repeated" in said
+    assert "SSE at 5/s, 25 ms each way, raw readers, library headers (-3 ms, spread ±1)" in said
     assert "20/s" not in said
