@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from experiments.design import Condition, Run, arrivals
-from experiments.run import recording
+from experiments.run import recording, serving
 from experiments.run.crowd import Counted, open_files_most
 from experiments.run.evaluate import DELIVERY_COLUMNS
 from experiments.run.observe import (
     START_TIMEOUT_S,
     Barrier,
+    Others,
     reading,
     receive,
-    server,
     tell,
     until,
 )
@@ -66,16 +66,17 @@ def sizes(condition: Condition, open_files: int) -> list[int]:
     return [max(1, round(share * readers)) for share in STEPS]
 
 
-async def weigh(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) -> Weighed:
+async def weigh(run: Run, folder: Path, barrier: Barrier, others: Others) -> Weighed:
     """Do it; raises Failed, OSError, ValueError or TimeoutError."""
     condition, recorded = run.condition, folder / "recording"
     open_files = open_files_most()
+    command = serving.arguments(folder, recorded, condition, "counts")
     with (
-        server(folder, recorded, condition, "counts") as (process, url),
+        serving.server(command, others.server) as (process, url),
         contextlib.closing(Publisher(folder / "in")) as publisher,
     ):
         publisher.now("warm-up")
-        async with reading(run, url, "0", readers_pipe) as pipe:
+        async with reading(run, url, "0", others.readers) as pipe:
             measured = _grow if condition.measures == "memory" else _load
             seen = await measured(run, process, publisher, pipe, barrier, sizes(condition, open_files))
     seen.recording = recording.read(recorded)
@@ -148,7 +149,7 @@ def evaluate(run: Run, seen: Weighed) -> dict[str, Any]:
     metrics: dict[str, Any] = dict.fromkeys(UNKNOWN) | dict.fromkeys(NONE, 0)
     inside = [p for p in seen.publications if seen.start_ns <= p.due_ns < seen.end_ns]
     metrics |= {"published": len(inside), "span_s": run.window_s * max(1, condition.clients)}
-    metrics |= {"clients_lost": seen.counted.lost, "connections": len(seen.recording.connections) - 1}
+    metrics |= {"clients_lost": seen.counted.lost, "connections": max(0, len(seen.recording.connections) - 1)}
     metrics["server_rss_bytes"] = marks[-1].rss_bytes
     if condition.measures == "memory":
         for number, (readers, mark) in enumerate(zip(seen.steps, marks, strict=True), 1):
