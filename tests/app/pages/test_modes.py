@@ -507,7 +507,10 @@ async def shared(chromium: Browser, request: pytest.FixtureRequest) -> AsyncIter
     """A page that receives, and its transport."""
     pause = {"pause": 1} if request.param == "short_poll" else {}
     path = mode(request.param, delay=100, **pause)
-    async with serving() as running, browsing(chromium, running, path=path, expected=CUT) as page:
+    async with (
+        serving() as running,
+        browsing(chromium, running, path=path, expected=CUT, limit_s=None) as page,
+    ):
         await ready(page)
         yield page, request.param
 
