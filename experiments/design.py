@@ -156,7 +156,7 @@ SIZES = {
         least_s=20.0,
         most_s=60.0,
         retry_s=7_200,
-        load_s=3.0,
+        load_s=2.0,
         load_repeats=2,
     ),
 }
