@@ -1,9 +1,12 @@
-"""The clients, in teaching order: what a program does to be told the news over each transport.
+"""The clients, in teaching order: what a program does to receive updates over each transport.
 
-Every module has one `receive(url, after=None, ...)`, an endless stream of news. A client only receives: it has no
-clock and no counters. It does come back after a lost connection, at the place where it was, because that is part
-of using a transport. `raw` has them without a client library, for when a library's cost would drown
-what is measured, or hundreds of clients have to live in one process.
+Every module has one `receive(url, after=None, ...)`, an endless stream of updates. A client only receives: it has no
+clock and no counters. It does reconnect after a lost connection, and resumes at its cursor, because that is part of
+using a transport. `raw` has them without a client library, for when a library's cost would hide what is measured, or
+hundreds of clients have to run in one process.
+
+A client adopts a cursor only after it has handed over what came before it. So what it missed is never lost with a
+connection.
 """
 
 from collections.abc import AsyncIterator
@@ -17,9 +20,9 @@ class Client(Protocol):
     """What a module in this folder offers."""
 
     def receive(self, url: str, after: str | None = None) -> AsyncIterator[Update]:
-        """News from the server at `url` (http://HOST:PORT), from behind cursor `after`; None is from now on.
+        """Updates from the server at `url` (http://HOST:PORT) after the cursor `after`; None is from now on.
 
-        Raises ValueError when the server refuses what was asked; comes back by itself when the connection is lost.
+        Raises ValueError when the server refuses the request; reconnects by itself when the connection is lost.
         """
 
 

@@ -1,7 +1,7 @@
-"""How long to wait before coming back: longer after every failure, and never everybody at once.
+"""How long to wait before reconnecting: longer after every failure, and never all at once.
 
-A server that restarts has lost all its readers in one moment. If each came back after exactly one second, it would
-meet them all in one moment too; a random share of a growing limit ("full jitter") spreads them out.
+A server that restarts loses all its readers at the same moment. If each reconnected after exactly one second, they
+would all be back at the same moment, too; a random share of a growing limit ("full jitter") spreads them out.
 """
 
 import asyncio

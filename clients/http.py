@@ -4,20 +4,20 @@ import httpx
 
 
 def connection(url: str, silence_s: float) -> httpx.AsyncClient:
-    """A client for `url` that takes a connection for lost after `silence_s` seconds without a byte.
+    """A client for `url` that treats a connection as lost after `silence_s` seconds without a byte.
 
-    httpx drops idle connections after 5 s by itself; a slow poller would then reconnect for every question.
+    By default httpx drops idle connections after 5 s; a slow poller would then reconnect for every request.
     """
     return httpx.AsyncClient(
         base_url=url,
         timeout=httpx.Timeout(10, read=silence_s),
         limits=httpx.Limits(keepalive_expiry=None),
-        trust_env=False,  # no proxy stands between us and what is measured
+        trust_env=False,  # no proxy between us and what is measured
     )
 
 
 def refused(response: httpx.Response) -> None:
-    """Raises ValueError with the server's own words if it did not answer 200; a 5xx is taken for a lost connection."""
+    """Raises ValueError with the server's own words if the status is not 200; a 5xx counts as a lost connection."""
     if response.is_server_error:
         raise httpx.RemoteProtocolError(f"{response.status_code}: {response.text[:300]}")
     if response.status_code != 200:

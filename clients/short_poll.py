@@ -1,4 +1,4 @@
-"""Short polling with httpx: ask, take what there is, pause, ask again."""
+"""Short polling with httpx: send a request, take what there is, pause, repeat."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,14 +11,14 @@ from clients.http import after_param, connection, refused
 
 
 async def receive(url: str, after: str | None = None, pause_s: float = 1.0) -> AsyncIterator[Update]:
-    """News for ever; `pause_s` seconds pass between an answer and the next question."""
+    """Updates, endlessly; `pause_s` seconds pass between a response and the next request."""
     cursor, backoff = after, Backoff()
     async with connection(url, silence_s=10) as http:
         while True:
             try:
                 response = await http.get("/short-poll", params=after_param(cursor))
                 refused(response)
-            except httpx.TransportError:  # the connection is lost: come back, with the same cursor
+            except httpx.TransportError:  # the connection is lost: reconnect, with the same cursor
                 await backoff.wait()
                 continue
             batch = read_batch(response.content)

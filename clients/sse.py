@@ -10,7 +10,7 @@ from clients.http import after_param, connection, refused
 
 
 async def receive(url: str, after: str | None = None) -> AsyncIterator[Update]:
-    """News for ever, from one answer that never ends."""
+    """Updates, endlessly, from one response that never ends."""
     last_id, backoff = "", Backoff()
     async with connection(url, silence_s=45) as http:  # three heartbeats missed: the connection is dead
         while True:
@@ -34,11 +34,11 @@ async def receive(url: str, after: str | None = None) -> AsyncIterator[Update]:
                             backoff.reset()
             except httpx.TransportError:
                 pass
-            await backoff.wait()  # the stream has ended or is lost: come back, with the last id
+            await backoff.wait()  # the stream has ended or is lost: reconnect, with the last id
 
 
 async def lines(response: httpx.Response) -> AsyncIterator[str]:
-    """The stream's lines. httpx's `aiter_lines` ends them at U+2028 and its like too, which may stand in a message."""
+    """The stream's lines. httpx's `aiter_lines` would split at U+2028 and the like too, which a message may contain."""
     unread = ""
     async for text in response.aiter_text():
         *whole, unread = (unread + text).split("\n")

@@ -1,4 +1,4 @@
-"""WebSocket with the websockets library: connect once, then every frame is news."""
+"""WebSocket with the websockets library: connect once, then every frame is an update."""
 
 from collections.abc import AsyncIterator
 
@@ -10,7 +10,7 @@ from clients.backoff import Backoff
 
 
 async def receive(url: str, after: str | None = None) -> AsyncIterator[Update]:
-    """News for ever; WebSocket has no Last-Event-ID, so who comes back says itself where it was."""
+    """Updates, endlessly; WebSocket has no Last-Event-ID, so a client that reconnects says where it was."""
     cursor, backoff = after, Backoff()
     while True:
         target = f"ws{url.removeprefix('http')}/websocket" + (f"?after={cursor}" if cursor else "")

@@ -1,13 +1,14 @@
-"""The clients once more, without a library, over plain asyncio streams: the least that can be done to receive.
+"""The clients again, without a library, on plain asyncio streams: the least that a client can do.
 
 A request costs httpx a few milliseconds of CPU, and this a few tenths of one. Use it where a library's cost would
-drown what is measured. `headers(transport, host)` says whom it imitates (see `clients.headers`).
+hide what is measured. `headers(transport, host)` says which client it imitates (see `clients.headers`).
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import partial
 from urllib.parse import urlsplit
 
 from app.message import Cursor, Update
@@ -17,7 +18,16 @@ from clients.raw.events import events
 from clients.raw.frames import frames
 from clients.raw.packets import packets
 from clients.raw.polls import polls
-from clients.raw.request import Request
+from clients.raw.request import Connect, Request
+
+UPDATES: dict[str, Callable[[Connect, str | None, float, str], AsyncIterator[Update | Cursor]]] = {
+    "short_poll": partial(polls, "short_poll"),
+    "long_poll": partial(polls, "long_poll"),
+    "sse": events,
+    "websocket": frames,
+    "socket_io": packets,
+}
+"""Each transport's updates until a connection is lost: (connect, cursor, pause_s, via)."""
 
 
 async def receive(
@@ -28,17 +38,15 @@ async def receive(
     headers: Callable[[str, str], str] = library,
     via: str = "upgrade",
 ) -> AsyncIterator[Update]:
-    """News for ever over `transport`; `pause_s` seconds pass between a poll's answer and the next question.
+    """Updates over `transport`, endlessly; `pause_s` seconds pass between a poll's response and the next request.
 
-    `via` is Socket.IO's way: `upgrade`, `websocket` or `polling`.
+    `via` is how Socket.IO goes: `upgrade`, `websocket` or `polling`.
     """
     cursor, backoff, server = after, Backoff(), urlsplit(url)
     while True:
         opened: list[asyncio.StreamWriter] = []
 
-        async def connect(
-            kind: str, over: Request | None = None, opened: list[asyncio.StreamWriter] = opened
-        ) -> Request:
+        async def connect(kind: str, over: Request | None, opened: list[asyncio.StreamWriter] = opened) -> Request:
             if over:
                 return replace(over, headers=headers(kind, server.netloc))
             reader, writer = await asyncio.open_connection(server.hostname, server.port)
@@ -46,16 +54,9 @@ async def receive(
             return Request(reader, writer, transport, headers(kind, server.netloc))
 
         try:
-            if transport == "socket_io":
-                talk = packets(connect, cursor, via)
-            elif transport == "sse":
-                talk = events(await connect(transport), cursor)
-            elif transport == "websocket":
-                talk = frames(await connect(transport), cursor)
-            else:
-                talk = polls(await connect(transport), cursor, pause_s)
-            async with contextlib.aclosing(talk):  # type: ignore[type-var]
-                async for update in talk:
+            updates = UPDATES[transport](connect, cursor, pause_s, via)
+            async with contextlib.aclosing(updates):  # type: ignore[type-var]
+                async for update in updates:
                     if not isinstance(update, Cursor):
                         yield update
                     cursor = str(update if isinstance(update, Cursor) else update.cursor)
@@ -65,4 +66,4 @@ async def receive(
         finally:
             for writer in opened:
                 writer.close()
-        await backoff.wait()  # the connection is lost: come back, with the cursor
+        await backoff.wait()  # the connection is lost: reconnect, with the cursor

@@ -2,13 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 from clients.raw.frames import TEXT, masked, texts
-from clients.raw.request import Request
-
-Connect = Callable[[str, Request | None], Awaitable[Request]]
-"""For requests of this kind (see `clients.headers`): over the connection of others, or over one of their own."""
+from clients.raw.request import Connect, Request
 
 
 async def framed(socket: Request, say: str) -> AsyncIterator[str]:

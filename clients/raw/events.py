@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator
 
 from app.message import Cursor, Update, read_update
-from clients.raw.request import Request
+from clients.raw.request import Connect
 
 
-async def events(request: Request, cursor: str | None) -> AsyncIterator[Update | Cursor]:
-    """Every `data` is news, every `id` a cursor; ends when the server ends the stream."""
+async def events(connect: Connect, cursor: str | None, *_: object) -> AsyncIterator[Update | Cursor]:
+    """Every `data` is an update, every `id` a cursor; ends when the server ends the stream."""
+    request = await connect("sse", None)
     await request.get(cursor)
     unread, place = b"", None
     while size := int(await request.reader.readuntil(b"\r\n"), 16):

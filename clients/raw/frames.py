@@ -4,14 +4,15 @@ import os
 from collections.abc import AsyncIterator
 
 from app.message import Cursor, Update, read_update
-from clients.raw.request import Request
+from clients.raw.request import Connect, Request
 
 TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
 POLICY_VIOLATION = 1008
 
 
-async def frames(request: Request, cursor: str | None) -> AsyncIterator[Update | Cursor]:
-    """Every text frame is news or a cursor; ends when the server closes; raises ValueError if it refuses."""
+async def frames(connect: Connect, cursor: str | None, *_: object) -> AsyncIterator[Update | Cursor]:
+    """Every text frame is an update or a cursor; ends when the server closes; raises ValueError if it refuses."""
+    request = await connect("websocket", None)
     await request.get(cursor)
     async for text in texts(request):
         yield read_update(text)

@@ -1,7 +1,7 @@
-"""Socket.IO, as far as a reader needs it: packets that are polled, or framed, or first the one and then the other.
+"""Socket.IO, as far as a reader needs it: packets in polls, or in frames, or first in the one and then in the other.
 
-It does what the official client does (Engine.IO protocol 4): it polls at once, asks on another connection whether
-WebSocket gets through, and goes over to it if so; if not, it goes on polling.
+It does what the official client does (Engine.IO protocol 4): it polls at once, tries on another connection whether
+WebSocket gets through, and switches to it if so; if not, it continues to poll.
 """
 
 import asyncio
@@ -9,11 +9,12 @@ import json
 from collections.abc import AsyncIterator
 
 from app.message import Cursor, Update, update_in
-from clients.raw.engine import Connect, framed, poll, post, probe, target
+from clients.raw.engine import framed, poll, post, probe, target
+from clients.raw.request import Connect
 
 
-async def packets(connect: Connect, cursor: str | None, via: str) -> AsyncIterator[Update | Cursor]:
-    """Every event is news or a cursor; ends when the server closes; raises ValueError if it refuses."""
+async def packets(connect: Connect, cursor: str | None, pause_s: float, via: str) -> AsyncIterator[Update | Cursor]:
+    """Every event is an update or a cursor; ends when the server closes; raises ValueError if it refuses."""
     say = "40" + json.dumps({"after": cursor}, separators=(",", ":"))
     if via == "websocket":
         socket = await connect("socket_io_websocket", None)
@@ -43,7 +44,7 @@ async def packets(connect: Connect, cursor: str | None, via: str) -> AsyncIterat
 
 
 def parse_packet(packet: str) -> Update | Cursor | None:
-    """The news in a packet, if there is any; raises ValueError for a refusal, ConnectionError for a goodbye."""
+    """The update in a packet, if there is one; raises ValueError if it is a refusal, ConnectionError if a goodbye."""
     if packet[0] == "1" or packet[:2] == "41":
         raise ConnectionError("the server has closed the session")
     if packet[:2] == "44":

@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from app.message import Cursor, Update, read_batch
-from clients.raw.request import Request
+from clients.raw.request import Connect
 
 
-async def polls(request: Request, cursor: str | None, pause_s: float) -> AsyncIterator[Update | Cursor]:
-    """The news of every answer, and then the cursor that it ends at."""
+async def polls(
+    transport: str, connect: Connect, cursor: str | None, pause_s: float, *_: object
+) -> AsyncIterator[Update | Cursor]:
+    """The updates in every response, and then the cursor after them."""
+    request = await connect(transport, None)
     while True:
         batch = read_batch(await request.body(await request.get(cursor)))
         for update in (*batch.updates, batch.cursor):

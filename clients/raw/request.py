@@ -1,14 +1,15 @@
-"""A request and its answer, on a connection that is already there (RFC 9112)."""
+"""A request and its response, on a connection that is already there (RFC 9112)."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 
 @dataclass
 class Request:
-    """What is asked over a connection, again and again: only the cursor changes.
+    """What is sent over a connection, again and again: only the cursor changes.
 
-    `headers` are lines, each with its line end; a `%d` in them is the length of what is posted.
+    `headers` are lines, each with its line end; a `%d` in them is the length of the body.
     """
 
     reader: asyncio.StreamReader
@@ -17,12 +18,12 @@ class Request:
     headers: str
 
     async def get(self, cursor: str | None) -> bytes:
-        """Ask for what comes after `cursor`; returns the answer's head, and raises ValueError if it is a refusal."""
-        first = "?hold=0" if self.transport == "long_poll" else ""  # a cursor first, then questions that may be held
+        """Ask for what comes after `cursor`; returns the response's head, or raises ValueError if it is a refusal."""
+        first = "?hold=0" if self.transport == "long_poll" else ""  # a cursor first, then requests that may be held
         return await self.ask(f"/{self.transport.replace('_', '-')}" + (f"?after={cursor}" if cursor else first))
 
     async def ask(self, target: str, method: str = "GET", body: str = "") -> bytes:
-        """Send a request; returns the answer's head, and raises ValueError if it is a refusal."""
+        """Send a request; returns the response's head, or raises ValueError if it is a refusal."""
         headers = self.headers.replace("%d", str(len(body)))
         self.writer.write(f"{method} {target} HTTP/1.1\r\n{headers}\r\n{body}".encode())
         head = await self.reader.readuntil(b"\r\n\r\n")
@@ -41,3 +42,7 @@ class Request:
             return chunks
         _, _, length = head.lower().partition(b"\r\ncontent-length:")
         return await self.reader.readexactly(int(length.split(b"\r\n")[0]))
+
+
+Connect = Callable[[str, Request | None], Awaitable[Request]]
+"""For requests of this kind (see `clients.headers`): on the connection of another request, or on a new one."""
