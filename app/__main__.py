@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     link = Link(options.delay_ms / 1000, sessions, chat, *filter(None, [recorder]), upgrades=options.upgrades)
     names = (*LOCAL_NAMES, url_name(options.host), *options.allow_host)
     app = create_app(log, sessions, chat, names, options.publish_hz)
-    server = Server(app, (log, sessions), link, options.loop, options.http, options.ws)
+    server = Server(app, (log, sessions), link, options.loop, options.http, options.ws, options.tap)
 
     async def serve() -> None:
         if recorder:
@@ -103,6 +103,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         choices=("all", "counts"),
         default="all",
         help="what the recording remembers: all bytes, or only how many, to measure memory (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--no-tap", dest="tap", action="store_false", help="see no bytes and delay none, to measure what the tap costs"
     )
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop", help="(default: %(default)s)")
     parser.add_argument("--http", choices=("httptools", "h11"), default="httptools", help="(default: %(default)s)")

@@ -62,9 +62,15 @@ class MessageLog:
             return self.newest
         return self.oldest if after == "0" else Cursor.parse(after)
 
-    def resume_from(self, cursor: Cursor) -> Cursor:
-        """Where reading from `cursor` begins: there, or at the oldest message kept if it can't be honoured."""
-        return self.oldest if self._missed_reason(cursor) else cursor
+    def resume_from(self, cursor: Cursor) -> tuple[Cursor, Missed | None]:
+        """Where reading from `cursor` starts: there, or at the oldest message kept if it can't be honoured.
+
+        A reader has to be told what it missed before it is told its new cursor, or together with it. Otherwise one
+        that loses its connection in between resumes from the new cursor and never hears of the gap.
+        """
+        if reason := self._missed_reason(cursor):
+            return self.oldest, Missed(reason, self.oldest)
+        return cursor, None
 
     def publish(self, text: str, name: str | None = None, people: People | None = None) -> Message:
         """Append a message, wake everybody who waits, and return it."""
@@ -79,9 +85,8 @@ class MessageLog:
 
     def after(self, cursor: Cursor) -> Batch:
         """What is there now? In order, as far as one batch goes, and whether any before them were missed."""
-        reason = self._missed_reason(cursor)
-        begin = self.resume_from(cursor)
-        first = begin.seq - self.oldest.seq
+        start, missed = self.resume_from(cursor)
+        first = start.seq - self.oldest.seq
         messages: list[Message] = []
         room = BATCH_MAX_CHARS
         for i in range(first, min(first + BATCH_MAX, len(self._kept))):
@@ -89,8 +94,7 @@ class MessageLog:
             if messages and room < 0:
                 break
             messages.append(self._kept[i])
-        end = Cursor(self.epoch, begin.seq + len(messages))
-        return Batch(tuple(messages), end, Missed(reason, begin) if reason else None)
+        return Batch(tuple(messages), Cursor(self.epoch, start.seq + len(messages)), missed)
 
     async def wait_after(self, cursor: Cursor, timeout_s: float | None) -> Batch:
         """What is there, or what comes next? Empty after `timeout_s` seconds of silence, or when the log closes."""

@@ -27,6 +27,7 @@ from app.guard import LOCAL_NAMES, Guard
 from app.link import Link
 from app.log import MessageLog
 from app.message import BadInput
+from app.pages.problem import no_such_page
 from app.sessions import Sessions
 
 KEEP_ALIVE_S = 120
@@ -76,8 +77,10 @@ async def bad_input(_: Request, problem: Exception) -> Response:
     return JSONResponse({"error": str(problem)}, 413 if isinstance(problem, publishing.TooLarge) else 400)
 
 
-async def http_error(_: Request, problem: Exception) -> Response:
+async def http_error(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, HTTPException)
+    if "endpoint" not in request.scope:  # no route has this address
+        return no_such_page(request)
     return JSONResponse({"error": problem.detail}, problem.status_code, problem.headers)
 
 
@@ -100,12 +103,14 @@ class Server(uvicorn.Server):
         loop: Literal["uvloop", "asyncio"] = "uvloop",
         http: Literal["httptools", "h11"] = "httptools",
         ws: Literal["websockets-sansio", "websockets", "wsproto"] = "websockets-sansio",
+        tap: bool = True,
     ) -> None:
+        protocol = import_from_string(uvicorn.config.HTTP_PROTOCOLS[http])
         super().__init__(
             uvicorn.Config(
                 app,
                 loop=loop,
-                http=link.tapped(import_from_string(uvicorn.config.HTTP_PROTOCOLS[http])),
+                http=link.tapped(protocol) if tap else protocol,
                 ws=ws,
                 ws_per_message_deflate=False,  # compression would hide what a transport costs
                 ws_max_size=publishing.BODY_MAX_BYTES,

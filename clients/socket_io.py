@@ -22,10 +22,10 @@ async def receive(
         try:
             async with contextlib.aclosing(connection(url, cursor, transports)) as told:
                 async for update in told:
-                    cursor = str(update if isinstance(update, Cursor) else update.cursor)
-                    backoff.reset()
                     if not isinstance(update, Cursor):
                         yield update
+                    cursor = str(update if isinstance(update, Cursor) else update.cursor)
+                    backoff.reset()
         except LOST as problem:
             refused(problem)
         await backoff.wait()

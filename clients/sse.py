@@ -28,10 +28,9 @@ async def receive(url: str, after: str | None = None) -> AsyncIterator[Update]:
                         elif field == "data":
                             data = value
                         elif not line:  # an empty line ends an event
-                            last_id = new_id
                             if data and not isinstance(update := read_update(data), Cursor):
                                 yield update
-                            data = ""
+                            last_id, data = new_id, ""  # only now: what was missed has been handed over
                             backoff.reset()
             except httpx.TransportError:
                 pass

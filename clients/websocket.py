@@ -18,10 +18,10 @@ async def receive(url: str, after: str | None = None) -> AsyncIterator[Update]:
             async with connect(target, compression=None, proxy=None) as socket:
                 async for frame in socket:
                     update = read_update(frame)
-                    cursor = str(update if isinstance(update, Cursor) else update.cursor)
-                    backoff.reset()
                     if not isinstance(update, Cursor):
                         yield update
+                    cursor = str(update if isinstance(update, Cursor) else update.cursor)
+                    backoff.reset()
         except (OSError, ConnectionClosed, InvalidHandshake) as lost:
             if isinstance(lost, InvalidStatus) and lost.response.status_code < 500:
                 raise ValueError(f"{lost.response.status_code}: {lost.response.body.decode()[:300]}") from lost

@@ -11,8 +11,8 @@ from rich.console import Console
 from experiments import store
 from experiments.compare import SEED, compare, overview
 from experiments.questions import QUESTIONS
-from experiments.report import readme, report
-from experiments.report.check import problems
+from experiments.report import readme, reference, report
+from experiments.report.check import problems, sound
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,8 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     checking.add_argument("folder", type=Path)
     quoting = commands.add_parser("readme", help="write what the reference comparison says into README.md")
     quoting.add_argument("folder", type=Path, nargs="?", default=store.RESULTS / "reference")
-    keeping = commands.add_parser("keep", help="make a comparison the reference: results/reference")
-    keeping.add_argument("folder", type=Path, nargs="?", default=store.RESULTS / "latest")
+    keeping = commands.add_parser("keep", help="make several comparisons the reference: results/reference")
+    keeping.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="a session each, at least three")
     options = parser.parse_args(arguments)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
@@ -48,8 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "compare":
             return compare(options.size or "default", options.only, options.seed, options.new, options.results, console)
         if options.command == "keep":
-            report.tables(options.folder)
-            console.print(f"kept as {store.keep(options.folder)}")
+            console.print(f"kept as {reference.keep(options.folders, console)}")
             return 0
         if options.command == "readme":
             readme.write(store.RESULTS.parent / "README.md", options.folder)
@@ -57,14 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         summary = report.write(options.folder, console)
         if options.command == "check":
             found = problems(summary)
-            console.print("\n".join(found) or f"{len(summary)} conditions make sense")
+            console.print("\n".join(found) or sound(summary))
             return 1 if found else 0
         console.print(overview(summary))
         return 0
     except KeyboardInterrupt:
         console.print("interrupted; what is finished is kept, and the same command goes on from here")
         return 130
-    except (report.NoResults, store.Busy) as problem:
+    except (report.NoResults, reference.NotAlike, store.Busy) as problem:
         print(problem, file=sys.stderr)
         return 1
 

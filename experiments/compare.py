@@ -15,7 +15,7 @@ from rich.table import Table as Lines
 from experiments import store
 from experiments.design import SIZES, Run, Size, plan
 from experiments.questions import QUESTIONS
-from experiments.report import report, style
+from experiments.report import report, sentences, words
 from experiments.schedule import Schedule, description
 
 SEED = 2016
@@ -81,8 +81,8 @@ def measure(runs: Sequence[Run], total: int, size: Size, folder: Path, console: 
             else:
                 stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
                 store.save_run(folder, {**description(run), "started_utc": stamp, **result})
-                mark = f"[yellow]doubtful[/] {line(run)}: {'; '.join(result['suspicions'])}"
-                progress.console.print(mark if result["suspicions"] else f"[green]ok[/]  {line(run, result)}")
+                mark = f"[yellow]suspect[/] {line(run)}: {'; '.join(result['suspect'])}"
+                progress.console.print(mark if result["suspect"] else f"[green]ok[/]  {line(run, result)}")
             progress.advance(task)
 
         def tick(schedule: Schedule) -> None:
@@ -98,11 +98,13 @@ def line(run: Run, result: dict[str, Any] | None = None) -> str:
     c = run.condition
     pause = f", every {c.pause_s:g} s" if c.pause_s else ""
     readers = f"{c.clients} {c.client} reader{'s' * (c.clients != 1)}" if c.clients else "publisher alone"
-    headers = (", browser's headers" if c.headers == "browser" else "") + report.network(c.upgrades)
-    words = f"{c.variant}{pause}, {c.rate_hz:g} messages/s, {c.one_way_delay_ms:g} ms each way, {readers}{headers}"
+    headers = (", browser's headers" if c.headers == "browser" else "") + words.network(c.upgrades)
+    said = f"{c.variant}{pause}, {c.rate_hz:g} messages/s, {c.one_way_delay_ms:g} ms each way, {readers}{headers}"
     if result is None or not c.clients:
-        return words
-    return f"{words}: {result['metrics']['deliveries']} deliveries, {result['metrics']['missing']} missing"
+        return said
+    if c.undeliverable:
+        return f"{said}: {sentences.blocked()}"
+    return f"{said}: {result['metrics']['deliveries']} deliveries, {result['metrics']['missing']} missing"
 
 
 def overview(summary: pd.DataFrame) -> Lines:
@@ -110,7 +112,7 @@ def overview(summary: pd.DataFrame) -> Lines:
     lines = Lines(box=None, header_style="bold", pad_edge=False)
     for name in ("question", "transport", "pause", "rate", "each way", "client", "headers"):
         lines.add_column(name, no_wrap=True)
-    for name in ("deliveries", "missing", "mean delay", "bytes/message", "valid"):
+    for name in ("deliveries", "missing", "mean delay", "bytes/message", "suspect"):
         lines.add_column(name, justify="right", no_wrap=True)
     before = ""
     for row in summary[summary.clients > 0].to_dict("records"):
@@ -123,11 +125,11 @@ def overview(summary: pd.DataFrame) -> Lines:
             f"{row['rate_hz']:g}/s",
             f"{row['one_way_delay_ms']:g} ms",
             row["client"],
-            row["headers"] + report.network(row["upgrades"]),
+            row["headers"] + words.network(row["upgrades"]),
             str(row["deliveries"]),
-            str(row["missing"]),
-            style.seconds(row["delay_mean_ms"]) if row["deliveries"] else "",
-            style.size(row["bytes_per_message"]) if row["messages"] else "",
-            "yes" if row["valid"] else "NO",
+            sentences.missing(row["missing"], row["undeliverable"]),
+            words.seconds(row["delay_mean_ms"]) if row["deliveries"] else "",
+            words.size(row["bytes_per_message"]) if row["messages"] else "",
+            "yes" if row["suspect"] else "",
         )
     return lines

@@ -9,7 +9,7 @@ import hashlib
 import json
 import random
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from experiments.variants import VARIANTS, Variant, Via
@@ -25,7 +25,10 @@ class Condition:
     process; 0 is silence. `one_way_delay_ms`: emulated, in each direction. `client`: the library (httpx, websockets)
     or the raw one. `headers`: whose request heads are sent. `clients`: how many readers; 0 is the publisher alone.
     `text_bytes`: of each message. `via`: how Socket.IO goes, and empty for the others. `upgrades`: what the network
-    does with a request to upgrade (see `app.link`). `newcomers`: how many more come in the window, one after another.
+    does with a request to upgrade (see `app.link`). `late_joiners`: how many more readers come in the window, one
+    after another. `measures`: what is asked of the run; for the server's CPU and memory, readers only count (see
+    `experiments.run.crowd`), and for its memory they grow in number up to `clients`. `tap`: False leaves the tap out
+    of the server, to weigh it.
     """
 
     transport: str
@@ -39,6 +42,8 @@ class Condition:
     via: Via = ""
     upgrades: Upgrades = "pass"
     late_joiners: int = 0
+    measures: Literal["deliveries", "cpu", "memory"] = "deliveries"
+    tap: bool = True
 
     def __post_init__(self) -> None:
         if self.variant not in VARIANTS:
@@ -83,9 +88,18 @@ class Condition:
 
     @property
     def exclusive(self) -> bool:
-        """Whether milliseconds count: such a run has the machine to itself."""
-        return self.client == "library" and self.one_way_delay_ms == 0 and not self.kind.pauses
+        """Whether milliseconds or CPU time count: such a run has the machine to itself."""
+        milliseconds = self.client == "library" and self.one_way_delay_ms == 0 and not self.kind.pauses
+        return self.measures == "cpu" or (self.measures == "deliveries" and milliseconds)
 
+    @property
+    def differing(self) -> dict[str, Any]:
+        """The fields that are not as by default: what a name and a seed are made of, so that new fields change none."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+
+
+GROWING_S = 4.0
+"""About how long it takes until all readers of a run that measures memory are connected."""
 
 CONDITION_COLUMNS = tuple(field.name for field in fields(Condition))
 
@@ -94,6 +108,7 @@ CONDITION_COLUMNS = tuple(field.name for field in fields(Condition))
 class Size:
     """How much is measured. `messages` and `least_s` set a run's window, `repeats` and `slow_repeats` how often.
 
+    `load_s` is the window of a run that measures the server's CPU, `load_repeats` how often each load is repeated.
     After `retry_s` seconds no run is done again.
     """
 
@@ -104,9 +119,15 @@ class Size:
     least_s: float
     most_s: float
     retry_s: float
+    load_s: float = 1.2
+    load_repeats: int = 1
 
     def window_s(self, condition: Condition) -> float:
         """Seconds in which messages are due: enough messages, enough polls, and neither too short nor too long."""
+        if condition.measures == "cpu":
+            return self.load_s
+        if condition.measures == "memory":
+            return GROWING_S
         if condition.rate_hz == 0:
             return 60.0  # bytes per minute of silence are counted
         wanted = max(self.messages / condition.rate_hz, 4 * condition.pause_s)
@@ -114,17 +135,30 @@ class Size:
 
     def times(self, condition: Condition) -> int:
         """How often a condition is repeated; one that takes a minute, less often."""
+        if condition.measures == "cpu":
+            return self.load_repeats
         return self.slow_repeats if condition.rate_hz < 0.2 else self.repeats
 
     def fits(self, condition: Condition) -> bool:
         """A quick look leaves out what can't be seen in seconds."""
-        return self.name != "quick" or (condition.rate_hz >= 1 and condition.pause_s <= 1)
+        seen_in_seconds = condition.rate_hz >= 1 and condition.pause_s <= 1 and condition.measures == "deliveries"
+        return self.name != "quick" or seen_in_seconds
 
 
 SIZES = {
     "quick": Size("quick", repeats=1, slow_repeats=0, messages=8, least_s=3.0, most_s=4.0, retry_s=60),
     "default": Size("default", repeats=3, slow_repeats=1, messages=20, least_s=5.0, most_s=8.0, retry_s=180),
-    "full": Size("full", repeats=5, slow_repeats=3, messages=100, least_s=20.0, most_s=60.0, retry_s=7_200),
+    "full": Size(
+        "full",
+        repeats=5,
+        slow_repeats=3,
+        messages=100,
+        least_s=20.0,
+        most_s=60.0,
+        retry_s=7_200,
+        load_s=3.0,
+        load_repeats=2,
+    ),
 }
 
 
@@ -141,7 +175,7 @@ class Run:
     def name(self) -> str:
         """A file name that is the same whenever the same thing is measured."""
         c = self.condition
-        digest = hashlib.sha256(json.dumps([asdict(c), self.window_s], sort_keys=True).encode()).hexdigest()[:8]
+        digest = hashlib.sha256(json.dumps([c.differing, self.window_s], sort_keys=True).encode()).hexdigest()[:8]
         return f"{c.variant.replace(' ', '-')}-{c.rate_hz:g}hz-{c.one_way_delay_ms:g}ms-{digest}-{self.repeat}"
 
 
@@ -179,7 +213,7 @@ def phases(rng: random.Random, clients: int, period_s: float) -> list[float]:
 
 def _seed(seed: int, condition: Condition, repeat: int) -> int:
     # Repeats of different conditions share no arrivals, and a condition's runs don't change when others are added.
-    text = json.dumps([seed, asdict(condition), repeat], sort_keys=True)
+    text = json.dumps([seed, condition.differing, repeat], sort_keys=True)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
 
 

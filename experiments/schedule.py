@@ -2,14 +2,16 @@
 
 Starting a run takes half a second of CPU, which is far more than most runs use while they measure. So the runs of a
 batch start together, wait until all of them are ready, and only then measure, side by side, in windows that nobody's
-start falls into. There are three kinds:
+start falls into. There are four kinds:
 
-- *alone*: where a millisecond counts. One at a time, beside nothing but slow ones that measure already.
+- *exclusive*: where a millisecond or CPU time counts. One at a time, beside nothing but slow ones that measure already.
 - *slow*: a message every 5 s or less. They take a minute and next to no CPU.
+- *growing*: what measures memory. Connecting its readers uses all the CPU that there is, and memory does not mind: as
+  many at a time as there are cores, beside nothing else.
 - the others, as many at a time as load less than half of the machine; runs of one length together.
 
-Whether a run had the machine that it needed is measured in every run (`measure.suspicions`). One that is not to be
-believed is done once more.
+Whether a run had the machine that it needed is measured in every run (`experiments.run.suspect`). A suspect run is
+repeated once.
 """
 
 import contextlib
@@ -90,6 +92,7 @@ class Schedule:
     retry_s: float = math.inf
     exclusive: list[Run] = field(default_factory=list)
     slow: list[Run] = field(default_factory=list)
+    growing: list[Run] = field(default_factory=list)
     others: list[Run] = field(default_factory=list)
     going: dict[int, Going] = field(default_factory=dict)
     tries: dict[str, int] = field(default_factory=dict)
@@ -112,7 +115,7 @@ class Schedule:
         signal.signal(signal.SIGINT, lambda number, _: told_to_end.append(number))
         usual_term = signal.signal(signal.SIGTERM, lambda number, _: told_to_end.append(number))
         try:
-            while (self.exclusive or self.slow or self.others or self.going) and not told_to_end:
+            while (any(self._queues) or self.going) and not told_to_end:
                 for run in self._next_batch():
                     self._start(run)
                 for pipe in wait([going.pipe for going in self.going.values()], timeout=0.2):
@@ -135,17 +138,25 @@ class Schedule:
         now = time.monotonic()
         going = (min(going.ends_at - now, going.run.window_s + AROUND_S) for going in self.going.values())
         exclusive = sum(run.window_s + AROUND_S for run in self.exclusive)
-        return max(0.0, exclusive, _batches_s(self.slow), *going) + _batches_s(self.others)
+        later = _batches_s(self.growing) + _batches_s(self.others)
+        return max(0.0, exclusive, _batches_s(self.slow), *going) + later
+
+    @property
+    def _queues(self) -> tuple[list[Run], ...]:
+        """In the order in which they are started."""
+        return self.slow, self.exclusive, self.growing, self.others
 
     def _queue(self, run: Run) -> list[Run]:
         if run.condition.exclusive:
             return self.exclusive
+        if run.condition.measures == "memory":
+            return self.growing
         return self.slow if is_slow(run) else self.others
 
     def _next_batch(self) -> list[Run]:
         """The runs to start now; none while others are getting ready, or measure what must not be disturbed."""
         if not self.going:
-            for queue in (self.slow, self.exclusive, self.others):
+            for queue in self._queues:
                 if queue:
                     return take_batch(queue)
         elif self.exclusive and all(is_slow(going.run) and going.ends_at < math.inf for going in self.going.values()):
@@ -182,8 +193,8 @@ class Schedule:
         del self.going[going.pipe.fileno()]
         _end(going, time.monotonic() + 5)
         run, tries = going.run, self.tries[going.run.name]
-        doubtful = isinstance(said, str) or bool(said["suspicions"])
-        if doubtful and tries < TRIES and time.monotonic() < self.began + self.retry_s:
+        suspect = isinstance(said, str) or bool(said["suspect"])
+        if suspect and tries < TRIES and time.monotonic() < self.began + self.retry_s:
             self._queue(run).append(run)
             return
         if isinstance(said, dict):
@@ -211,6 +222,10 @@ def _end(going: Going, deadline: float) -> None:
 def take_batch(queue: list[Run]) -> list[Run]:
     """Removes from `queue` what can run at the same time: the first, and others of about its length."""
     first = queue.pop(0)
+    if first.condition.measures == "memory":
+        batch = [first, *queue[: CORES - 1]]
+        del queue[: CORES - 1]
+        return batch
     batch, used = [first], load(first)
     for run in () if first.condition.exclusive else tuple(queue):
         similar = is_slow(first) or run.window_s > 0.6 * first.window_s

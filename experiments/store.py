@@ -11,13 +11,13 @@ A file is there whole or not at all: it is written under another name and then m
 """
 
 import contextlib
+import dataclasses
 import fcntl
 import gzip
 import importlib.metadata
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import time
@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import pandas as pd
+
+from experiments.design import Condition
 
 RESULTS = Path(__file__).parent.parent / "results"
 
@@ -71,16 +73,6 @@ def folders(results: Path) -> Iterator[Path]:
         yield from sorted((path for path in found if path.name != "reference"), reverse=True)
 
 
-def keep(folder: Path) -> Path:
-    """Put `folder` in the place of `results/reference`, without its single runs: the tables have all that they say."""
-    reference, new = RESULTS / "reference", RESULTS / ".reference.partial"
-    shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(folder.resolve(), new, ignore=shutil.ignore_patterns("runs", ".*"))
-    shutil.rmtree(reference, ignore_errors=True)
-    new.rename(reference)
-    return reference
-
-
 class Busy(Exception):
     """Another comparison is measuring into the same folder."""
 
@@ -116,6 +108,28 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
     """CSV, gzipped if the name ends so; the same frame always gives the same bytes."""
     text = frame.to_csv(index=False, float_format="%.6g" if path.suffix == ".csv" else "%.7g").encode()
     write(path, lambda file: file.write(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text))
+
+
+RENAMED = {
+    "way": "variant",
+    "newcomers": "late_joiners",
+    "newcomers_missing": "late_joiners_missing",
+    "suspicions": "suspect_because",
+}
+"""Columns of tables that were stored before, and what they are called now."""
+
+
+def read_runs(path: Path) -> pd.DataFrame:
+    """A stored `runs.csv`, with today's names; conditions that it does not know have their defaults."""
+    numbers, texts = ("pause_s", "rate_hz", "one_way_delay_ms"), ("suspicions", "suspect_because", "via")
+    runs = pd.read_csv(path, dtype=dict.fromkeys(numbers, float) | dict.fromkeys(texts, str)).rename(columns=RENAMED)
+    if "valid" in runs:
+        runs["suspect"] = ~runs.pop("valid").astype(bool)
+    for field in dataclasses.fields(Condition):
+        if field.name not in runs and field.default is not dataclasses.MISSING:
+            runs[field.name] = field.default
+    runs[["suspect_because", "via"]] = runs[["suspect_because", "via"]].fillna("")
+    return runs
 
 
 def commit() -> str:

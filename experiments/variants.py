@@ -40,7 +40,8 @@ class Variant:
     where a question does not vary it; 0 means that `Condition.pause_s` does not apply. `hold_s`: how long a poll is
     held while there is nothing. `heartbeat_s`: the period at which the server sends something into silence, or None.
     `without_websocket`: what it does on a network that lets no upgrade through. `connections_most`: how many
-    connections a reader opens that loses none. `framing_bytes(payload)`: what theory expects around one pushed
+    connections a reader opens that loses none. `sessions_most`: how many readers one server takes, where that is not
+    the limit of its connections. `framing_bytes(payload)`: what theory expects around one pushed
     message, or None where messages are not pushed. `library_transports`: what python-socketio is told to use.
     `title_suffix`, `row_title`, `own_marker`: where charts differ from the palette. `coincides_with`: the variant
     whose curve this one's lies on, so that line charts leave it out.
@@ -56,6 +57,7 @@ class Variant:
     heartbeat_s: float | None = None
     without_websocket: Literal["works", "polls", "fails"] = "works"
     connections_most: int = 1
+    sessions_most: int = 1_000_000
     framing_bytes: Callable[[int], int] | None = None
     library_transports: tuple[str, ...] = ()
     title_suffix: str = ""
@@ -111,6 +113,7 @@ _ALL = (
         via="upgrade",
         hold_s=math.inf,
         heartbeat_s=25.0,
+        sessions_most=1_000,
         without_websocket="polls",
         connections_most=3,  # it polls on one, posts on another, and upgrades a third
         framing_bytes=socket_io_bytes,
@@ -121,6 +124,7 @@ _ALL = (
         "/socket.io/",
         via="websocket",
         heartbeat_s=25.0,
+        sessions_most=1_000,
         without_websocket="fails",
         framing_bytes=socket_io_bytes,
         library_transports=("websocket",),
@@ -136,6 +140,7 @@ _ALL = (
         polls=True,
         hold_s=math.inf,
         heartbeat_s=25.0,
+        sessions_most=1_000,
         connections_most=2,
         library_transports=("polling",),
         title_suffix=", polling",

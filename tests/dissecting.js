@@ -1,4 +1,7 @@
-// What tests/test_wire.py asks of wire.js, which stands in front of this in the same worker.
+// What tests/app/pages/test_wire.py wants of wire/ and words/wire.js, which precede this in the same worker.
+
+// As the descriptors in transports/ say.
+const framing = target => [[/^[^?]*\/(short|long)-poll(\?|$)/, "batch"], [/^[^?]*\/socket\.io\/(\?|$)/, "packets"]].find(([path]) => path.test(target))?.[1] ?? null;
 
 const bytes = text => Uint8Array.from(atob(text), character => character.charCodeAt(0));
 
@@ -7,7 +10,9 @@ const read = (connection, direction, piece) => {
   let end = 0;
   for (const part of parts) {
     if (part.start !== end || part.end <= part.start) throw new Error(`not covered: ${JSON.stringify(parts)}`);
+    part.note = note(part);
     if (!/^[^ ].{4,}$/.test(part.note) || /undefined|NaN|object/.test(part.note)) throw new Error(part.note);
+    delete part.about;
     end = part.end;
   }
   if (end !== piece.length) throw new Error(`${end} of ${piece.length} bytes are covered`);
@@ -15,7 +20,7 @@ const read = (connection, direction, piece) => {
 };
 
 const dissect = cases => cases.map(pieces => {
-  const connection = new Connection();
+  const connection = new Connection(framing);
   return pieces.map(([direction, data]) => {
     if (direction === "resync") return connection.resync(), { parts: [], facts: [] };
     return read(connection, direction, bytes(data));
@@ -24,7 +29,7 @@ const dissect = cases => cases.map(pieces => {
 
 // What was said of the bytes in each direction, and what happened, in all pieces together.
 const summary = pieces => {
-  const connection = new Connection();
+  const connection = new Connection(framing);
   const said = { up: [], down: [] }, facts = [];
   for (const [direction, piece] of pieces) {
     const found = read(connection, direction, piece);

@@ -3,13 +3,15 @@
 A test changes what it asks about; everything else stays as one would expect it to be.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from experiments import store
-from experiments.analysis.tables import FRAMING, Table, deliveries_frame, prediction, runs_frame, summarise
+from experiments.analysis.tables import Table, deliveries_frame, prediction, runs_frame, summarise
 from experiments.analysis.theory import Polling
 from experiments.design import SIZES, Condition
 from experiments.questions import QUESTIONS
@@ -17,11 +19,15 @@ from experiments.questions import QUESTIONS
 WINDOW_S = 10.0
 PAYLOAD_BYTES = 170
 SETUP_BYTES = {"sse": 750.0, "websocket": 710.0, "socket_io": 3_200.0}
+BUSY_MS = {"short_poll": 0.35, "long_poll": 0.35, "sse": 0.06, "websocket": 0.06, "socket_io": 0.09}
+READER_BYTES = {"short_poll": 40_000, "long_poll": 40_000, "sse": 40_000, "websocket": 40_000, "socket_io": 80_000}
+TAP_MS, TAP_BYTES = 0.004, 3_000
+STEPS = (0.1, 0.4, 0.7, 1.0)
 SILENT_BYTES = {"sse": 32.0, "websocket": 48.0, "socket_io": 60.0}
 
 Result = dict[str, Any]
 Change = Callable[[Condition, Result], object]
-"""Changes a run's result: its metrics, its `delay_ms` of each message (None: it never arrived), its suspicions."""
+"""Changes a run's result: its metrics, its `delay_ms` of each message (None: it never arrived), why it is suspect."""
 
 CONDITIONS = list(dict.fromkeys(condition for question in QUESTIONS.values() for condition in question.CONDITIONS))
 
@@ -30,22 +36,33 @@ def a_table(
     change: Change = lambda condition, result: None, there: Callable[[Condition], bool] = lambda condition: True
 ) -> Table:
     """All questions' tables, of two equal runs of each condition that is `there`, after `change`."""
-    results = []
-    for condition in filter(there, CONDITIONS):
-        for repeat in range(2):
-            result = a_result(condition, repeat)
-            change(condition, result)
-            results.append(result | {"deliveries": deliveries(result)})
+    results = made_up(filter(there, CONDITIONS), change)
     runs, delivered = runs_frame(results), deliveries_frame(results)
     return Table(summarise(runs, delivered), runs, delivered)
 
 
-def stored(table: Table, folder: Path) -> Path:
-    """`folder`, with what a report needs: all runs for the verdicts, and one question, for its chart takes a while."""
+def runs_of(conditions: Iterable[Condition], change: Change) -> pd.DataFrame:
+    """The runs alone."""
+    return runs_frame(made_up(conditions, change))
+
+
+def made_up(conditions: Iterable[Condition], change: Change) -> list[Result]:
+    results = []
+    for condition in conditions:
+        for repeat in range(2):
+            result = a_result(condition, repeat)
+            change(condition, result)
+            results.append(result | {"deliveries": deliveries(result, condition.one_way_delay_ms)})
+    return results
+
+
+def stored(table: Table, folder: Path, *questions: str) -> Path:
+    """`folder`, with what a report needs: all runs for the verdicts, and a few questions, for charts take a while."""
     store.write_frame(folder / "runs.csv", table.runs)
     store.write_frame(folder / "deliveries.csv.gz", table.deliveries)
     store.write_json(
-        folder / "plan.json", {"size": asdict(SIZES["default"]), "seed": 1, "questions": ["interval"], "runs": []}
+        folder / "plan.json",
+        {"size": asdict(SIZES["default"]), "seed": 1, "questions": [*questions] or ["interval"], "runs": []},
     )
     machine = {name: name for name in ("system", "machine", "processor", "cores", "memory_gib", "python", "commit")}
     store.write_json(folder / "machine.json", machine | {"packages": {}})
@@ -67,21 +84,22 @@ def a_result(condition: Condition, repeat: int) -> Result:
     if condition.undeliverable:
         requests, delay_ms = 1.0 * clients, [None] * published
     messages = sum(delay is not None for delay in delay_ms) * clients
-    framing = 0 if condition.polls or condition.undeliverable else FRAMING[condition.transport](PAYLOAD_BYTES)
+    pushed = condition.kind.framing_bytes
+    framing = pushed(PAYLOAD_BYTES) if pushed and not (condition.polls or condition.undeliverable) else 0
     header = framing if condition.transport == "websocket" else 4 * (condition.transport == "socket_io")
     pings = SILENT_BYTES.get(condition.transport, 0.0) * clients * WINDOW_S / 60 * (not condition.rate_hz)
     bytes_up = 366 * requests
     bytes_down = messages * (PAYLOAD_BYTES + framing) + pings
     cost_ms = 0.35 if condition.polls else 0.09 if condition.via else 0.06
     events = (requests if condition.polls else messages) * (clients + 1) / max(clients, 1)
-    return {
+    result = {
         "run": f"{condition.variant}-{hash(condition)}-{repeat}",
         "condition": vars(condition),
         "repeat": repeat,
         "window_s": WINDOW_S,
         "seed": 1,
         "started_utc": "2026-01-02T03:04:05Z",
-        "suspicions": [],
+        "suspect": [],
         "tries": 1,
         "delay_ms": delay_ms,
         "metrics": {
@@ -116,9 +134,26 @@ def a_result(condition: Condition, repeat: int) -> Result:
             "late_joiners_missing": 0,
         },
     }
+    return weighed(condition, result) if condition.measures != "deliveries" else result
 
 
-def deliveries(result: Result) -> dict[str, list[Any]]:
+def weighed(condition: Condition, result: Result) -> Result:
+    """The same of a run whose readers only count."""
+    metrics, clients = result["metrics"], condition.clients
+    busy_ms = BUSY_MS[condition.transport] - TAP_MS * (not condition.tap)
+    reader_bytes = READER_BYTES[condition.transport] - TAP_BYTES * (not condition.tap)
+    asked = clients / condition.pause_s if condition.pause_s else clients * condition.rate_hz
+    metrics["requests"] = round(asked * WINDOW_S) if condition.polls else 0
+    events = metrics["requests"] if condition.polls else metrics["messages"]
+    metrics["server_cpu_ms"] = WINDOW_S * (10 + 0.3 * condition.rate_hz) + busy_ms * events
+    if condition.measures == "memory":
+        for number, share in enumerate(STEPS, 1):
+            metrics[f"step_{number}_readers"] = round(share * clients)
+            metrics[f"step_{number}_rss_bytes"] = 45_000_000 + round(share * clients) * reader_bytes
+    return result | {"delay_ms": []}
+
+
+def deliveries(result: Result, down_ms: float) -> dict[str, list[Any]]:
     """The columns that a run has of its deliveries: of one reader."""
     delay_ms = result["delay_ms"]
     due = [50.0 * i for i in range(len(delay_ms))]
@@ -129,6 +164,6 @@ def deliveries(result: Result) -> dict[str, list[Any]]:
         "due_ms": due,
         "sent_ms": due,
         "published_ms": due,
-        "written_ms": arrived,
+        "written_ms": [None if at is None else at - down_ms for at in arrived],
         "received_ms": arrived,
     }

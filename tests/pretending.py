@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from experiments.design import Run
 
-Outcome = Literal["fine", "doubtful", "fails", "dies", "leaves", "hangs", "stays"]
+Outcome = Literal["fine", "suspect", "fails", "dies", "leaves", "hangs", "stays"]
 """What comes of one try. dies: when it was told to go; leaves: when it has said that it is ready; hangs: before that;
 stays: never ends."""
 
@@ -54,8 +54,8 @@ def pretend(
     if outcome == "dies":
         os._exit(1)
     times["ended_ns"] = time.monotonic_ns()
-    suspicions = ["nobody believes it"] if outcome == "doubtful" else []
-    result: dict[str, Any] = {"suspicions": suspicions, "times": times}
+    suspect = ["made up"] if outcome == "suspect" else []
+    result: dict[str, Any] = {"suspect": suspect, "times": times}
     pipe.send("OSError: it went wrong" if outcome == "fails" else result)
 
 

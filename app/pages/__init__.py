@@ -1,19 +1,13 @@
 """What a browser sees. The pages are static: templates filled in once, ES modules as they are written, no build step.
 
-Everything comes from this server, and the pages' policy forbids the rest: no script but our own files and the import
-map, no request to anybody else, no markup made of what somebody typed.
+Everything comes from this server: `rendering` sends a page with the policy that says so, `problem` what is shown
+instead of one, `verdicts` reads a comparison's verdicts, `modes` is a page per transport, `words` has the sentences.
 """
 
-import base64
-import hashlib
 import inspect
 import json
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -21,13 +15,15 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app import transports
-from app.guard import LOCAL_NAMES, host_name
 from app.message import BadInput
-from app.pages import verdicts
+from app.pages import verdicts, words
 from app.pages.modes import MODES
+from app.pages.problem import refused
+from app.pages.rendering import TEMPLATES, answer, page
 from app.query import parameters
 
 FOLDER = Path(__file__).parent
+
 SHAPES = {
     "square": "M-8,-8 H8 V8 H-8 Z",
     "triangle": "M0,-9 L9,8 L-9,8 Z",
@@ -41,39 +37,11 @@ PALETTE: dict[str, dict[str, str]] = {
     name: entry | {"shape": SHAPES[entry["marker"]]}
     for name, entry in json.loads((FOLDER / "palette.json").read_text()).items()
 }
-IMPORT_MAP = (FOLDER / "static" / "vendored" / "imports.json").read_text()
-
-POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        f"script-src 'self' 'sha256-{base64.b64encode(hashlib.sha256(IMPORT_MAP.encode()).digest()).decode()}'",
-        "img-src 'self' data:",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-HEADERS = {
-    "cache-control": "no-cache",
-    "content-security-policy": POLICY,
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
-
-# An isolated page has a clock of 5 us instead of 100 (HR-Time, section 4.2). Browsers isolate only what comes over
-# https or from this machine, and complain if it is asked of others.
-ISOLATED = {"cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp"}
-
-TEMPLATES = Environment(
-    loader=FileSystemLoader(FOLDER / "templates"), undefined=StrictUndefined, autoescape=select_autoescape()
-)
-TEMPLATES.policies["json.dumps_kwargs"] = {"sort_keys": False}  # the teaching order
-TEMPLATES.globals.update(import_map=Markup(IMPORT_MAP), modes=MODES, palette=PALETTE)
+TEMPLATES.globals.update(modes=MODES, palette=PALETTE, words=words)
 
 
 class Static(StaticFiles):
-    """Files that a browser asks about again each time, so that a changed one is never mixed with old ones."""
+    """Files that a browser revalidates each time, so that it never mixes a changed one with old ones."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
@@ -99,27 +67,14 @@ def routes() -> list[BaseRoute]:
     ]
 
 
-def page(template: str, **context: Any) -> Any:
-    """An endpoint that answers with a page, filled in once."""
-    text = TEMPLATES.get_template(template).render(context)
-
-    async def endpoint(request: Request) -> Response:
-        return answer(request, text)
-
-    return endpoint
-
-
-def answer(request: Request, text: str) -> Response:
-    """A page, with its policy."""
-    trusted = request.url.scheme == "https" or host_name(request.headers.get("host", "")) in LOCAL_NAMES
-    return Response(text, media_type="text/html", headers=HEADERS | ISOLATED if trusted else HEADERS)
-
-
 def claims_page(request: Request) -> Response:
-    """The verdicts of a comparison, read anew each time: `make compare` may have written others."""
-    given = parameters(request.query_params, "results").get("results")
-    if given not in (None, *verdicts.NAMES):
-        raise BadInput(f"results={given[:40]!r} is not accepted: give {' or '.join(verdicts.NAMES)}")
+    """The verdicts of a comparison, read again each time: `make compare` may have written others."""
+    try:
+        given = parameters(request.query_params, "results").get("results")
+        if given not in (None, *verdicts.NAMES):
+            raise BadInput(f"results={given[:40]!r} is not accepted: give {' or '.join(verdicts.NAMES)}")
+    except BadInput as refusal:
+        return refused(request, 400, str(refusal))
     return answer(request, verdicts.render(TEMPLATES.get_template("claims.html"), given or verdicts.newest()))
 
 
@@ -127,7 +82,7 @@ def chart(request: Request) -> Response:
     """A chart of a comparison, as a picture."""
     path = verdicts.chart(request.path_params["name"], request.path_params["chart"])
     if path is None:
-        raise HTTPException(404, "there is no such chart")
+        return refused(request, 404, "there is no such chart")
     return FileResponse(path, headers={"cache-control": "no-cache", "x-content-type-options": "nosniff"})
 
 
@@ -135,7 +90,7 @@ async def code(request: Request) -> Response:
     """The source of a transport's module, as it runs."""
     name = request.path_params["name"]
     if name not in transports.TRANSPORTS:
-        raise HTTPException(404, f"there is no such transport: {', '.join(transports.TRANSPORTS)}")
+        return refused(request, 404, f"there is no such transport: {', '.join(transports.TRANSPORTS)}")
     return PlainTextResponse(inspect.getsource(transports.TRANSPORTS[name]))  # type: ignore[arg-type]  # a module
 
 

@@ -1,7 +1,7 @@
-"""The verdicts on the note's claims, as a comparison has written them into `results/`, and where to see them live.
+"""The verdicts on the note's claims, as a comparison has written them into `results/`.
 
-The verdicts are computed where they are measured, in `experiments`; here they are only read. The template knows what it
-needs; a file that lacks any of it is not shown in part, but said to be of no use, with what makes a new one.
+They are computed where they are measured, in `experiments`; here they are only read. The template knows what it needs.
+A file that lacks any of it is not shown in part: the page says that it can't be read, and how to write it again.
 """
 
 import json
@@ -10,26 +10,22 @@ from typing import Any
 
 from jinja2 import Template, UndefinedError
 
+from app.pages.words import claims as words
+
 RESULTS = Path(__file__).parents[2] / "results"
 
 NAMES = ("latest", "reference")
 """The last comparison on this machine, and the one that belongs to the project."""
 
 SEEN_AT = {
-    1: {"/modes/sse?rate=1&delay=300": "SSE, live"},
-    2: {"/modes/short-poll?interval=1&rate=1&delay=25": "Asking every second", "/race": "The race"},
-    3: {
-        "/modes/short-poll?interval=1&rate=0.2": "Rare messages",
-        "/modes/short-poll?interval=1&rate=10": "Frequent messages",
-    },
-    4: {"/modes/sse?rate=0.1": "SSE in near silence", "/modes/websocket?rate=0.1": "WebSocket in near silence"},
-    5: {
-        "/modes/websocket?rate=1&delay=300&stopped=1": "The handshake, step by step",
-        "/chat": "Both directions, in a chat",
-    },
-    6: {"/modes/socket-io?rate=1&upgrades=refuse": "Socket.IO behind a bad proxy"},
+    1: ("/modes/sse?rate=1&delay=300",),
+    2: ("/modes/short-poll?interval=1&rate=1&delay=25", "/race"),
+    3: ("/modes/short-poll?interval=1&rate=0.2", "/modes/short-poll?interval=1&rate=10"),
+    4: ("/modes/sse?rate=0.1", "/modes/websocket?rate=0.1"),
+    5: ("/modes/websocket?rate=1&delay=300&stopped=1", "/chat"),
+    6: ("/modes/socket-io?rate=1&upgrades=refuse",),
 }
-"""Where a claim, by its number, can be seen: addresses, and what they show."""
+"""Where each claim, by its number, can be seen live."""
 
 
 def newest() -> str:
@@ -40,15 +36,17 @@ def newest() -> str:
 def render(template: Template, name: str) -> str:
     """The page about the comparison `name`, or the page that says why there is none."""
     other = NAMES[1 - NAMES.index(name)]
-    context = {"name": name, "other": other if (RESULTS / other / "claims.json").exists() else None, "seen_at": SEEN_AT}
+    context = {
+        "name": name,
+        "other": other if (RESULTS / other / "claims.json").exists() else None,
+        "seen_at": SEEN_AT,
+    }
     try:
         return template.render(context, problem=None, **read(RESULTS / name))
     except FileNotFoundError:
-        problem = f"There are no verdicts in results/{name}: `make compare` measures, and writes them."
+        problem = words.no_verdicts(name)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, UndefinedError):
-        problem = (
-            f"The verdicts in results/{name} can't be read: `make report RESULTS=results/{name}` writes them anew."
-        )
+        problem = words.unreadable(name)
     return template.render(context, problem=problem)
 
 

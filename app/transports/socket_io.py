@@ -26,7 +26,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from app.engine_io import EngineIO, requested_cursor, room_for_more, server
 from app.log import MessageLog
-from app.message import BadInput, Cursor, check_publication
+from app.message import BadInput, Cursor, Missed, check_publication
 
 PATH = "/socket.io/"
 
@@ -59,12 +59,17 @@ def routes(log: MessageLog) -> list[BaseRoute]:
 
 async def push(log: MessageLog, cursor: Cursor, sio: AsyncServer, sid: str, plain: bool) -> None:
     session = sio.eio.sockets[sio.manager.eio_sid_from_sid(sid, "/")]
-    await sio.emit("cursor", {"cursor": str(log.resume_from(cursor))}, to=sid)
-    async for batch in log.follow(cursor):
+    start, missed = log.resume_from(cursor)
+    await (emit_missed(sio, sid, missed) if missed else sio.emit("cursor", {"cursor": str(start)}, to=sid))
+    async for batch in log.follow(start):
         if batch.missed:
-            await sio.emit("missed", json.loads(batch.missed.json)["missed"], to=sid)
+            await emit_missed(sio, sid, batch.missed)
         for m in batch.messages:
             await sio.eio.send(session.sid, f'2["message",{m.json}]')  # what emit makes, written once
             if plain:  # for whom there is no more to a message than its text
                 await sio.emit("to-client", f"{m.name}: {m.text}" if m.name else m.text, to=sid)
         await room_for_more(session)  # until then, all else waits in the log
+
+
+async def emit_missed(sio: AsyncServer, sid: str, missed: Missed) -> None:
+    await sio.emit("missed", json.loads(missed.json)["missed"], to=sid)

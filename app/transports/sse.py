@@ -25,7 +25,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from app.log import MessageLog
-from app.message import Batch, Cursor
+from app.message import Batch, Cursor, Missed
 from app.query import parameters
 
 PATH = "/sse"
@@ -46,11 +46,16 @@ def routes(log: MessageLog) -> list[BaseRoute]:
 
 
 async def stream(log: MessageLog, cursor: Cursor) -> AsyncIterator[str]:
-    yield f"retry: {RETRY_MS}\nid: {log.resume_from(cursor)}\n\n"
-    async for batch in log.follow(cursor, idle_s=HEARTBEAT_S):
+    start, missed = log.resume_from(cursor)
+    yield f"retry: {RETRY_MS}\n" + (missed_event(missed) if missed else f"id: {start}\n\n")
+    async for batch in log.follow(start, idle_s=HEARTBEAT_S):
         yield events(batch) or ":\n\n"
 
 
 def events(batch: Batch) -> str:
-    missed = f"event: missed\nid: {batch.missed.cursor}\ndata: {batch.missed.json}\n\n" if batch.missed else ""
+    missed = missed_event(batch.missed) if batch.missed else ""
     return missed + "".join(f"id: {m.cursor}\ndata: {m.json}\n\n" for m in batch.messages)
+
+
+def missed_event(missed: Missed) -> str:
+    return f"event: missed\nid: {missed.cursor}\ndata: {missed.json}\n\n"

@@ -55,8 +55,9 @@ def routes(log: MessageLog) -> list[BaseRoute]:
 
 async def push(log: MessageLog, cursor: Cursor, socket: WebSocket) -> None:
     try:
-        await socket.send_text(position_json(log.resume_from(cursor)))
-        async for batch in log.follow(cursor):
+        start, missed = log.resume_from(cursor)
+        await socket.send_text(missed.json if missed else position_json(start))
+        async for batch in log.follow(start):
             for update in batch.updates:
                 await socket.send_text(update.json)
         await socket.close(1001, "the server ends")

@@ -56,10 +56,10 @@ async def receive(
                 talk = polls(await connect(transport), cursor, pause_s)
             async with contextlib.aclosing(talk):  # type: ignore[type-var]
                 async for update in talk:
-                    cursor = str(update if isinstance(update, Cursor) else update.cursor)
-                    backoff.reset()
                     if not isinstance(update, Cursor):
                         yield update
+                    cursor = str(update if isinstance(update, Cursor) else update.cursor)
+                    backoff.reset()
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:

@@ -1,32 +1,34 @@
-"""The ledger: says of every byte of a connection what it was for, and balances.
+"""The ledger: says what every byte of a connection was for, and balances.
 
-A connection is read the way a packet dissector reads it: requests and answers, then, where an answer never ends or
-the protocol changes, the pieces that were pushed. Each of these is an *exchange*, with its bytes by category and the
-messages in it. The sum over all categories must equal what the tap counted, or `Unbalanced` is raised: a byte that
-nobody can explain would be a byte that the comparison is wrong about.
+A connection is read as a packet dissector reads it: requests and responses, then, where a response never ends or the
+protocol changes, the pieces that were pushed. Each of these is an *exchange*, with its bytes by category and the
+messages in it. The categories must add up to what the tap counted, or `Unbalanced` is raised: a byte that nobody can
+explain is a byte that the comparison gets wrong. What differs from path to path is in one table, `FORMATS`.
 
 Nothing here does I/O; the input is a recorded connection.
 """
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from app.message import Cursor, Message, read_batch, read_update
 from experiments.run.recording import Connection, Stream
+from experiments.variants import VARIANTS
 
 Category = Literal[
     "request_head",  # request line and header fields
     "response_head",  # status line and header fields
     "payload",  # messages, as JSON
-    "poll_body",  # what a poll's answer has around its messages
-    "chunk",  # chunk sizes and line ends of an answer that is not over yet
+    "poll_body",  # what a poll's response has around its messages
+    "chunk",  # chunk sizes and line ends of a response that has no length
     "sse_field",  # id:, data:, event: and empty lines
     "frame",  # WebSocket headers and masks
     "engine_io",  # packet types, what separates packets, and the packets that open, upgrade, ping and close
-    "socket_io",  # what Socket.IO adds: event names, connecting, acknowledgements, where a stream begins
-    "control",  # heartbeats, pings and pongs, closing, where a stream begins, refusals
+    "socket_io",  # what Socket.IO adds: event names, connecting, acknowledgements, the first cursor
+    "control",  # heartbeats, pings and pongs, closing, the first cursor, refusals
     "publication",  # what a client published
     "unfinished",  # cut off in the middle
 ]
@@ -35,9 +37,8 @@ Category = Literal[
 Kind = Literal["request", "push", "frame_up"]
 Direction = Literal["up", "down"]
 
-SOCKET_IO = "/socket.io/"
 OPENING = (b"0", b"40", b'42["cursor"', b"2probe", b"3probe", b"5", b"6")
-"""How packets begin that make or upgrade a connection."""
+"""How packets begin that open or upgrade a connection."""
 
 
 class Unbalanced(Exception):
@@ -46,11 +47,11 @@ class Unbalanced(Exception):
 
 @dataclass
 class Exchange:
-    """A request with its answer, one pushed piece of an answer, or one frame from the client.
+    """A request with its response, one pushed piece of a response, or one frame from the client.
 
     `started_ns` is when its first byte passed the tap, `ended_ns` its last; `messages` are cursors with the time
-    at which the message's last byte was written. `method` is a request's; `opening` says that this only makes or
-    upgrades a connection of Socket.IO, or tries to.
+    at which the message's last byte was written. `method` is a request's. `opening`: it only opens or upgrades a
+    connection of Socket.IO, or tries to.
     """
 
     kind: Kind
@@ -65,7 +66,7 @@ class Exchange:
 
 
 def explain(connection: Connection) -> list[Exchange]:
-    """All exchanges of a connection, in the order of their beginning; raises Unbalanced, or ValueError for no HTTP."""
+    """All exchanges of a connection, in the order they began; raises Unbalanced, or ValueError if it is not HTTP."""
     reader = _Reader(connection)
     reader.requests()
     reader.exchanges.sort(key=lambda exchange: exchange.started_ns)
@@ -120,36 +121,34 @@ class _Reader:
         self.exchanges: list[Exchange] = []
 
     def requests(self) -> None:
-        """Requests and their answers; where one was cut off, all that is left of both directions is unfinished."""
+        """Requests and their responses; once one is cut off, the rest of both directions is unfinished."""
         while self.up.left and self.request():
             pass
         self.unfinished(self.up, "up", "")
         self.unfinished(self.down, "down", "")
 
     def request(self) -> bool:
-        """Reads a request and its answer; False if either was cut off."""
+        """Reads a request and its response; False if either was cut off."""
         started = self.up.next_ns
         head = self.up.take_through(b"\r\n\r\n")
         if head is None:
             return False
         target = re.match(rb"([A-Z]+) ([^ ?]+)[^ ]* HTTP/1\.1\r\n", head)
         if target is None:
-            raise ValueError(f"{head[:40]!r} is no HTTP request")
+            raise ValueError(f"{head[:40]!r} is not an HTTP request")
         exchange = self.begin("request", target[2].decode("latin-1"), started, self.up.last_ns)
         exchange.method = target[1].decode()
         exchange.sizes["up", "request_head"] = len(head)
-        exchange.opening = exchange.path == SOCKET_IO and b"\r\nupgrade: websocket\r\n" in head.lower()
+        form = FORMATS.get(exchange.path, PLAIN)
+        exchange.opening = form.opens and b"\r\nupgrade: websocket\r\n" in head.lower()
         body = self.up.take(_content_length(head))
         if body is None:
             return False
-        if exchange.path == SOCKET_IO:
-            self.packets(exchange, "up", body)
-        else:
-            exchange.sizes["up", "publication"] += len(body)
-        return self.answer(exchange)
+        form.sent(self, exchange, "up", body)
+        return self.response(exchange, form)
 
-    def answer(self, exchange: Exchange) -> bool:
-        """Reads the answer to a request; False if it was cut off."""
+    def response(self, exchange: Exchange, form: "Format") -> bool:
+        """Reads the response to a request; False if it was cut off."""
         head = self.down.take_through(b"\r\n\r\n")
         if head is None:
             return False
@@ -157,32 +156,39 @@ class _Reader:
         exchange.sizes["down", "response_head"] = len(head)
         exchange.ended_ns = self.down.last_ns
         if exchange.status == 101:
-            self.frames(exchange.path, self.down, "down")
-            self.frames(exchange.path, self.up, "up")
+            self.frames(exchange.path, form, self.down, "down")
+            self.frames(exchange.path, form, self.up, "up")
             return self.down.left == 0
         if b"\r\ntransfer-encoding: chunked\r\n" in head.lower():
-            return self.whole(exchange) if exchange.path == SOCKET_IO else self.chunks(exchange.path)
+            return form.chunked(self, exchange)
         body = self.down.take(_content_length(head))
         if body is None:
             return False
         exchange.ended_ns = self.down.last_ns
-        if exchange.status == 200 and exchange.path in ("/short-poll", "/long-poll"):
-            self.poll_body(exchange, body)
-        else:
-            exchange.sizes["down", "control"] += len(body)
+        form.body(self, exchange, body)
         return True
 
-    def poll_body(self, exchange: Exchange, body: bytes) -> None:
+    def publication(self, exchange: Exchange, direction: Direction, body: bytes) -> None:
+        exchange.sizes[direction, "publication"] += len(body)
+
+    def control(self, exchange: Exchange, body: bytes) -> None:
+        exchange.sizes["down", "control"] += len(body)
+
+    def batch(self, exchange: Exchange, body: bytes) -> None:
+        """A poll's response: messages, and what is around them."""
+        if exchange.status != 200:
+            return self.control(exchange, body)
         batch = read_batch(body)
         if batch.json.encode() != body:
-            raise ValueError("a poll was answered with JSON that is not this server's")
+            raise ValueError("a poll's response is JSON that is not this server's")
         payload = sum(len(message.json.encode()) for message in batch.messages)
         exchange.sizes["down", "payload"] += payload
         exchange.sizes["down", "poll_body"] += len(body) - payload
         exchange.messages += [(message.cursor, exchange.ended_ns) for message in batch.messages]
+        return None
 
-    def chunks(self, path: str) -> bool:
-        """RFC 9112, section 7.1; False if the last chunk never came."""
+    def stream(self, request: Exchange) -> bool:
+        """A response whose chunks are pushed, one by one (RFC 9112, section 7.1); False if the last never came."""
         while self.down.left:
             started, before = self.down.next_ns, self.down.position
             size_line = self.down.take_through(b"\r\n")
@@ -190,7 +196,7 @@ class _Reader:
             if size_line is None or chunk is None or self.down.take(2) is None:
                 self.down.position = before
                 return False
-            exchange = self.begin("push", path, started, self.down.last_ns)
+            exchange = self.begin("push", request.path, started, self.down.last_ns)
             exchange.sizes["down", "chunk"] = len(size_line) + 2
             self.events(exchange, chunk)
             if not chunk:
@@ -198,7 +204,7 @@ class _Reader:
         return False
 
     def whole(self, exchange: Exchange) -> bool:
-        """An answer of Engine.IO, which is over when it has come, though it is sent in chunks; False if cut off."""
+        """A response of Engine.IO: sent in chunks, but one body; False if it was cut off."""
         body, before = b"", self.down.position
         while (line := self.down.take_through(b"\r\n")) is not None:
             chunk, end = self.down.take(int(line, 16)), self.down.take(2)
@@ -224,7 +230,7 @@ class _Reader:
         exchange.sizes[direction, "engine_io"] += body.count(b"\x1e")
 
     def packet(self, exchange: Exchange, direction: Direction, packet: bytes) -> None:
-        """A digit says what it is: 4 is a packet of Socket.IO, all else is Engine.IO's own (protocol 4 and 5)."""
+        """The first digit says whose it is: 4 is Socket.IO's, all others are Engine.IO's (protocols 5 and 4)."""
         exchange.opening |= packet.startswith(OPENING)
         if packet[:1] != b"4":
             exchange.sizes[direction, "engine_io"] += len(packet)
@@ -247,7 +253,7 @@ class _Reader:
         rest = len(chunk) - exchange.sizes["down", "payload"]
         exchange.sizes["down", "sse_field" if exchange.messages else "control"] += rest
 
-    def frames(self, path: str, side: _Side, direction: Direction) -> None:
+    def frames(self, path: str, form: "Format", side: _Side, direction: Direction) -> None:
         """RFC 6455, section 5.2."""
         while side.left:
             start = side.peek(10)
@@ -264,17 +270,19 @@ class _Reader:
                 payload = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
             exchange.ended_ns = side.last_ns
             exchange.sizes[direction, "frame"] = header
-            if path == SOCKET_IO and start[0] & 15 == 1:
-                self.packet(exchange, direction, payload)
-                continue
-            update = read_update(payload) if direction == "down" and start[0] & 15 == 1 else None
-            if isinstance(update, Message):
-                exchange.messages.append((update.cursor, exchange.ended_ns))
-                exchange.sizes[direction, "payload"] = size
+            if start[0] & 15 == 1:  # text
+                form.frame(self, exchange, direction, payload)
             else:
-                said = direction == "up" and start[0] & 15 == 1
-                exchange.sizes[direction, "publication" if said else "control"] = size
+                exchange.sizes[direction, "control"] = size
         return None
+
+    def text(self, exchange: Exchange, direction: Direction, payload: bytes) -> None:
+        """The payload of a text frame: a message, a publication, or what else the server tells."""
+        update = read_update(payload) if direction == "down" else None
+        if isinstance(update, Message):
+            exchange.messages.append((update.cursor, exchange.ended_ns))
+        category = "publication" if direction == "up" else "payload" if exchange.messages else "control"
+        exchange.sizes[direction, category] = len(payload)
 
     def begin(self, kind: Kind, path: str, started_ns: int, ended_ns: int) -> Exchange:
         exchange = Exchange(kind, path, started_ns, ended_ns)
@@ -286,6 +294,32 @@ class _Reader:
             exchange = self.begin("push" if direction == "down" else "request", path, side.next_ns, side.next_ns)
             exchange.sizes[direction, "unfinished"] = side.left
             side.take(side.left)
+
+
+@dataclass(frozen=True)
+class Format:
+    """How the bytes on a path are read, each by a method of `_Reader`.
+
+    `sent`: a request's body; `body`: a response's, if it has a length; `chunked`: a response without one;
+    `frame`: the payload of a text frame. `opens`: an upgrade is one step of opening a session.
+    """
+
+    sent: Callable[[_Reader, Exchange, Direction, bytes], None] = _Reader.publication
+    body: Callable[[_Reader, Exchange, bytes], None] = _Reader.control
+    chunked: Callable[[_Reader, Exchange], bool] = _Reader.stream
+    frame: Callable[[_Reader, Exchange, Direction, bytes], None] = _Reader.text
+    opens: bool = False
+
+
+PLAIN = Format()
+"""Streams of server-sent events, WebSockets whose frames are messages, and publications."""
+
+ENGINE_IO = Format(sent=_Reader.packets, chunked=_Reader.whole, frame=_Reader.packet, opens=True)
+
+FORMATS = {variant.path: Format(body=_Reader.batch) for variant in VARIANTS.values() if variant.batches} | {
+    "/socket.io/": ENGINE_IO
+}
+"""By path; PLAIN everywhere else."""
 
 
 def _content_length(head: bytes) -> int:

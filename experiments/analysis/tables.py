@@ -1,49 +1,73 @@
 """From runs to tables: one row per delivery, per run, and per condition, as pandas frames.
 
-A number about one condition is first made per run; what is shown is the mean over the runs, and the smallest and
-largest of them, because runs differ more from each other than messages within a run do. Quantiles come from all
-deliveries of the valid runs together, with an interval from order statistics that assumes nothing about the
-distribution.
+A number about one condition is first made per run; what is shown is the mean over the runs, without suspect ones.
+Beside it stand two ends, `low` and `high`, which mean different things:
+
+- *One session*, that is one sitting of `make compare`: the smallest and the largest run, because runs differ more
+  from each other than messages within a run do; for quantiles a 95 % interval from order statistics. Both know
+  nothing of what another session would find.
+- *Several sessions*, one value of each: the 95 % interval in which another session's value lies
+  (`statistics.another_session`).
 """
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from experiments.analysis.theory import Polling, Push, socket_io_bytes, sse_event_bytes, websocket_frame_bytes
+from experiments.analysis.statistics import another_session, quantile
+from experiments.analysis.theory import Polling, Push
 from experiments.design import CONDITION_COLUMNS, Condition
 
 TCP_IP_BYTES = 52
 """Headers of one segment, as Linux sends them: IPv4 20 (RFC 791), TCP 20 (RFC 9293), timestamps 12 (RFC 7323)."""
 
-CURSOR_BYTES = 12
-"""`7f3a90c2-123`: eight characters of epoch, a dash, and about three digits."""
-
-FRAMING = {
-    "sse": lambda payload: sse_event_bytes(payload, CURSOR_BYTES),
-    "websocket": websocket_frame_bytes,
-    "socket_io": socket_io_bytes,
-}
-"""What theory expects around one pushed message."""
-
 P99_LEAST = 500
 """A 99th percentile of fewer messages would be made of the last five."""
 
 
+INTERVALS = tuple(
+    f"{stem}{{}}{unit}"
+    for stem, unit in (
+        *(("delay_mean", "_ms"), ("delay_p50", "_ms"), ("delay_p95", "_ms"), ("delay_p99", "_ms")),
+        *(("bytes_per_message", ""), ("bytes_per_minute", ""), ("requests_per_message", "")),
+        *(("setup_bytes", ""), ("first_message", "_ms")),
+    )
+)
+"""Columns of the summary that have ends beside them: `delay_mean{}_ms` with nothing, `_low` or `_high` in it."""
+
+
 @dataclass(frozen=True)
 class Table:
-    """What a figure is drawn from. `summary` holds the conditions of one question, the others their runs."""
+    """What a figure is drawn from. `summary` holds the conditions of one question, `runs` their runs.
+
+    `sessions`: the same as `summary`, of each session by itself, with a column `session`; empty if there is only one.
+    """
 
     summary: pd.DataFrame
     runs: pd.DataFrame
     deliveries: pd.DataFrame
+    sessions: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def table(runs: pd.DataFrame, deliveries: pd.DataFrame) -> Table:
+    """Everything that can be said of these runs."""
+    sessions = by_session(runs, deliveries)
+    return Table(summarise(runs, deliveries, sessions), runs, deliveries, sessions)
+
+
+def of_question(conditions: Iterable[Condition], whole: Table) -> Table:
+    """What belongs to these conditions; all deliveries, which are many, stay where they are."""
+    conditions = list(conditions)
+    sessions = of(conditions, whole.sessions) if len(whole.sessions) else whole.sessions
+    return Table(of(conditions, whole.summary), of(conditions, whole.runs), whole.deliveries, sessions)
 
 
 def runs_frame(results: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per run: its name, condition, window, seed, whether it is valid and why not, and all its metrics."""
+    """One row per run: its name, condition, window, seed, whether it is suspect and why, and all its metrics."""
     rows = [
         {
             "run": result["run"],
@@ -53,8 +77,8 @@ def runs_frame(results: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
             "window_s": result["window_s"],
             "seed": result["seed"],
             "started_utc": result["started_utc"],
-            "valid": not result["suspicions"],
-            "suspicions": "; ".join(result["suspicions"]),
+            "suspect": bool(result["suspect"]),
+            "suspect_because": "; ".join(result["suspect"]),
             "tries": result.get("tries", 1),
             **result["metrics"],
         }
@@ -87,19 +111,54 @@ def prediction(condition: Condition, gap_s: float | None) -> Polling | Push:
     return Polling(condition.rate_hz, gap_s, condition.hold_s, down_s, condition.heartbeat_hz)
 
 
-def summarise(runs: pd.DataFrame, deliveries: pd.DataFrame) -> pd.DataFrame:
-    """One row per condition; valid runs only, unless a condition has none (then `valid` is False)."""
+def summarise(runs: pd.DataFrame, deliveries: pd.DataFrame, sessions: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One row per condition; without suspect runs, unless a condition has no other (then `suspect` is True).
+
+    `sessions`: what `by_session` makes of the same runs; what is between them goes into the ends.
+    """
+    rows = _rows(runs, deliveries)
+    if sessions is None:
+        sessions = by_session(runs, deliveries)
+    rows["sessions"] = 1
+    if len(sessions):
+        ends = [name.format(end) for name in INTERVALS for end in ("_low", "_high")]
+        rows[ends] = rows[ends].astype(float)
+        believed = sessions[~sessions.suspect]
+        its = {key: part for key, part in believed.groupby(list(CONDITION_COLUMNS), sort=False)}  # noqa: C416
+        for i, key in enumerate(rows[list(CONDITION_COLUMNS)].itertuples(index=False, name=None)):
+            part = its.get(key, sessions.iloc[:0])
+            rows.loc[i, "sessions"] = len(part)
+            for name in INTERVALS:
+                low, high = another_session(part[name.format("")].dropna().to_list())
+                value = rows.loc[i, name.format("")]
+                # The value is an arithmetic mean, the interval's centre a geometric one.
+                rows.loc[i, name.format("_low")] = min(low, value)
+                rows.loc[i, name.format("_high")] = max(high, value)
+    return _with_spreads(rows)
+
+
+def by_session(runs: pd.DataFrame, deliveries: pd.DataFrame) -> pd.DataFrame:
+    """One row per session and condition; empty if there is one session only."""
+    if "session" not in runs or runs.session.nunique() < 2:
+        return pd.DataFrame()
+    parts = [_rows(its, deliveries).assign(session=session) for session, its in runs.groupby("session")]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _rows(runs: pd.DataFrame, deliveries: pd.DataFrame) -> pd.DataFrame:
+    deliveries = deliveries[deliveries.run.isin(runs.run)]
     delays = deliveries.assign(
         delay_ms=deliveries.received_ms - deliveries.due_ms,
         way_in_ms=deliveries.published_ms - deliveries.due_ms,
         to_wire_ms=deliveries.written_ms - deliveries.published_ms,
         from_wire_ms=deliveries.received_ms - deliveries.written_ms,
     )
-    rows = []
+    rows, places = [], delays.groupby("run").indices
     for key, every in runs.groupby(list(CONDITION_COLUMNS), sort=False):
         condition = Condition(**dict(zip(CONDITION_COLUMNS, key, strict=True)))
-        its = every[every.valid] if every.valid.any() else every
-        rows.append(_row(condition, every, its, delays[delays.run.isin(its.run)]))
+        its = every if every.suspect.all() else every[~every.suspect]
+        its_places = [places[run] for run in its.run if run in places]
+        rows.append(_row(condition, every, its, delays.iloc[np.concatenate(its_places) if its_places else []]))
     return pd.DataFrame(rows)
 
 
@@ -108,9 +167,10 @@ def _row(condition: Condition, every: pd.DataFrame, its: pd.DataFrame, delays: p
         **asdict(condition),
         "variant": condition.variant,
         "hold_s": condition.hold_s,
+        "undeliverable": condition.undeliverable,
         "runs": len(its),
-        "invalid_runs": len(every) - int(every.valid.sum()),
-        "valid": bool(every.valid.any()),
+        "suspect_runs": int(every.suspect.sum()),
+        "suspect": bool(every.suspect.all()),
         "window_s": its.window_s.mean(),
         "seconds": its.span_s.sum(),
     }
@@ -118,6 +178,9 @@ def _row(condition: Condition, every: pd.DataFrame, its: pd.DataFrame, delays: p
         row[name] = int(its[name].sum())
     row |= _delays(its, delays)
     row |= _bytes(its, condition)
+    if condition.measures != "deliveries":  # readers that only count do not count bytes
+        row |= {name: math.nan for name in row if name.endswith(("_per_message", "_low", "_high", "_per_minute"))}
+    row |= {name: its[name].mean() for name in its.columns if name.startswith("step_")}
     seconds = its.window_s.sum()
     row["segments_up"], row["segments_down"] = its.segments_up.sum(min_count=1), its.segments_down.sum(min_count=1)
     row["segments_per_message"] = _ratio(row["segments_up"] + row["segments_down"], row["deliveries"])
@@ -136,8 +199,8 @@ def _row(condition: Condition, every: pd.DataFrame, its: pd.DataFrame, delays: p
 
 
 def _delays(its: pd.DataFrame, delays: pd.DataFrame) -> dict[str, Any]:
-    """The mean per run and its range over runs; quantiles over all; the three parts of the way."""
-    values = sorted(delays.delay_ms.dropna())
+    """The mean over runs and their range; quantiles over all; the three parts of the way."""
+    values = np.sort(delays.delay_ms.dropna().to_numpy())
     # Readers of one message are not independent of each other: it is messages that make an interval narrow.
     messages = len(delays[["run", "message"]].drop_duplicates())
     per_run = delays.groupby("run").delay_ms.mean()
@@ -147,7 +210,7 @@ def _delays(its: pd.DataFrame, delays: pd.DataFrame) -> dict[str, Any]:
         "delay_mean_high_ms": per_run.max(),
     }
     for percent in (50, 95, 99):
-        enough = values and messages >= (P99_LEAST if percent == 99 else 1)
+        enough = len(values) and messages >= (P99_LEAST if percent == 99 else 1)
         low, value, high = quantile(values, percent / 100, messages) if enough else (math.nan,) * 3
         row[f"delay_p{percent}_ms"] = value
         row[f"delay_p{percent}_low_ms"], row[f"delay_p{percent}_high_ms"] = low, high
@@ -157,7 +220,7 @@ def _delays(its: pd.DataFrame, delays: pd.DataFrame) -> dict[str, Any]:
 
 
 def _bytes(its: pd.DataFrame, condition: Condition) -> dict[str, Any]:
-    """Above TCP; per delivered message, and per reader and minute.
+    """TCP payload bytes per delivered message, and per reader and minute.
 
     What is not payload is divided by the messages that were due in the window, times readers, and not by those that the
     window's polls happened to bring: that would add the chance of where the window begins between two polls.
@@ -172,6 +235,7 @@ def _bytes(its: pd.DataFrame, condition: Condition) -> dict[str, Any]:
     overhead = its[categories].sum(axis=1)
     per_run = payload + _ratio(overhead, due)
     per_minute = 60 * _ratio(its.bytes_up + its.bytes_down, its.span_s)
+    requests = _ratio(its.requests, due)
     return {
         "bytes_up": int(up),
         "bytes_down": int(down),
@@ -183,6 +247,8 @@ def _bytes(its: pd.DataFrame, condition: Condition) -> dict[str, Any]:
         "bytes_per_minute_high": per_minute.max(),
         "payload_bytes_per_message": payload,
         "requests_per_message": _ratio(its.requests.sum(), due.sum()),
+        "requests_per_message_low": requests.min(),
+        "requests_per_message_high": requests.max(),
         "empty_share": _ratio(its["empty"].sum(), its.requests.sum()),
         **{name: its[name].mean() for name in its.columns if name.startswith("setup_")},
         "setup_bytes_low": its.setup_bytes.min(),
@@ -193,8 +259,8 @@ def _bytes(its: pd.DataFrame, condition: Condition) -> dict[str, Any]:
 
 
 def _theory(condition: Condition, its: pd.DataFrame, row: Mapping[str, Any]) -> dict[str, Any]:
-    """What the formulas say, and how far the measurement is from it, in percent, beside the spread over runs."""
-    if condition.clients == 0 or condition.undeliverable:
+    """What the formulas say, and how far the measurement is from it."""
+    if condition.clients == 0 or condition.undeliverable or condition.measures != "deliveries":
         return {}
     gap_s = its.gap_s.mean() if condition.polls else math.nan
     model = prediction(condition, gap_s)
@@ -211,53 +277,43 @@ def _theory(condition: Condition, its: pd.DataFrame, row: Mapping[str, Any]) -> 
     theory["residual_delay_ms"] = off_ms
     if theory["theory_delay_mean_ms"] >= 1:  # below, a share of it would be a share of next to nothing
         theory["residual_delay_percent"] = _percent(off_ms, theory["theory_delay_mean_ms"])
-    theory["spread_delay_ms"] = _half_range(row["delay_mean_low_ms"], row["delay_mean_high_ms"], len(its))
     theory["unexplained_delay_ms"] = off_ms - theory["harness_ms"]
     payload = row["payload_bytes_per_message"]
     if isinstance(model, Polling):
         expected = model.requests_hz / model.rate_hz
         theory["theory_requests_per_message"] = expected
         theory["residual_requests_percent"] = _percent(row["requests_per_message"] - expected, expected)
-        per_run = its.requests / (its.published * condition.clients)
-        spread = _half_range(per_run.min(), per_run.max(), len(its))
-        theory["spread_requests_percent"] = _percent(spread, row["requests_per_message"])
         theory["cycle_bytes"] = (its.cycle_bytes * its.requests).sum() / its.requests.sum()
         theory["theory_bytes_per_message"] = model.bytes_per_message(payload, theory["cycle_bytes"])
-    elif condition.transport in FRAMING:
-        theory["framing_bytes"] = FRAMING[condition.transport](round(payload))
+    elif condition.kind.framing_bytes:
+        theory["framing_bytes"] = condition.kind.framing_bytes(round(payload))
         theory["theory_bytes_per_message"] = payload + theory["framing_bytes"]
     if "theory_bytes_per_message" in theory:
         off = row["bytes_per_message"] - theory["theory_bytes_per_message"]
         theory["residual_bytes_percent"] = _percent(off, theory["theory_bytes_per_message"])
-        spread = _half_range(row["bytes_per_message_low"], row["bytes_per_message_high"], len(its))
-        theory["spread_bytes_percent"] = _percent(spread, row["bytes_per_message"])
     return theory
 
 
-def quantile(ordered: list[float], q: float, independent: int) -> tuple[float, float, float]:
-    """(low, value, high) of the q-quantile of `ordered`, of which only so many values are independent.
+def _with_spreads(rows: pd.DataFrame) -> pd.DataFrame:
+    """Half of what lies between the ends, beside each difference from theory; NaN where one run alone has no ends."""
 
-    The 95 % interval lies between two order statistics (normal approximation of the binomial; H. A. David and
-    H. N. Nagaraja, Order Statistics, 3rd ed., section 7.1). An end that would lie beyond the sample is NaN: so few
-    values say nothing about it.
-    """
-    n, half = len(ordered), 1.96 * math.sqrt(q * (1 - q) / independent)
+    def half(name: str) -> "pd.Series[float]":
+        between = rows[name.format("_high")] - rows[name.format("_low")]
+        return (between / 2).where((rows.runs > 1) & rows[f"theory_{name.format('')}"].notna())
 
-    def at(share: float) -> float:
-        return ordered[min(n - 1, int(n * share))] if 0 < share < 1 else math.nan
-
-    return at(q - half), at(q), at(q + half)
+    if "theory_delay_mean_ms" in rows:
+        rows["spread_delay_ms"] = half("delay_mean{}_ms")
+    for what in ("requests", "bytes"):
+        if f"theory_{what}_per_message" in rows:
+            name = f"{what}_per_message"
+            rows[f"spread_{what}_percent"] = 100 * half(name + "{}") / rows[name].where(rows[name] != 0)
+    return rows
 
 
 def _ratio(a: Any, b: Any) -> Any:
     if isinstance(b, pd.Series):
         return a / b.where(b != 0)
     return a / b if b else math.nan
-
-
-def _half_range(low: float, high: float, runs: int) -> float:
-    """The spread over runs; one run has none that is known."""
-    return (high - low) / 2 if runs > 1 else math.nan
 
 
 def _percent(off: float, of: float) -> float:

@@ -7,8 +7,7 @@ is up to the limit that feels immediate. Either of the two alone is half of the 
 
 from experiments.analysis.tables import Table
 from experiments.claims.verdict import CONDITIONALLY, FAILS, HOLDS, IMMEDIATE_MS, Verdict, by_variant, trusted
-from experiments.questions.overhead import count
-from experiments.report import style
+from experiments.report import words
 
 TITLE = "Only asking delivers"
 QUOTATION = (
@@ -29,7 +28,7 @@ def judge(table: Table) -> Verdict:
     rows = trusted(table, [far[variant] for variant in ("sse", "short_poll", "long_poll", "websocket")])
     sse = rows.iloc[0]
     unasked, prompt = not sse.requests, bool(sse.delay_p95_ms <= IMMEDIATE_MS)
-    asked = "no further request" if unasked else f"{count(sse.requests_per_message, 'request')} for each"
+    asked = "no further request" if unasked else f"{words.count(sse.requests_per_message, 'request')} for each"
     felt = "feels immediate" if prompt else "is felt as late"
     lesson = {
         (True, True): "HTTP answers only who asks, but an answer can outlast the question.",
@@ -41,16 +40,16 @@ def judge(table: Table) -> Verdict:
         FAILS if unasked and prompt else CONDITIONALLY if unasked or prompt else HOLDS,
         lesson,
         f"Once an SSE stream was open, {sse.deliveries} deliveries were made with {asked}, 95% of them within "
-        f"{style.seconds(sse.delay_p95_ms)}, which {felt}.",
+        f"{words.seconds(sse.delay_p95_ms)}, which {felt}.",
         [
             *(
                 (
-                    style.title(row.variant, row.pause_s),
-                    f"{count(row.requests_per_message, 'request')} per message; "
-                    f"mean {style.seconds(row.delay_mean_ms)}, 95% within {style.seconds(row.delay_p95_ms)}",
+                    words.title(row.variant, row.pause_s),
+                    f"{words.count(row.requests_per_message, 'request')} per message; "
+                    f"mean {words.seconds(row.delay_mean_ms)}, 95% within {words.seconds(row.delay_p95_ms)}",
                 )
                 for row in rows.itertuples()
             ),
-            ("the network's share, emulated", style.seconds(float(sse.one_way_delay_ms))),
+            ("the network's share, emulated", words.seconds(float(sse.one_way_delay_ms))),
         ],
     )

@@ -23,8 +23,7 @@ from experiments.claims.verdict import (
 )
 from experiments.design import Condition
 from experiments.questions.interval import PAUSES_S
-from experiments.questions.overhead import count
-from experiments.report import style
+from experiments.report import words
 
 TITLE = "Every second feels real-time"
 QUOTATION = "只要轮询速度足够快，例如1秒，就能给人造成交互是实时进行的印象。"
@@ -43,13 +42,13 @@ def judge(table: Table) -> Verdict:
     ]
     second, push = (row for _, row in trusted(table, [far["short_poll"], far["websocket"]]).iterrows())
     rows = measured(table, polls)
-    believed = rows[rows.valid].set_index("pause_s")
-    immediate = {p.pause_s: share_within(table, p, IMMEDIATE_MS) for p in polls if p.pause_s in believed.index}
-    fastest, fast = min(immediate), believed.loc[min(immediate)]
+    trusted_rows = rows[~rows.suspect].set_index("pause_s")
+    immediate = {p.pause_s: share_within(table, p, IMMEDIATE_MS) for p in polls if p.pause_s in trusted_rows.index}
+    fastest, fast = min(immediate), trusted_rows.loc[min(immediate)]
     low, median, high = (second[name] for name in ("delay_p50_low_ms", "delay_p50_ms", "delay_p50_high_ms"))
     if any(low <= limit_ms < high for limit_ms in (IMMEDIATE_MS, FLOW_MS)):
         raise Undecided(
-            f"The median delay, asked every second, lies between {style.seconds(low)} and {style.seconds(high)}, "
+            f"The median delay, asked every second, lies between {words.seconds(low)} and {words.seconds(high)}, "
             "on both sides of a limit; more repeats, `make compare FULL=1`, make that narrower."
         )
     if median <= IMMEDIATE_MS:
@@ -61,28 +60,28 @@ def judge(table: Table) -> Verdict:
     return Verdict(
         word,
         lesson,
-        f"Asked every second, half of the messages take longer than {style.seconds(median)}; {immediate[1.0]:.0%} "
-        f"arrive within {style.seconds(IMMEDIATE_MS)}, which feels immediate, and "
-        f"{share_within(table, polls[-1], FLOW_MS):.0%} within {style.seconds(FLOW_MS)}. Asked every "
-        f"{fastest:g}{style.NARROW}s, {immediate[fastest]:.0%} feel immediate, at "
-        f"{count(fast.requests_per_message, 'request')} per message and "
-        f"{style.times(fast.bytes_per_message / push.bytes_per_message)} times WebSocket's bytes.",
+        f"Asked every second, half of the messages take longer than {words.seconds(median)}; {immediate[1.0]:.0%} "
+        f"arrive within {words.seconds(IMMEDIATE_MS)}, which feels immediate, and "
+        f"{share_within(table, polls[-1], FLOW_MS):.0%} within {words.seconds(FLOW_MS)}. Asked every "
+        f"{fastest:g}{words.NARROW}s, {immediate[fastest]:.0%} feel immediate, at "
+        f"{words.count(fast.requests_per_message, 'request')} per message and "
+        f"{words.times(fast.bytes_per_message / push.bytes_per_message)} times WebSocket's bytes.",
         [
             *(
-                (f"every {pause_s:g}{style.NARROW}s: within {style.seconds(IMMEDIATE_MS)}", f"{share:.0%}")
+                (f"every {pause_s:g}{words.NARROW}s: within {words.seconds(IMMEDIATE_MS)}", f"{share:.0%}")
                 for pause_s, share in sorted(immediate.items(), reverse=True)
             ),
-            (f"95% within {style.seconds(IMMEDIATE_MS)}, by the formula", longest_pause(second)),
-            (f"every 1{style.NARROW}s: mean delay", style.seconds(second.delay_mean_ms)),
-            ("WebSocket: mean delay", style.seconds(push.delay_mean_ms)),
+            (f"95% within {words.seconds(IMMEDIATE_MS)}, by the formula", longest_pause(second)),
+            (f"every 1{words.NARROW}s: mean delay", words.seconds(second.delay_mean_ms)),
+            ("WebSocket: mean delay", words.seconds(push.delay_mean_ms)),
         ],
     )
 
 
 def share_within(table: Table, condition: Condition, limit_ms: float) -> float:
-    """The share of a condition's messages, of its valid runs, that took at most `limit_ms`; a missing one did not."""
+    """The share of a condition's messages that took at most `limit_ms`, without suspect runs; a missing one did not."""
     runs = of([condition], table.runs)
-    its = table.deliveries[table.deliveries.run.isin(runs[runs.valid].run)]
+    its = table.deliveries[table.deliveries.run.isin(runs[~runs.suspect].run)]
     return float((its.received_ms - its.due_ms <= limit_ms).mean())
 
 
@@ -90,4 +89,4 @@ def longest_pause(second: "pd.Series[float]") -> str:
     """After which 95% of the messages are in time: those that wait for at most so much of the gap, and then go down."""
     gap_s = (IMMEDIATE_MS - second.one_way_delay_ms) / 1000 / 0.95
     pause_s = gap_s - (second.gap_s - 1.0)  # the rest of the measured cycle is the round trip and processing
-    return f"up to every {pause_s:.2g}{style.NARROW}s" if pause_s > 0 else "never: the way is too long"
+    return f"up to every {pause_s:.2g}{words.NARROW}s" if pause_s > 0 else "never: the way is too long"

@@ -23,16 +23,13 @@ from experiments.claims.verdict import (
     Verdict,
     any_beyond,
     cpu_ms,
-    in_kb,
-    in_ms,
-    listed,
     measured,
     memory_kb,
     spread,
     trusted,
 )
 from experiments.questions.fallback import CONDITIONS
-from experiments.report import style
+from experiments.report import words
 
 TITLE = "Socket.IO falls back, unnoticed"
 QUOTATION = (
@@ -43,7 +40,7 @@ ENGLISH = (
     "it imitates it by long polling, without anybody noticing."
 )
 IF_IT_HELD = "Without WebSocket, everything would still arrive, and nobody would notice a difference."
-CHARTS = ["fallback", "connections", "rate"]
+CHARTS = ["fallback", "connections", "load"]
 
 
 def judge(table: Table) -> Verdict:
@@ -70,20 +67,23 @@ def judge(table: Table) -> Verdict:
     )
     falling = [
         Comparison("bytes per message", worst(fell, "bytes_per_message"), spread(passing, "bytes_per_message")),
-        Comparison("mean delay", worst(fell, "delay_mean_ms"), spread(passing, "delay_mean_ms"), style.seconds),
+        Comparison("mean delay", worst(fell, "delay_mean_ms"), spread(passing, "delay_mean_ms"), words.seconds),
         Comparison(
             "time to the first message",
             worst(fell, "first_message_ms"),
             spread(passing, "first_message_ms"),
-            style.seconds,
+            words.seconds,
         ),
     ]
     comforting = [
         Comparison("set-up bytes", spread(passing, "setup_bytes"), spread(plain, "setup_bytes")),
         Comparison("bytes per message", spread(passing, "bytes_per_message"), spread(plain, "bytes_per_message")),
-        Comparison("server CPU per message", cpu_ms(table, "socket_io upgrade"), cpu_ms(table, "websocket"), in_ms),
+        Comparison("server CPU per message", cpu_ms(table, "socket_io upgrade"), cpu_ms(table, "websocket"), words.cpu),
         Comparison(
-            "server memory per reader", memory_kb(table, "socket_io websocket"), memory_kb(table, "websocket"), in_kb
+            "server memory per reader",
+            memory_kb(table, "socket_io websocket"),
+            memory_kb(table, "websocket"),
+            words.kilobytes,
         ),
     ]
     noticed = any_beyond(falling + comforting)
@@ -92,7 +92,7 @@ def judge(table: Table) -> Verdict:
         " The comfort takes {} of a plain WebSocket.": comforting,
     }
     beyond = {said: [c.words for c in comparisons if c.beyond] for said, comparisons in costs.items()}
-    bill = "".join(said.format(listed(parts)) for said, parts in beyond.items() if parts)
+    bill = "".join(said.format(words.listed(parts)) for said, parts in beyond.items() if parts)
     price = "but at a cost" if noticed else f"and nothing costs more than {TOLERANCE:g} times as much"
     return Verdict(
         CONDITIONALLY if noticed else HOLDS,

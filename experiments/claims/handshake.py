@@ -9,8 +9,7 @@ for these readers only listen; the page lets one see it.
 
 from experiments.analysis.tables import Table
 from experiments.claims.verdict import CONDITIONALLY, FAILS, HOLDS, IMMEDIATE_MS, Verdict, by_variant, trusted
-from experiments.questions.overhead import count
-from experiments.report import style
+from experiments.report import words
 
 TITLE = "WebSocket: a handshake, then TCP"
 QUOTATION = (
@@ -41,21 +40,21 @@ def judge(table: Table) -> Verdict:
         word, lesson = CONDITIONALLY, "The server speaks first, but in frames: TCP knows bytes and no messages."
     else:
         word, lesson = HOLDS, "The server speaks first, over plain TCP."
-    asked = f"{count(far.requests_per_message, 'request')} for each" if far.requests else "no further request"
+    asked = f"{words.count(far.requests_per_message, 'request')} for each" if far.requests else "no further request"
     return Verdict(
         word,
         lesson,
-        f"After a set-up of {style.size(browser.setup_bytes)} with a browser's headers, {far.deliveries} deliveries "
-        f"were made with {asked}, 95% of them within {style.seconds(far.delay_p95_ms)}, and with "
-        f"{style.size(header_bytes)} of frame header in front of each.",
+        f"After a set-up of {words.size(browser.setup_bytes)} with a browser's headers, {far.deliveries} deliveries "
+        f"were made with {asked}, 95% of them within {words.seconds(far.delay_p95_ms)}, and with "
+        f"{words.size(header_bytes)} of frame header in front of each.",
         [
-            ("set-up, a browser's headers", style.size(browser.setup_bytes)),
-            ("set-up, a script's headers", style.size(script.setup_bytes)),
-            ("after it, per message", count(far.requests_per_message, "request")),
-            ("frame header per message", style.size(header_bytes)),
-            ("a message with all around it", style.size(script.bytes_per_message)),
-            ("mean delay", style.seconds(far.delay_mean_ms)),
-            ("the network's share, emulated", style.seconds(float(far.one_way_delay_ms))),
+            ("set-up, a browser's headers", words.size(browser.setup_bytes)),
+            ("set-up, a script's headers", words.size(script.setup_bytes)),
+            ("after it, per message", words.count(far.requests_per_message, "request")),
+            ("frame header per message", words.size(header_bytes)),
+            ("a message with all around it", words.size(script.bytes_per_message)),
+            ("mean delay", words.seconds(far.delay_mean_ms)),
+            ("the network's share, emulated", words.seconds(float(far.one_way_delay_ms))),
             ("both directions at once", "not measured: see the page"),
         ],
     )

@@ -18,19 +18,17 @@ from experiments.claims.verdict import (
     any_beyond,
     by_variant,
     cpu_ms,
-    in_ms,
-    listed,
     spread,
     trusted,
 )
 from experiments.questions import rate
-from experiments.report import style
+from experiments.report import words
 
 TITLE = "Polling is a waste"
 QUOTATION = "这种做法是无奈之举，实际上对服务器、客户端双方都造成了大量的性能浪费。"
 ENGLISH = "Polling is a makeshift, and in fact wastes a great deal of both the server and the client."
 IF_IT_HELD = "However often messages come, polling would cost far more than pushing them."
-CHARTS = ["rate"]
+CHARTS = ["rate", "load"]
 
 
 def judge(table: Table) -> Verdict:
@@ -48,12 +46,12 @@ def judge(table: Table) -> Verdict:
     return Verdict(
         HOLDS if all(waste) else CONDITIONALLY if any(waste) else FAILS,
         lesson,
-        f"At {style.rate(rare_hz)}, {empty:.0%} of the questions bring nothing, and polling every second takes "
-        f"{listed([c.words for c in rarely])} of WebSocket; at {style.rate(often_hz)}, "
-        f"{listed([c.words for c in often])}.",
+        f"At {words.rate(rare_hz)}, {empty:.0%} of the questions bring nothing, and polling every second takes "
+        f"{words.listed([c.words for c in rarely])} of WebSocket; at {words.rate(often_hz)}, "
+        f"{words.listed([c.words for c in often])}.",
         [
-            *((f"{c.what}, {style.rate(rare_hz)}", c.number) for c in rarely),
-            *((f"{c.what}, {style.rate(often_hz)}", c.number) for c in often),
+            *((f"{c.what}, {words.rate(rare_hz)}", c.number) for c in rarely),
+            *((f"{c.what}, {words.rate(often_hz)}", c.number) for c in often),
             *((f"bytes per message {what}", rates) for what, rates in byte_limits(table).items()),
         ],
     )
@@ -70,7 +68,6 @@ def comparisons(table: Table, rate_hz: float) -> list[Comparison]:
             "server CPU per message",
             Cost(answer.value * requests, answer.half * requests),
             cpu_ms(table, "websocket"),
-            in_ms,
         ),
     ]
 
@@ -84,5 +81,5 @@ def byte_limits(table: Table) -> dict[str, str]:
         "below WebSocket's": by_rate.short_poll < by_rate.websocket,
         "below SSE's": by_rate.short_poll < by_rate.sse,
     }
-    rates = {what: [style.rate(rate_hz) for rate_hz in by_rate.index[there]] for what, there in where.items()}
-    return {what: f"at {listed(its)}" if its else "at no measured rate" for what, its in rates.items()}
+    rates = {what: [words.rate(rate_hz) for rate_hz in by_rate.index[there]] for what, there in where.items()}
+    return {what: f"at {words.listed(its)}" if its else "at no measured rate" for what, its in rates.items()}

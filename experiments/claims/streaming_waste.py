@@ -17,14 +17,11 @@ from experiments.claims.verdict import (
     by_variant,
     certain,
     cpu_ms,
-    in_kb,
-    in_ms,
-    listed,
     memory_kb,
     spread,
     trusted,
 )
-from experiments.report import style
+from experiments.report import words
 
 TITLE = "An open answer is a waste, too"
 QUOTATION = (
@@ -36,7 +33,7 @@ ENGLISH = (
     "and never ends its answer. This wastes a great deal, too."
 )
 IF_IT_HELD = "An open answer would cost far more than a WebSocket that brings the same messages."
-CHARTS = ["overhead", "connections", "rate"]
+CHARTS = ["overhead", "connections", "load"]
 
 
 def judge(table: Table) -> Verdict:
@@ -50,14 +47,14 @@ def judge(table: Table) -> Verdict:
     comparisons = [
         Comparison("bytes per message", spread(sse, "bytes_per_message"), spread(websocket, "bytes_per_message")),
         Comparison("bytes of a silent minute", Cost(silent["sse"]), Cost(silent["websocket"])),
-        Comparison("server CPU per message", cpu_ms(table, "sse"), cpu_ms(table, "websocket"), in_ms),
-        Comparison("server memory per reader", memory_kb(table, "sse"), memory_kb(table, "websocket"), in_kb),
+        Comparison("server CPU per message", cpu_ms(table, "sse"), cpu_ms(table, "websocket"), words.cpu),
+        Comparison("server memory per reader", memory_kb(table, "sse"), memory_kb(table, "websocket"), words.kilobytes),
     ]
     more = [comparison for comparison in comparisons if comparison.beyond]
     less = [comparison for comparison in comparisons if comparison.beyond is False]
     if not (more and less):
         certain(comparisons)
-    costly, moderate = (listed([comparison.what for comparison in which]) for which in (more, less))
+    costly, moderate = (words.listed([comparison.what for comparison in which]) for which in (more, less))
     if more and less:
         word, lesson = CONDITIONALLY, f"SSE takes more than {TOLERANCE:g} times the {costly}, but not the {moderate}."
     elif more:
@@ -67,13 +64,13 @@ def judge(table: Table) -> Verdict:
     return Verdict(
         word,
         lesson,
-        f"SSE takes {listed([c.words for c in comparisons])} of WebSocket. Polling every second takes "
-        f"{style.times(poll.bytes_per_message / sse.bytes_per_message)} times SSE's bytes per message, and "
-        f"{style.times(silent['short_poll'] / silent['sse'])} times those of a silent minute.",
+        f"SSE takes {words.listed([c.words for c in comparisons])} of WebSocket. Polling every second takes "
+        f"{words.times(poll.bytes_per_message / sse.bytes_per_message)} times SSE's bytes per message, and "
+        f"{words.times(silent['short_poll'] / silent['sse'])} times those of a silent minute.",
         [
             *((c.what, c.number) for c in comparisons),
-            ("set-up, once", f"{style.size(sse.setup_bytes)} against {style.size(websocket.setup_bytes)}"),
-            ("short polling: bytes per message", style.size(poll.bytes_per_message)),
-            ("short polling: bytes of a silent minute", style.size(silent["short_poll"])),
+            ("set-up, once", f"{words.size(sse.setup_bytes)} against {words.size(websocket.setup_bytes)}"),
+            ("short polling: bytes per message", words.size(poll.bytes_per_message)),
+            ("short polling: bytes of a silent minute", words.size(silent["short_poll"])),
         ],
     )

@@ -2,7 +2,7 @@
 
 A claim is judged by ratios, never by eye: something is beyond tolerance when it costs more than `TOLERANCE` times
 as much, with the intervals of both taken into account. Where the intervals leave that open, or a condition is not
-measured or not to be believed, the run does not decide the claim, and the verdict says so.
+measured, or has only suspect runs, the comparison does not decide the claim, and the verdict says so.
 """
 
 import math
@@ -12,11 +12,11 @@ from typing import Any
 
 import pandas as pd
 
+from experiments.analysis import costs
 from experiments.analysis.tables import Table, of
 from experiments.design import Condition, every_variant
-from experiments.questions import connections, interval, rate
-from experiments.report import style
-from experiments.variants import VARIANTS
+from experiments.questions import connections, interval, load
+from experiments.report import words
 
 HOLDS, CONDITIONALLY, FAILS, UNDECIDED = WORDS = (
     "holds",
@@ -72,7 +72,7 @@ class Comparison:
     what: str
     one: Cost
     other: Cost
-    said: Callable[[float], str] = style.size
+    said: Callable[[float], str] = words.size
 
     @property
     def ratio(self) -> float:
@@ -87,14 +87,14 @@ class Comparison:
 
     @property
     def words(self) -> str:
-        return f"{style.times(self.ratio)} times the {self.what}"
+        return f"{words.times(self.ratio)} times the {self.what}"
 
     @property
     def number(self) -> str:
         def given(cost: Cost) -> str:
             return self.said(cost.value) + ("" if math.isnan(cost.half) else f" ± {self.said(cost.half)}")
 
-        return f"{given(self.one)} against {given(self.other)}: {style.times(self.ratio)} times"
+        return f"{given(self.one)} against {given(self.other)}: {words.times(self.ratio)} times"
 
 
 def any_beyond(comparisons: Sequence[Comparison]) -> bool:
@@ -114,40 +114,35 @@ def certain(comparisons: Iterable[Comparison]) -> None:
         )
 
 
-def listed(parts: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
-
-
 def by_variant(**fields: Any) -> dict[str, Condition]:
     """The same condition for every way, by its name; short polling every second. Raw clients."""
     return {condition.variant: condition for condition in every_variant(client="raw", **fields)}
 
 
 def measured(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
-    """The conditions' rows of the summary, in their order, believed or not; raises Undecided if any is missing."""
+    """The conditions' rows of the summary, in their order, suspect or not; raises Undecided if any is missing."""
     rows = of(conditions, table.summary)
     if missing := [condition for condition in conditions if of([condition], table.summary).empty]:
         raise Undecided(
             f"This run has not measured {len(missing)} of the {len(conditions)} conditions that it takes, such as "
-            f"{words(missing[0])}: `make compare`, without QUICK and ONLY, measures them all."
+            f"{named(missing[0])}: `make compare`, without QUICK and ONLY, measures them all."
         )
     return rows
 
 
 def trusted(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
-    """The same; raises Undecided also if any of them has no run that is to be believed."""
+    """The same; raises Undecided also if any of them has only suspect runs."""
     rows = measured(table, conditions)
-    for condition, valid in zip(conditions, rows.valid, strict=True):
-        if not valid:
-            raise Undecided(f"No run of {words(condition)} is to be believed: the report says why.")
+    for condition, suspect in zip(conditions, rows.suspect, strict=True):
+        if suspect:
+            raise Undecided(f"Every run of {named(condition)} is suspect: the report says why.")
     return rows
 
 
-def words(condition: Condition) -> str:
+def named(condition: Condition) -> str:
     """A condition, as far as it tells the conditions of one claim apart."""
-    often = f"at {style.rate(condition.rate_hz)}" if condition.rate_hz else "in silence"
-    return f"{style.title(condition.variant, condition.pause_s)} {often} ({condition.clients} readers)"
+    often = f"at {words.rate(condition.rate_hz)}" if condition.rate_hz else "in silence"
+    return f"{words.title(condition.variant, condition.pause_s)} {often} ({condition.clients} readers)"
 
 
 def spread(row: "pd.Series[Any]", name: str) -> Cost:
@@ -159,24 +154,15 @@ def spread(row: "pd.Series[Any]", name: str) -> Cost:
 
 def cpu_ms(table: Table, variant: str) -> Cost:
     """The server's CPU time for one answer or push, ms; raises Undecided if too little was measured to tell."""
-    runs = of(rate.CONDITIONS, table.runs)
-    costs = rate.cpu(runs).set_index("variant").loc[variant] if set(VARIANTS) <= set(runs.variant[runs.valid]) else None
-    if costs is None or math.isnan(costs.ms):
+    cost = costs.load(of(load.CONDITIONS, table.runs)).set_index("variant").loc[variant]
+    if math.isnan(cost.ms):
         raise Undecided("This run does not tell what an answer or a push costs the server's CPU: `make compare` does.")
-    return Cost(float(costs.ms), float(costs.half_ms))
+    return Cost(float(cost.ms), float(cost.half_ms))
 
 
 def memory_kb(table: Table, variant: str) -> Cost:
     """The server's memory for one reader, kB; raises Undecided if it is not measured."""
     its = [condition for condition in connections.CONDITIONS if condition.variant == variant]
-    each = connections.memory_kb(trusted(table, its))
-    return Cost(float(each[variant]), float(connections.spread_kb(of(its, table.runs))[variant]))
-
-
-def in_kb(kilobytes: float) -> str:
-    return style.size(1000 * kilobytes)
-
-
-def in_ms(ms: float) -> str:
-    """Milliseconds of CPU, which are few."""
-    return f"{ms:.2g}{style.NARROW}ms"
+    trusted(table, its)
+    each = costs.memory(of(its, table.runs)).set_index("variant").loc[variant]
+    return Cost(float(each.kb), float(each.half_kb))

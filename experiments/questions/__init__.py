@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from experiments.analysis.tables import Table
 from experiments.design import Condition
-from experiments.questions import connections, fallback, interval, latency, layers, overhead, rate
+from experiments.questions import connections, fallback, interval, latency, layers, load, overhead, rate
 
 
 class Question(Protocol):
@@ -34,6 +34,7 @@ QUESTIONS: dict[str, Question] = {
     "layers": layers,
     "interval": interval,
     "rate": rate,
+    "load": load,
     "connections": connections,
     "fallback": fallback,
 }

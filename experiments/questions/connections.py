@@ -1,81 +1,84 @@
 """What does an open connection cost the server's memory?
 
-Two hundred readers are compared with five, on fresh servers: the difference in the server's resident memory, divided
-by the 195 readers more, is what one of them costs. It is looked at when all are connected and have received a message
-or two, before a minute of silence, so that what the measurement itself keeps of the traffic is next to nothing.
+Readers connect to a fresh server until there are 1,500 of them, or as many as it takes: it is measured at four
+numbers on the way, each time when all have received a message and all is quiet. The chart shows the slope of the
+server's resident memory over the number of readers: what one reader more costs.
 
-Nothing is compressed. A short poller asks every second, and keeps its connection open in between, as a browser does;
-so stay those open, idle, that Socket.IO has polled over before it went over to WebSocket. Python's objects are large,
-and the memory of other servers is another; the ratios within one server are what can be compared.
+The server's recorder only counts, so that nothing is in it of what readers were sent. The tap, which measures bytes
+in all other questions, is part of it: what it takes was measured by leaving it out. What the *kernel* keeps for a
+connection, its sockets and their buffers, is not in a process's resident memory and so not in these numbers.
 
-What a reader costs in CPU is in the chart about rates, and in bytes in the one about overhead.
+Nothing is compressed. A short poller keeps its connection open between two polls, as a browser does; so stay those
+open, idle, that Socket.IO has polled over before its upgrade. Python's objects are large, and other servers need
+other amounts of memory: compare the ratios.
+
+What a reader costs in CPU is in the chart about load, and in bytes in the one about overhead.
 """
 
-import math
+from dataclasses import replace
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments.analysis import costs
 from experiments.analysis.tables import Table
 from experiments.design import every_variant
-from experiments.report import style
+from experiments.report import style, words
 from experiments.variants import VARIANTS
 
 TITLE = "Connections"
-FEW, MANY = 5, 200
-CONDITIONS = [
-    condition for clients in (FEW, MANY) for condition in every_variant(rate_hz=0.0, client="raw", clients=clients)
+READERS = 1_500
+PAUSE_S = 10.0
+"""Of short polling: long enough that hardly any request is open when memory is measured."""
+
+TAPPED = [
+    replace(condition, pause_s=PAUSE_S if condition.kind.pauses else 0.0)
+    for condition in every_variant(rate_hz=0.0, client="raw", clients=READERS, measures="memory")
 ]
-
-
-def memory_kb(summary: pd.DataFrame) -> "pd.Series[float]":
-    """Kilobytes (1,000 bytes) of the server's memory per reader, by way."""
-    rss_mb = summary.pivot_table(index="variant", columns="clients", values="server_rss_mb")
-    return ((rss_mb[MANY] - rss_mb[FEW]) * 2**20 / 1000 / (MANY - FEW)).reindex(list(VARIANTS))
+CONDITIONS = [*TAPPED, *(replace(condition, tap=False) for condition in TAPPED if condition.variant == "websocket")]
 
 
 def figure(table: Table) -> Figure:
-    """One bar per way, with the range over runs."""
+    """One bar per variant, with the interval of its slope."""
     made = style.figure(conclusion(table.summary))
-    axes = made.add_axes((0.24, 0.13, 0.6, 0.68))
-    each, spread = memory_kb(table.summary), spread_kb(table.runs)
+    axes = made.add_axes((0.24, 0.15, 0.6, 0.66))
+    cost = costs.memory(table.runs).set_index("variant")
+    most = float((cost.kb + cost.half_kb).max())
     for place, variant in enumerate(VARIANTS):
-        half = spread[variant]
-        error = {} if half != half else {"xerr": half, "error_kw": {"linewidth": 3, "capsize": 8}}
-        axes.barh(-place, each[variant], 0.62, color=style.colour(variant), **error)
-        at = each[variant] + (0.0 if half != half else half) + 0.015 * each.max()
-        axes.text(
-            at, -place, f"{each[variant]:.0f}{style.NARROW}kB", va="center", weight="bold", color=style.colour(variant)
-        )
-    axes.set_yticks([-place for place in range(len(VARIANTS))], [style.row_title(variant) for variant in VARIANTS])
+        kb, half_kb = float(cost.kb[variant]), float(cost.half_kb[variant])
+        if kb != kb:
+            axes.text(0, -place, " not measured", va="center", color=style.colour(variant))
+            continue
+        error = {"linewidth": 3, "capsize": 8}
+        axes.barh(-place, kb, 0.62, xerr=half_kb, color=style.colour(variant), error_kw=error)
+        at = kb + half_kb + 0.015 * most
+        axes.text(at, -place, words.kilobytes(kb), va="center", weight="bold", color=style.colour(variant))
+    axes.set_yticks([-place for place in range(len(VARIANTS))], [words.row_title(variant) for variant in VARIANTS])
     for label, variant in zip(axes.get_yticklabels(), VARIANTS, strict=True):
         label.set_color(style.colour(variant))
         label.set_fontweight("bold")
     axes.tick_params(axis="y", length=0)
-    axes.set_xlim(0, 1.15 * each.max())
+    axes.set_xlim(0, 1.15 * most)
     axes.set_xlabel("resident memory of the server per connected reader, kB")
     style.footnote(
         made,
-        f"(memory with {MANY} readers - with {FEW}) / {MANY - FEW}. CPython, uvicorn. Bars: half the range over runs.",
+        f"Slope over up to {READERS:,} readers. Without the kernel's memory. Bars: 95 % interval. "
+        f"The tap's part: {tap_share(table.runs)}.",
     )
     return made
 
 
-def spread_kb(runs: pd.DataFrame) -> "pd.Series[float]":
-    """Half the range over runs, of both ends together; NaN for a single run."""
-
-    def half(rss: "pd.Series[float]") -> float:
-        return (rss.max() - rss.min()) / 2 if len(rss) > 1 else math.nan
-
-    halves = runs[runs.valid].groupby(["variant", "clients"]).server_rss_bytes.agg(half).unstack()
-    return (halves.sum(axis=1, skipna=False) / 1000 / (MANY - FEW)).reindex(list(VARIANTS))
+def tap_share(frame: pd.DataFrame) -> str:
+    """How much of a reader's memory is the tap's, with its interval, in words."""
+    with_tap, without = (costs.memory(frame, tap).set_index("variant").loc["websocket"] for tap in (True, False))
+    return words.interval(with_tap.kb - without.kb, (with_tap.half_kb**2 + without.half_kb**2) ** 0.5, "kB")
 
 
 def conclusion(summary: pd.DataFrame) -> str:
-    """Which stream is the lighter one to keep open, and what Socket.IO adds."""
-    each = memory_kb(summary)
+    """What is held open, and what Socket.IO adds."""
+    kb = costs.memory(summary).set_index("variant").kb
     return (
-        f"An open SSE stream costs this server {each['sse']:.0f}{style.NARROW}kB of memory, a WebSocket "
-        f"{each['websocket']:.0f}{style.NARROW}kB, a held poll {each['long_poll']:.0f}{style.NARROW}kB, and "
-        f"Socket.IO {each['socket_io upgrade']:.0f}{style.NARROW}kB"
+        f"An open SSE stream costs this server {words.kilobytes(kb['sse'])} of memory, a WebSocket "
+        f"{words.kilobytes(kb['websocket'])}, a held poll {words.kilobytes(kb['long_poll'])}, and Socket.IO "
+        f"{words.kilobytes(kb['socket_io upgrade'])}"
     )

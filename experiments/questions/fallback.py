@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 from experiments.analysis.tables import Table
 from experiments.design import Condition, Upgrades
-from experiments.report import style
+from experiments.report import style, words
 
 TITLE = "Fallback"
 NETWORKS: dict[Upgrades, str] = {"pass": "gets through", "refuse": "answered 400", "cut": "cut"}
@@ -48,9 +48,9 @@ PANELS = {
 def figure(table: Table) -> Figure:
     """For each network, how long the first message takes, and what delay and bytes are from then on."""
     made = style.figure(conclusion(table.summary))
-    for column, (name, words) in enumerate(PANELS.items()):
+    for column, (name, said) in enumerate(PANELS.items()):
         axes = made.add_axes((0.285 + 0.245 * column, 0.13, 0.165, 0.65))
-        axes.set_title(words, pad=14)
+        axes.set_title(said, pad=14)
         bars(axes, table.summary, name, named=not column)
     style.footnote(
         made,
@@ -68,8 +68,8 @@ def conclusion(summary: pd.DataFrame) -> str:
     got = "nothing" if not exclusive.deliveries else f"{exclusive.deliveries} deliveries"
     return (
         f"Where the upgrade is refused, WebSocket brings {got}; Socket.IO its first message after "
-        f"{style.seconds(refused.first_message_ms)} ({style.seconds(here.first_message_ms)} where it gets through), "
-        f"and from then on moves {style.times(refused.bytes_per_minute / here.bytes_per_minute)} times the bytes"
+        f"{words.seconds(refused.first_message_ms)} ({words.seconds(here.first_message_ms)} where it gets through), "
+        f"and from then on moves {words.times(refused.bytes_per_minute / here.bytes_per_minute)} times the bytes"
     )
 
 
@@ -80,12 +80,12 @@ def bars(axes: Axes, summary: pd.DataFrame, name: str, named: bool) -> None:
     for place, (variant, upgrades) in enumerate(ROWS):
         value, y = float(rows.loc[(variant, upgrades)][name]), -place - 0.5 * (variant != "websocket")
         if value != value:
-            words = " never" if not rows.loc[(variant, upgrades)].deliveries else " not measured"
-            axes.text(0, y, words, va="center", weight="bold", color=style.colour(variant))
+            said = " never" if not rows.loc[(variant, upgrades)].deliveries else " not measured"
+            axes.text(0, y, said, va="center", weight="bold", color=style.colour(variant))
             continue
         axes.barh(y, value, 0.7, color=style.colour(variant), alpha=1.0 if upgrades == "pass" else 0.55)
-        words = style.size(value) if name == "bytes_per_minute" else style.seconds(value)
-        axes.text(value + 0.03 * most, y, words, va="center", fontsize=style.TEXT)
+        said = words.size(value) if name == "bytes_per_minute" else words.seconds(value)
+        axes.text(value + 0.03 * most, y, said, va="center", fontsize=style.TEXT)
     axes.set(xlim=(0, most * 1.32), ylim=(-len(ROWS) - 0.1, 0.6), xticks=[])
     axes.spines["bottom"].set_visible(False)
     axes.set_yticks(
@@ -100,6 +100,6 @@ def bars(axes: Axes, summary: pd.DataFrame, name: str, named: bool) -> None:
     for middle, variant in ((1.0, "websocket"), (4.5, "socket_io upgrade")):
         if named:
             axes.text(
-                -1.55, -middle, f"{style.title(variant)}:\nthe upgrade ...", transform=axes.get_yaxis_transform(),
+                -1.55, -middle, f"{words.title(variant)}:\nthe upgrade ...", transform=axes.get_yaxis_transform(),
                 weight="bold", color=style.colour(variant), va="center",
             )  # fmt: skip

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from experiments.analysis.tables import Table
 from experiments.analysis.theory import Polling
 from experiments.design import Condition, every_variant
-from experiments.report import style
+from experiments.report import style, words
 
 TITLE = "Interval"
 PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -26,9 +26,6 @@ CONDITIONS = [
     *(Condition("short_poll", pause_s=pause_s, one_way_delay_ms=25.0, client="raw") for pause_s in PAUSES_S),
     *(condition for condition in every_variant(one_way_delay_ms=25.0, client="raw") if not condition.pause_s),
 ]
-HIDDEN = "socket_io websocket"
-"""It would lie upon Socket.IO's usual way, which is over WebSocket by then."""
-
 LIMITS = {100.0: "0.1 s: feels immediate", 1000.0: "1 s: keeps one's flow of thought"}
 
 
@@ -38,14 +35,14 @@ def figure(table: Table) -> Figure:
     made = style.figure(conclusion(summary))
     axes = made.add_axes((0.105, 0.145, 0.79, 0.68))
     axes.set(xscale="log", yscale="log", ylim=(15, 6000))
-    for limit_ms, words in LIMITS.items():
+    for limit_ms, said in LIMITS.items():
         axes.axhline(limit_ms, color=style.PALE, linewidth=2, zorder=0)
         axes.text(
-            0.01, limit_ms * 1.05, words, transform=axes.get_yaxis_transform(), fontsize=style.SMALL, color=style.GREY
+            0.01, limit_ms * 1.05, said, transform=axes.get_yaxis_transform(), fontsize=style.SMALL, color=style.GREY
         )  # fmt: skip
     polls = summary[summary.transport == "short_poll"].sort_values("pause_s")
     draw_theory(axes, polls)
-    for row in summary[summary.variant != HIDDEN].itertuples():
+    for row in style.apart(summary).itertuples():
         shade, shape = style.colour(row.variant), style.marker(row.variant)
         low, high = row.delay_mean_ms - row.delay_mean_low_ms, row.delay_mean_high_ms - row.delay_mean_ms
         axes.errorbar(
@@ -67,7 +64,7 @@ def figure(table: Table) -> Figure:
     }
     for row in summary[summary.variant.isin(offsets)].itertuples():
         axes.annotate(
-            style.title(row.variant), (row.bytes_per_minute, row.delay_mean_ms), xytext=offsets[row.variant],
+            words.title(row.variant), (row.bytes_per_minute, row.delay_mean_ms), xytext=offsets[row.variant],
             textcoords="offset points", color=style.colour(row.variant), fontsize=style.TEXT, weight="bold",
             ha="right" if offsets[row.variant][0] < 0 else "left",
         )  # fmt: skip
@@ -78,7 +75,7 @@ def figure(table: Table) -> Figure:
     ticks = [2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000]
     low_x, high_x = axes.get_xlim()
     ticks = [tick for tick in ticks if low_x <= tick <= high_x]
-    style.plain_ticks(axes.xaxis, ticks, [style.size(tick) for tick in ticks])
+    style.plain_ticks(axes.xaxis, ticks, [words.size(tick) for tick in ticks])
     style.footnote(
         made,
         "1 message/s, 25 ms emulated delay each way, library's headers. Dotted: theory. Bars: range over runs.",
@@ -108,7 +105,7 @@ def conclusion(summary: pd.DataFrame) -> str:
     second_ratio, fastest_ratio = (row.delay_mean_ms / push.delay_mean_ms for row in (second, fastest))
     second_bytes, fastest_bytes = (row.bytes_per_minute / push.bytes_per_minute for row in (second, fastest))
     return (
-        f"At 25\u00a0ms each way, polling every second has {style.times(second_ratio)} times WebSocket's delay and "
-        f"{style.times(second_bytes)} times its bytes; every {polls.index.min():g}\u00a0s, "
-        f"{style.times(fastest_ratio)} and {style.times(fastest_bytes)} times"
+        f"At 25\u00a0ms each way, polling every second has {words.times(second_ratio)} times WebSocket's delay and "
+        f"{words.times(second_bytes)} times its bytes; every {polls.index.min():g}\u00a0s, "
+        f"{words.times(fastest_ratio)} and {words.times(fastest_bytes)} times"
     )

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from experiments.analysis.tables import Table, prediction
 from experiments.design import Condition
-from experiments.report import style
+from experiments.report import style, words
 from experiments.variants import VARIANTS
 
 TITLE = "Latency"
@@ -43,9 +43,6 @@ CONDITIONS = [
         Condition("socket_io", via="polling", rate_hz=RATE_HZ, one_way_delay_ms=delay_ms, clients=1),
     )
 ]
-HIDDEN = "socket_io websocket"
-"""Its curve would lie upon that of Socket.IO's usual way, which is over WebSocket by then; its parts are shown."""
-
 PARTS = {"way_in_ms": ("in", "|"), "to_wire_ms": ("to the wire", "o"), "from_wire_ms": ("from the wire", ">")}
 
 
@@ -70,10 +67,10 @@ def figure(table: Table) -> Figure:
 def conclusion(summary: pd.DataFrame) -> str:
     """What the delays say, in a sentence."""
     far = summary[summary.one_way_delay_ms == 25].set_index(["variant", "pause_s"]).delay_mean_ms
-    pushed = [far[variant, 0.0] for variant in VARIANTS if variant != "short_poll"]
+    pushed = [far[variant.name, 0.0] for variant in VARIANTS.values() if not variant.pauses]
     return (
-        f"With 25\u00a0ms each way, polling every second delays a message by {style.seconds(far['short_poll', 1.0])} "
-        f"on average; holding the question or pushing, by {style.seconds(min(pushed))} to {style.seconds(max(pushed))}"
+        f"With 25\u00a0ms each way, polling every second delays a message by {words.seconds(far['short_poll', 1.0])} "
+        f"on average; holding the question or pushing, by {words.seconds(min(pushed))} to {words.seconds(max(pushed))}"
     )
 
 
@@ -88,7 +85,7 @@ def distribution(axes: Axes, rows: pd.DataFrame, table: Table, inset: bool) -> N
     names(axes, rows, beside=inset)
     if inset:
         small = axes.inset_axes((0.36, 0.1, 0.2, 0.24))
-        draw(small, rows[rows.transport != "short_poll"], table, np.linspace(0, 8, 300))
+        draw(small, rows[rows.pause_s == 0], table, np.linspace(0, 8, 300))
         small.set(xlim=(0, 8), ylim=(0, 1.03), yticks=[])
         small.set_xticks([0, 4, 8], ["0", "4", "8"])
         small.set_title("linear, ms", fontsize=style.SMALL, pad=4)
@@ -98,7 +95,7 @@ def draw(
     axes: Axes, rows: pd.DataFrame, table: Table, times_ms: "np.ndarray[tuple[int], np.dtype[np.float64]]"
 ) -> None:
     """Each condition's distribution function, stepped, and its formula, dotted."""
-    for row in rows[rows.variant != HIDDEN].itertuples():
+    for row in style.apart(rows).itertuples():
         its = table.runs[same(table.runs, row)].run
         d = table.deliveries[table.deliveries.run.isin(its)]
         delays = np.sort((d.received_ms - d.due_ms).dropna().to_numpy())
@@ -109,13 +106,13 @@ def draw(
         condition = Condition(
             row.transport, row.pause_s, rate_hz=row.rate_hz, one_way_delay_ms=row.one_way_delay_ms, via=row.via
         )
-        if row.transport == "short_poll":
+        if row.pause_s:
             at = (delays[int(0.36 * len(delays))], 0.36)
-            words = f"{row.pause_s:g} s"
+            said = f"{row.pause_s:g} s"
             axes.annotate(
-                words, at, xytext=(9, -14), textcoords="offset points", color=shade, weight="bold", size=style.SMALL
+                said, at, xytext=(9, -14), textcoords="offset points", color=shade, weight="bold", size=style.SMALL
             )
-        if not row.one_way_delay_ms and row.transport != "short_poll":
+        if not row.one_way_delay_ms and not row.pause_s:
             continue  # the formula says: at once
         model = prediction(condition, row.gap_s if condition.polls else None)
         axes.plot(times_ms, [model.share_within(t / 1000) for t in times_ms], ":", color=style.INK, linewidth=2)
@@ -123,14 +120,14 @@ def draw(
 
 def names(axes: Axes, rows: pd.DataFrame, beside: bool) -> None:
     """The names of what is held or pushed, in a column beside the curves; these are too close to name each alone."""
-    pushed = rows[~rows.variant.isin(("short_poll", HIDDEN))].sort_values("delay_mean_ms")
+    pushed = style.apart(rows[rows.pause_s == 0]).sort_values("delay_mean_ms")
     x = 6.0 if beside else pushed.delay_mean_ms.min() * 0.55
     for place, row in enumerate(pushed.itertuples()):
         y = 0.94 - 0.11 * place
         shade = style.colour(row.variant)
         axes.plot(x, y, style.marker(row.variant), color=shade)
         axes.annotate(
-            style.title(row.variant), (x, y), xytext=(14 if beside else -14, 0), textcoords="offset points",
+            words.title(row.variant), (x, y), xytext=(14 if beside else -14, 0), textcoords="offset points",
             ha="left" if beside else "right", va="center", color=shade, fontsize=style.SMALL, weight="bold",
         )  # fmt: skip
 
@@ -144,7 +141,7 @@ def parts(axes: Axes, rows: pd.DataFrame) -> None:
                 max(getattr(row, name), 0.1), y, shape, color=style.colour(row.variant), markersize=17,
                 markeredgewidth=4 if shape == "|" else 1,
             )  # fmt: skip
-    names = [style.row_title(row.variant, row.pause_s) for row in rows.iloc[::-1].itertuples()]
+    names = [words.row_title(row.variant, row.pause_s) for row in rows.iloc[::-1].itertuples()]
     axes.set_yticks(range(len(rows)), names)
     axes.set_xlabel("mean time spent on each part of the way", fontsize=style.SMALL)
     for tick, row in zip(axes.get_yticklabels(), rows.iloc[::-1].itertuples(), strict=True):
@@ -153,13 +150,13 @@ def parts(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set(xlim=(0.1, 1500), ylim=(-0.5, len(rows) - 0.4))
     axes.grid(axis="y", color=style.PALE)
     style.plain_ticks(axes.xaxis, [0.1, 1, 10, 100, 1000], ["0.1 ms", "1 ms", "10 ms", "100 ms", "1 s"])
-    words = "     ".join(f"{ {'|': '┃', 'o': '●', '>': '▶'}[shape] } {name}" for name, shape in PARTS.values())
-    axes.set_title(words, fontsize=style.SMALL, loc="left", pad=8)
+    said = "     ".join(f"{ {'|': '┃', 'o': '●', '>': '▶'}[shape] } {name}" for name, shape in PARTS.values())
+    axes.set_title(said, fontsize=style.SMALL, loc="left", pad=8)
 
 
 def same(runs: pd.DataFrame, row: object) -> "pd.Series[bool]":
-    """Which runs are of the condition of `row`: valid ones, if there are any."""
+    """Which runs are of the condition of `row`: those that are not suspect, if there are any."""
     chosen = runs.one_way_delay_ms == row.one_way_delay_ms  # type: ignore[attr-defined]
     for name in ("variant", "pause_s", "rate_hz", "client", "headers", "clients"):
         chosen &= runs[name] == getattr(row, name)
-    return chosen & (runs.valid if bool(runs.valid[chosen].any()) else True)
+    return chosen & (~runs.suspect if not bool(runs.suspect[chosen].all()) else True)

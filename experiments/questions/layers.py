@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from experiments.analysis.tables import Table
 from experiments.design import Condition, every_variant
-from experiments.report import style
+from experiments.report import style, words
 
 TITLE = "Layers"
 COMPARED = ("websocket", "socket_io upgrade", "socket_io websocket", "socket_io polling")
@@ -43,9 +43,9 @@ LAYERS = {
 def figure(table: Table) -> Figure:
     """What connecting takes, and what is around each message, layer by layer."""
     made = style.figure(conclusion(table.summary))
-    for column, (words, named) in enumerate((("to connect, once", True), ("around each message", False))):
+    for column, (said, named) in enumerate((("to connect, once", True), ("around each message", False))):
         axes = made.add_axes((0.165 + 0.475 * column, 0.14, 0.34, 0.6))
-        axes.set_title(words, pad=14)
+        axes.set_title(said, pad=14)
         axes.set_xlabel("bytes, above TCP, both ways")
         bars(axes, table.summary, "setup" if named else "message", named)
     x = 0.165
@@ -73,10 +73,10 @@ def conclusion(summary: pd.DataFrame) -> str:
     once = {variant: sum(parts(rows.loc[variant], "setup").values()) for variant in COMPARED}
     each = {variant: sum(parts(rows.loc[variant], "message").values()) for variant in COMPARED}
     return (
-        f"To connect, Socket.IO takes {style.size(once['socket_io upgrade'])}, WebSocket alone "
-        f"{style.size(once['websocket'])}; around each message it puts {style.size(each['socket_io upgrade'])} over "
-        f"WebSocket and {style.size(each['socket_io polling'])} when it polls, WebSocket alone "
-        f"{style.size(each['websocket'])}"
+        f"To connect, Socket.IO takes {words.size(once['socket_io upgrade'])}, WebSocket alone "
+        f"{words.size(once['websocket'])}; around each message it puts {words.size(each['socket_io upgrade'])} over "
+        f"WebSocket and {words.size(each['socket_io polling'])} when it polls, WebSocket alone "
+        f"{words.size(each['websocket'])}"
     )
 
 
@@ -94,10 +94,10 @@ def bars(axes: Axes, summary: pd.DataFrame, what: str, named: bool) -> None:
             ends = [rows.setup_bytes_low[variant], rows.setup_bytes_high[variant]]
             axes.plot(ends, [-place, -place], "|-", color=style.INK, markersize=18)
         said = ", ".join(f"{layer} {size:.0f}" for layer, size in found.items() if round(size) > 0.002 * left)
-        axes.text(0, -place + 0.37, f"{style.size(left)}: {said}", fontsize=style.SMALL, va="center")
+        axes.text(0, -place + 0.37, f"{words.size(left)}: {said}", fontsize=style.SMALL, va="center")
     axes.set(xlim=(0, most * 1.3), ylim=(-len(COMPARED) + 0.55, 0.62))
     axes.set_yticks(
-        [-place for place in range(len(COMPARED))], [style.row_title(variant) if named else "" for variant in COMPARED]
+        [-place for place in range(len(COMPARED))], [words.row_title(variant) if named else "" for variant in COMPARED]
     )
     for label, variant in zip(axes.get_yticklabels(), COMPARED, strict=True):
         label.set_color(style.colour(variant))

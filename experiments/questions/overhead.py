@@ -28,7 +28,7 @@ from matplotlib.figure import Figure
 
 from experiments.analysis.tables import Table
 from experiments.design import every_variant
-from experiments.report import style
+from experiments.report import style, words
 from experiments.variants import VARIANTS
 
 TITLE = "Overhead"
@@ -85,9 +85,9 @@ def conclusion(summary: pd.DataFrame) -> str:
     every = summary[(summary.rate_hz > 0)].rate_hz.min()
     often = "second" if every == 1 else f"{1 / every:g} s"
     return (
-        f"For one message per {often}, a browser polling every second moves {style.size(rare['short_poll'])} each; "
-        f"over SSE it is {style.size(rare['sse'])}, over WebSocket {style.size(rare['websocket'])}, "
-        f"with Socket.IO {style.size(rare['socket_io upgrade'])}"
+        f"For one message per {often}, a browser polling every second moves {words.size(rare['short_poll'])} each; "
+        f"over SSE it is {words.size(rare['sse'])}, over WebSocket {words.size(rare['websocket'])}, "
+        f"with Socket.IO {words.size(rare['socket_io upgrade'])}"
     )
 
 
@@ -102,20 +102,14 @@ def bars(axes: Axes, rows: pd.DataFrame, named: bool, crowded: bool) -> None:
             axes.barh(y, width, 0.38, left=left, color=shade)
             left += width
         segments = row["segments_per_message"]
-        asked = count(row["requests_per_message"], "request")
+        asked = words.count(row["requests_per_message"], "request")
         extra = f", {asked}" if row["headers"] == "browser" else ""
         if segments == segments and row["headers"] == "library":
-            extra = f", {count(segments, 'segment')}"
-        whose = f", {row['headers']}" if row["transport"] == "short_poll" else ""
+            extra = f", {words.count(segments, 'segment')}"
+        whose = f", {row['headers']}" if row["pause_s"] else ""
         axes.text(left + most * 0.02, y, f"{left:,.0f} B{whose}{extra}", fontsize=style.SMALL, va="center")
     axes.set(xlim=(0, most * (3.35 if crowded else 1.6)), ylim=LIMITS_Y)
     ticks(axes, named)
-
-
-def count(number: float, of: str) -> str:
-    """`no request`, `1 request`, `9.5 requests`."""
-    rounded = f"{number:.1f}".removesuffix(".0") if number < 10 else f"{number:.0f}"
-    return f"no {of}" if not number else f"{rounded} {of}{'' if rounded == '1' else 's'}"
 
 
 def silent(axes: Axes, rows: pd.DataFrame) -> None:
@@ -124,7 +118,7 @@ def silent(axes: Axes, rows: pd.DataFrame) -> None:
     for row in rows.to_dict("records"):
         value = max(row["bytes_per_minute"], 1)
         axes.barh(position(row), value, 0.38, left=1, color=style.colour(row["variant"]))
-        axes.text(value * 1.25, position(row), style.size(row["bytes_per_minute"]), fontsize=style.SMALL, va="center")
+        axes.text(value * 1.25, position(row), words.size(row["bytes_per_minute"]), fontsize=style.SMALL, va="center")
     axes.set(xlim=(1, rows.bytes_per_minute.max() * 25), ylim=LIMITS_Y)
     style.plain_ticks(axes.xaxis, [1, 100, 10_000], ["1 B", "100 B", "10 kB"])
     axes.set_title("a minute of silence", pad=14)
@@ -138,7 +132,7 @@ def position(row: dict[str, object]) -> float:
 
 def ticks(axes: Axes, named: bool) -> None:
     axes.set_yticks(
-        [-i for i in range(len(VARIANTS))], [style.row_title(variant) if named else "" for variant in VARIANTS]
+        [-i for i in range(len(VARIANTS))], [words.row_title(variant) if named else "" for variant in VARIANTS]
     )
     for label, variant in zip(axes.get_yticklabels(), VARIANTS, strict=True):
         label.set_color(style.colour(variant))

@@ -18,15 +18,15 @@ per published message, and so much per answered question or pushed message, each
 
 import math
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.analysis import costs
 from experiments.analysis.tables import Table
 from experiments.analysis.theory import crossover_hz
 from experiments.design import Condition, every_variant
-from experiments.report import style
+from experiments.report import style, words
 from experiments.variants import VARIANTS
 
 TITLE = "Rate"
@@ -54,9 +54,9 @@ def figure(table: Table) -> Figure:
     boxes = [(0.075, 0.53, 0.28, 0.285), (0.555, 0.53, 0.28, 0.285), (0.075, 0.12, 0.28, 0.285)]
     names = ("delay_mean_ms", "requests_per_message", "bytes_per_message")
     titles = ("mean delay", "requests per message", "bytes per message, above TCP")
-    for box, name, words in zip(boxes, names, titles, strict=True):
+    for box, name, said in zip(boxes, names, titles, strict=True):
         axes = made.add_axes(box)
-        axes.set_title(words, pad=10)
+        axes.set_title(said, pad=10)
         lines(axes, summary, name)
     cost(made.add_axes((0.665, 0.12, 0.21, 0.285)), table)
     style.footnote(
@@ -69,9 +69,7 @@ def figure(table: Table) -> Figure:
 
 def drawn(summary: pd.DataFrame) -> pd.DataFrame:
     """The conditions of the lines; the others are there for the CPU, or hidden behind Socket.IO's usual way."""
-    return summary[
-        (summary.clients > 0) & summary.pause_s.isin((0.0, 1.0)) & (summary.variant != "socket_io websocket")
-    ]
+    return style.apart(summary[(summary.clients > 0) & summary.pause_s.isin((0.0, 1.0))])
 
 
 def lines(axes: Axes, summary: pd.DataFrame, name: str) -> None:
@@ -88,7 +86,7 @@ def lines(axes: Axes, summary: pd.DataFrame, name: str) -> None:
         theory = f"theory_{name}"
         if theory in rows and rows[theory].notna().any():
             axes.plot(rows.rate_hz, rows[theory], ":", color=style.INK, linewidth=2.5, zorder=5)
-        ends.append((float(rows.rate_hz.iloc[-1]), float(values[-1]), style.title(variant), shade))
+        ends.append((float(rows.rate_hz.iloc[-1]), float(values[-1]), words.title(variant), shade))
     style.plain_ticks(axes.xaxis, RATES_HZ, [f"{rate:g}/s" for rate in RATES_HZ])
     low, high = axes.get_ylim()
     if name == "delay_mean_ms":
@@ -107,7 +105,7 @@ def lines(axes: Axes, summary: pd.DataFrame, name: str) -> None:
                 continue
             axes.axvline(rate_hz, color=style.colour(push), linewidth=2, linestyle=":", zorder=0)
             axes.annotate(
-                style.rate(rate_hz), (rate_hz, high), xytext=(-4, 0), textcoords="offset points", ha="right", va="top",
+                words.rate(rate_hz), (rate_hz, high), xytext=(-4, 0), textcoords="offset points", ha="right", va="top",
                 fontsize=style.SMALL, color=style.colour(push),
             )  # fmt: skip
     style.label_ends(axes, ends)
@@ -130,39 +128,9 @@ def expected_crossover(summary: pd.DataFrame, push: str) -> float:
     return crossover_hz(float(polls.cycle_bytes), float(framing), float(polls.gap_s))
 
 
-def cpu(runs: pd.DataFrame) -> pd.DataFrame:
-    """CPU time of the server in ms per answered question (polling) or pushed message, per way.
-
-    Least squares over all valid runs of CPU ms per second on: 1, messages published per second, and per way the
-    questions answered or messages pushed per second, those of the probe included. `half_ms` is 95 % of Student's t.
-    """
-    runs = runs[runs.valid]
-    readers = np.where(runs.clients > 0, runs.clients + 1, 0) / np.maximum(runs.clients, 1)
-    columns = [np.ones(len(runs)), runs.rate_hz.to_numpy(dtype=float)]
-    for variant in VARIANTS:
-        events = runs.requests if "poll" in variant else runs.messages
-        columns.append(np.where(runs.variant == variant, events * readers / runs.window_s, 0.0))
-    design = np.column_stack(columns)
-    y = (runs.server_cpu_ms / runs.window_s).to_numpy(dtype=float)
-    freedom = len(y) - design.shape[1]
-    if freedom < 1:
-        return pd.DataFrame({"variant": list(VARIANTS), "ms": math.nan, "half_ms": math.nan})
-    found, *_ = np.linalg.lstsq(design, y, rcond=None)
-    rest = y - design @ found
-    errors = np.sqrt(np.diag(np.linalg.pinv(design.T @ design)) * float(rest @ rest) / freedom)
-    half = student_t(freedom) * errors
-    return pd.DataFrame({"variant": list(VARIANTS), "ms": found[2:], "half_ms": half[2:]})
-
-
-def student_t(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t, within 1 % from 3 degrees of freedom up (Cornish and Fisher, 1938)."""
-    z = 1.959964
-    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
-
-
 def cost(axes: Axes, table: Table) -> None:
     """What the server's CPU does for one answer or push."""
-    rows = cpu(table.runs)
+    rows = costs.cpu(table.runs).dropna()
     for y, row in enumerate(rows.iloc[::-1].itertuples()):
         axes.errorbar(
             row.ms,
@@ -183,7 +151,7 @@ def cost(axes: Axes, table: Table) -> None:
             weight="bold",
             color=style.colour(row.variant),
         )
-    axes.set_yticks(range(len(rows)), [style.row_title(variant) for variant in rows.variant[::-1]])
+    axes.set_yticks(range(len(rows)), [words.row_title(variant) for variant in rows.variant[::-1]])
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xlim(min(0.0, 1.1 * float(rows.ms.min())), 1.3 * float((rows.ms + rows.half_ms).max()))
     axes.locator_params(axis="x", nbins=3)
@@ -196,9 +164,9 @@ def conclusion(summary: pd.DataFrame) -> str:
     """From which rate polling is the thriftier one, and what that costs in time."""
     summary = drawn(summary)
     (more, fewer), expected = crossover(summary, "sse"), expected_crossover(summary, "sse")
-    theory = f"(theory: {style.rate(expected)})"
+    theory = f"(theory: {words.rate(expected)})"
     slow = summary.groupby("variant").delay_mean_ms.mean()
-    price = f"{style.times(slow['short_poll'] / slow['sse'])} times its delay"
+    price = f"{words.times(slow['short_poll'] / slow['sse'])} times its delay"
     if fewer == math.inf:
         return f"Up to {more:g}/s {theory}, polling every second moves more bytes than SSE, at {price}"
     return (

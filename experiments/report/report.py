@@ -12,9 +12,10 @@ from markupsafe import Markup, escape
 from rich.console import Console
 
 from experiments import claims, questions, store
-from experiments.analysis.tables import Table, deliveries_frame, of, runs_frame, summarise
-from experiments.design import CONDITION_COLUMNS, Size
-from experiments.report import style
+from experiments.analysis.sessions import Between, between
+from experiments.analysis.tables import deliveries_frame, of_question, runs_frame, table
+from experiments.design import Size
+from experiments.report import recommend, sentences, style, words
 
 SHOWN = {
     "variant": "transport",
@@ -70,52 +71,60 @@ LEAST_PERCENT = 0.1
 """Counts hardly spread over runs at all; a difference from theory below this is not worth a sentence."""
 
 
-RENAMED = {"way": "variant", "newcomers": "late_joiners", "newcomers_missing": "late_joiners_missing"}
-"""Columns of tables that were stored before, and what they are called now."""
-
-
 class NoResults(Exception):
     """There is nothing to report on; the text says where it was looked for."""
 
 
-def write(folder: Path, console: Console) -> pd.DataFrame:
-    """Tables, figures, verdicts and report.html in `folder`, from its runs, or else its tables; the summary."""
+def write(folder: Path, console: Console, name: str = "") -> pd.DataFrame:
+    """Tables, figures, verdicts and report.html in `folder`, from its runs, or else its tables; the summary.
+
+    `name`: of the results, if it is not the folder's.
+    """
     console.print("drawing the charts and writing the report")
     runs, deliveries = tables(folder)
     plan = store.read_json(folder / "plan.json")
     summaries, sections = [], []
-    whole = summarise(runs, deliveries)
+    whole = table(runs, deliveries)
     size = Size(**plan["size"])
-    for name in plan["questions"]:
-        question = questions.QUESTIONS[name]
-        table = Table(of(question.CONDITIONS, whole), of(question.CONDITIONS, runs), deliveries)
-        summaries.append(table.summary.assign(question=name))
-        if missing := unmeasured(question, size, table.summary):
-            console.print(f"no chart for {name}: {missing} of its conditions are not measured")
-            sections.append(section(name, question, table.summary, missing))
+    for asked in plan["questions"]:
+        question = questions.QUESTIONS[asked]
+        its = of_question(question.CONDITIONS, whole)
+        summaries.append(its.summary.assign(question=asked))
+        if missing := unmeasured(question, size, its.summary):
+            console.print(f"no chart for {asked}: {missing} of its conditions are not measured")
+            sections.append(section(asked, question, its.summary, missing))
         else:
-            style.save(question.figure(table), folder / "figures" / name)
-            sections.append(section(name, question, table.summary, svg=folder / "figures" / f"{name}.svg"))
+            style.save(question.figure(its), folder / "figures" / asked)
+            sections.append(section(asked, question, its.summary, svg=folder / "figures" / f"{asked}.svg"))
     summary = pd.concat(summaries, ignore_index=True)
     summary = summary[["question", *(column for column in summary.columns if column != "question")]]
     store.write_frame(folder / "summary.csv", summary)
-    said = claims.content(Table(whole, runs, deliveries))
+    said = claims.content(whole)
     store.write_json(folder / "claims.json", said)
+    found = between(whole)
+    if found:
+        store.write_json(folder / "sessions.json", found.plain())
+    blocked = whole.summary[whole.summary.undeliverable]
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
         Path(__file__).with_name("report.html.j2").read_text()
     )
     text = template.render(
-        name=folder.name if folder.name != "latest" else folder.resolve().name,
+        name=name or (folder.name if folder.name != "latest" else folder.resolve().name),
+        advice=recommend.advice(whole),
+        reliance=sentences.several_sessions(found) if found else sentences.one_session(of_reference()),
+        sessions=sorted(path.name for path in (folder / "sessions").glob("*")),
+        limits=sentences.limits(),
         plan=plan,
         machine=store.read_json(folder / "machine.json"),
         claims=said,
         sections=sections,
         runs=len(runs),
-        valid=int(runs.valid.sum()),
+        suspect=int(runs.suspect.sum()),
         again=int((runs.tries > 1).sum()),
-        invalid=runs[~runs.valid].to_dict("records"),
+        suspects=runs[runs.suspect].to_dict("records"),
         deliveries=int(runs.deliveries.sum()),
-        missing=int(runs.missing.sum()),
+        missing=int(whole.summary.missing.sum() - blocked.missing.sum()),
+        blocked=len(blocked),
         duplicates=int(runs.duplicates.sum()),
         kernel_counts=bool(runs.segments_up.notna().any()),
         probes=runs[["publisher_late_p99_ms", "readers_cpu_share", "readers_wait_ms", "server_wait_ms"]]
@@ -136,15 +145,18 @@ def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         store.write_frame(folder / "deliveries.csv.gz", deliveries_frame(results))
     if not (folder / "runs.csv").exists():
         raise NoResults(f"no run in {folder} was finished")
-    numbers, texts = ("pause_s", "rate_hz", "one_way_delay_ms"), ("suspicions", "via")
-    runs = pd.read_csv(folder / "runs.csv", dtype=dict.fromkeys(numbers, float) | dict.fromkeys(texts, str))
-    runs = runs.rename(columns=RENAMED)
-    if unknown := [name for name in (*CONDITION_COLUMNS, "variant", "late_joiners_missing") if name not in runs]:
+    runs = store.read_runs(folder / "runs.csv")
+    if unknown := [name for name in ("transport", "variant", "late_joiners_missing") if name not in runs]:
         raise NoResults(
             f"{folder} was measured by an older version, without {', '.join(unknown)}: `make compare` again"
         )
-    runs[[*texts]] = runs[[*texts]].fillna("")
     return runs, pd.read_csv(folder / "deliveries.csv.gz")
+
+
+def of_reference() -> Between | None:
+    """What the sessions of the reference say of each other, if it has several."""
+    path = store.RESULTS / "reference" / "sessions.json"
+    return Between.read(store.read_json(path)) if path.exists() else None
 
 
 def unmeasured(question: questions.Question, size: Size, summary: pd.DataFrame) -> int:
@@ -166,24 +178,27 @@ def section(
         "text": paragraphs(inspect.getdoc(question) or ""),
         "figure": base64.b64encode(svg.read_bytes()).decode() if svg else "",
         "head": list(SHOWN.values()),
-        "rows": [[cell(row.get(column)) for column in SHOWN] for row in readers.to_dict("records")],
+        "rows": [[shown(row, column) for column in SHOWN] for row in readers.to_dict("records")],
         "residuals": [residuals(row) for row in judged.to_dict("records")],
         "verdict": verdict(judged),
     }
 
 
+def shown(row: dict[str, Any], column: str) -> str:
+    """One value of a question's table."""
+    if column == "missing":
+        return sentences.missing(row["missing"], row["undeliverable"])
+    return cell(row.get(column))
+
+
 def residuals(row: dict[str, Any]) -> list[str]:
     """A row of the table that holds theory against measurement."""
-    words = style.title(row["variant"], row["pause_s"])
+    said = words.title(row["variant"], row["pause_s"])
     return [
-        f"{words}, {row['rate_hz']:g}/s, {row['one_way_delay_ms']:g} ms, {row['client']}{network(row['upgrades'])}",
+        f"{said}, {row['rate_hz']:g}/s, {row['one_way_delay_ms']:g} ms, {row['client']}"
+        f"{words.network(row['upgrades'])}",
         *(cell(row.get(column)) for columns in RESIDUALS.values() for column in columns),
     ]
-
-
-def network(upgrades: str) -> str:
-    """What is to be said of a network that does not let WebSocket through."""
-    return {"pass": "", "refuse": ", upgrade refused", "cut": ", upgrade cut"}[upgrades]
 
 
 def verdict(rows: pd.DataFrame) -> list[str]:
@@ -206,8 +221,8 @@ def verdict(rows: pd.DataFrame) -> list[str]:
         count = f"{len(repeated) - len(beyond)} of {len(repeated)} conditions that were repeated"
         within = f"{what.capitalize()}: theory meets the measurement within the spread over runs in {count}"
         named = "; ".join(
-            f"{style.title(row.variant, row.pause_s)} at {row.rate_hz:g}/s, {row.one_way_delay_ms:g} ms, "
-            f"{row.client}, {row.headers}{network(row.upgrades)} "
+            f"{words.title(row.variant, row.pause_s)} at {row.rate_hz:g}/s, {row.one_way_delay_ms:g} ms, "
+            f"{row.client}, {row.headers}{words.network(row.upgrades)} "
             f"({getattr(row, off):+.2g} {unit}, spread ±{getattr(row, spread):.2g})"
             for row in beyond.itertuples()
         )

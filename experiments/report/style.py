@@ -1,26 +1,19 @@
-"""How charts look: one palette, read from the pages' own file; big enough for the back row; always the same bytes."""
+"""How charts look: the pages' own colours, text that the back row can read, and the same bytes every time."""
 
-import json
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-PALETTE: dict[str, dict[str, str]] = json.loads(
-    (Path(__file__).parents[2] / "app" / "pages" / "palette.json").read_text()
-)
-"""For every transport, in teaching order: its title, its colours, its marker's name."""
+from experiments.variants import VARIANTS
 
-MARKERS = {"square": "s", "triangle": "^", "circle": "o", "diamond": "D", "plus": "P"}
 INK, GREY, PALE = "#1A1A1A", "#5C5C5C", "#DDDDDD"
 SMALL, TEXT, BIG = 19, 21, 31
-NARROW = "\u00a0"
-"""No line is broken between a number and its unit."""
-
 matplotlib.rcParams.update(
     {
         "axes.edgecolor": GREY,
@@ -47,30 +40,12 @@ matplotlib.rcParams.update(
 )
 
 
-VIA = {"upgrade": "", "websocket": ", WebSocket", "polling": ", polling"}
-"""How Socket.IO's ways are told apart; the usual one needs no word."""
-
-
 def colour(variant: str) -> str:
-    return PALETTE[variant.split()[0]]["light"]
+    return VARIANTS[variant].colour
 
 
 def marker(variant: str) -> str:
-    """The transport's; that of Socket.IO alone over one of its ways is thinner."""
-    transport, _, via = variant.partition(" ")
-    return MARKERS[PALETTE[transport]["marker"]] if via in ("", "upgrade") else {"websocket": "x", "polling": "+"}[via]
-
-
-def title(variant: str, pause_s: float = 0.0) -> str:
-    """`Short polling, 1 s`, `SSE` or `Socket.IO, polling`."""
-    transport, _, via = variant.partition(" ")
-    return PALETTE[transport]["title"] + (VIA[via] if via else "") + (f", {pause_s:g} s" if pause_s else "")
-
-
-def row_title(variant: str, pause_s: float = 0.0) -> str:
-    """The same where ways are listed below each other: Socket.IO's ways, below itself, need only to be told apart."""
-    _, _, via = variant.partition(" ")
-    return f"… {via} only".replace("websocket", "WebSocket") if VIA.get(via) else title(variant, pause_s)
+    return VARIANTS[variant].marker
 
 
 def figure(conclusion: str) -> Figure:
@@ -118,29 +93,9 @@ def _top(cluster: Sequence[float], gap: float) -> float:
     return _bottom(cluster, gap) + gap * (len(cluster) - 1)
 
 
-def seconds(ms: float) -> str:
-    """A duration, in the unit that suits it."""
-    if ms >= 1000:
-        return f"{ms / 1000:.2g}{NARROW}s" if ms < 9950 else f"{ms / 1000:.0f}{NARROW}s"
-    return f"{ms:.0f}{NARROW}ms" if ms >= 9.95 else f"{ms:.1f}{NARROW}ms"
-
-
-def times(ratio: float) -> str:
-    """How many times as much, with as many digits as mean something."""
-    return f"{ratio:.0f}" if ratio >= 9.5 else f"{ratio:.1f}"
-
-
-def rate(per_second: float) -> str:
-    """Messages per second, with two digits that mean something."""
-    return f"{float(f'{per_second:.2g}'):g}/s"
-
-
-def size(count: float) -> str:
-    """A number of bytes, in the unit that suits it."""
-    for unit, scale in (("MB", 1e6), ("kB", 1e3)):
-        if count >= 0.9995 * scale:
-            return f"{count / scale:.3g}{NARROW}{unit}"
-    return f"{count:.0f}{NARROW}B"
+def apart(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose curves are seen: not those of a variant that would lie on another's."""
+    return rows[[not VARIANTS[variant].coincides_with for variant in rows.variant]]
 
 
 def plain_ticks(axis: Any, values: Sequence[float], names: Sequence[str]) -> None:

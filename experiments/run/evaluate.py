@@ -10,7 +10,8 @@ from experiments.analysis.ledger import Exchange, explain
 from experiments.design import Run
 from experiments.run import recording
 from experiments.run.observe import Observed
-from experiments.run.suspect import suspicions
+from experiments.run.suspect import reasons
+from experiments.run.usage import mean_wait_ms
 
 
 def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
@@ -32,9 +33,12 @@ def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
     }
     return {
         "metrics": metrics,
-        "suspicions": suspicions(metrics, run.condition.undeliverable),
+        "suspect": reasons(metrics, run.condition.undeliverable),
         "deliveries": deliveries,
     }
+
+
+DELIVERY_COLUMNS = ("client", "message", "due_ms", "sent_ms", "published_ms", "written_ms", "received_ms")
 
 
 def _deliveries(seen: Observed, exchanges: dict[int, list[Exchange]]) -> dict[str, list[Any]]:
@@ -48,9 +52,7 @@ def _deliveries(seen: Observed, exchanges: dict[int, list[Exchange]]) -> dict[st
         for exchange in its:
             for cursor, at_ns in exchange.messages:
                 written.setdefault((client, cursor.seq), at_ns)
-    columns: dict[str, list[Any]] = {
-        name: [] for name in ("client", "message", "due_ms", "sent_ms", "published_ms", "written_ms", "received_ms")
-    }
+    columns: dict[str, list[Any]] = {name: [] for name in DELIVERY_COLUMNS}
     for client in sorted(exchanges):
         for seq, p in counted.items():
             times = (p.due_ns, p.sent_ns, p.published_ns, written.get((client, seq)), received.get((client, seq)))
@@ -182,7 +184,7 @@ def _server_ms(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -
 
 
 def _quality(seen: Observed, deliveries: dict[str, list[Any]], everything: dict[int, list[Exchange]]) -> dict[str, Any]:
-    """What tells whether the run can be believed."""
+    """What tells whether the run is suspect."""
     inside = [p for p in seen.publications if seen.start_ns <= p.due_ns < seen.end_ns]
     late_ms = sorted((p.sent_ns - p.due_ns) / 1e6 for p in inside)
     in_time = sum(p.published_ns < seen.end_ns + 10_000_000 for p in inside)
@@ -208,18 +210,11 @@ def _quality(seen: Observed, deliveries: dict[str, list[Any]], everything: dict[
         ),
         "publisher_late_p99_ms": late_ms[round(0.99 * (len(late_ms) - 1))] if late_ms else None,
         "readers_cpu_share": (usage[1].cpu_ns - usage[0].cpu_ns) / (usage[1].at_ns - usage[0].at_ns) if usage else None,
-        "readers_wait_ms": _mean_wait_ms(
+        "readers_wait_ms": mean_wait_ms(
             (usage[0].waited_ns, usage[0].waits) if usage else None,
             (usage[1].waited_ns, usage[1].waits) if usage else None,
         ),
-        "server_wait_ms": _mean_wait_ms(*seen.server_waits) if seen.server_waits else None,
+        "server_wait_ms": mean_wait_ms(*seen.server_waits) if seen.server_waits else None,
         "from_wire_median_ms": statistics.median(ours_ms) if ours_ms else None,
         "probe_median_ms": statistics.median(probe_ms) if probe_ms else None,
     }
-
-
-def _mean_wait_ms(before: Any, after: Any) -> float | None:
-    """How long a process waited for a CPU each time that it wanted one."""
-    if not before or not after or before[0] is None or after[0] is None or after[1] == before[1]:
-        return None
-    return float((after[0] - before[0]) / (after[1] - before[1]) / 1e6)

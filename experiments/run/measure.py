@@ -5,13 +5,16 @@ import signal
 from typing import Any
 
 from experiments.design import Run
+from experiments.run import weigh
 from experiments.run.evaluate import evaluate
-from experiments.run.observe import BARRIER_TIMEOUT_S, Barrier, at_once, observe, receive
+from experiments.run.observe import BARRIER_TIMEOUT_S, Barrier, at_once, in_folder, observe, receive
 
 
 def measure(run: Run, barrier: Barrier = at_once, pipe: Any = None) -> dict[str, Any]:
-    """Observe a run and make sense of it: {"metrics": {...}, "suspicions": [...], "deliveries": {column: [...]}}."""
-    return evaluate(run, observe(run, barrier, pipe))
+    """Observe a run and make sense of it: {"metrics": {...}, "suspect": [reason, ...], "deliveries": {...}}."""
+    if run.condition.measures == "deliveries":
+        return evaluate(run, observe(run, barrier, pipe))
+    return weigh.evaluate(run, in_folder(lambda folder: weigh.weigh(run, folder, barrier, pipe)))
 
 
 def run_in_process(run: Run, pipe: Any, readers_pipe: Any) -> None:

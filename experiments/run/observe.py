@@ -22,26 +22,31 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from app.message import Message
 from clients import raw
-from experiments.design import Run, arrivals
+from experiments.design import Condition, Run, arrivals
 from experiments.run import readers, recording
 from experiments.run.publisher import Publication, Publisher
+from experiments.run.suspect import MARK_LATE_MS
 from experiments.run.text import sample_text
+from experiments.run.usage import waited_for_cpu
 
 START_TIMEOUT_S = 60.0
 BARRIER_TIMEOUT_S = 120.0
 SILENT_LEAD_IN_S = 5.0  # no heartbeat (every 15 s) or hold (25 s) then ends at the edge of a silent minute
-MARK_TIME_NS = 50_000_000  # for the server to take its mark before readers see the last message and leave
+MARK_TIME_NS = round(MARK_LATE_MS * 1e6)
 LEAD_IN_LEAST_S = 0.5
 
 PROCESSES: ForkServerContext = multiprocessing.get_context("forkserver")
+
+
+T = TypeVar("T")
 
 
 class Failed(Exception):
@@ -73,9 +78,14 @@ async def at_once() -> None:
 
 def observe(run: Run, barrier: Barrier = at_once, pipe: Any = None) -> Observed:
     """Do it; raises Failed. `pipe` leads to a process with the readers, if there is one already (`readers.main`)."""
+    return in_folder(lambda folder: _observe(run, folder, barrier, pipe))
+
+
+def in_folder(do: Callable[[Path], Coroutine[Any, Any, T]]) -> T:
+    """What `do` returns, which has a folder of its own for as long as it takes; raises Failed."""
     with tempfile.TemporaryDirectory(prefix="transport-compare-") as folder:
         try:
-            return asyncio.run(_observe(run, Path(folder), barrier, pipe))
+            return asyncio.run(do(Path(folder)))
         except (OSError, ValueError, TimeoutError) as problem:
             raise Failed(f"{type(problem).__name__}: {problem}") from problem
 
@@ -84,7 +94,7 @@ async def _observe(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) 
     condition, rng = run.condition, random.Random(run.seed)
     recorded = folder / "recording"
     with (
-        server(folder, recorded, condition.one_way_delay_ms, condition.upgrades) as (process, url),
+        server(folder, recorded, condition) as (process, url),
         contextlib.closing(Publisher(folder / "in")) as publisher,
     ):
         first = publisher.now("warm-up")
@@ -109,7 +119,7 @@ async def _observe(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) 
             came: list[LateJoiner] = []
             coming = asyncio.create_task(late_joiners(run, url, start_ns, came))
             await until(start_ns)
-            waits_before = waits(process.pid)
+            waits_before = waited_for_cpu(process.pid)
             process.send_signal(signal.SIGUSR1)
             if pipe:
                 tell(pipe, "mark")
@@ -118,7 +128,7 @@ async def _observe(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) 
             process.send_signal(signal.SIGUSR1)
             if pipe:
                 tell(pipe, "mark")
-            waits_after = waits(process.pid)
+            waits_after = waited_for_cpu(process.pid)
             with contextlib.suppress(asyncio.CancelledError):
                 await coming
             publications = await publishing
@@ -147,12 +157,15 @@ async def _observe(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) 
 
 @contextlib.contextmanager
 def server(
-    folder: Path, recorded: Path, delay_ms: float, upgrades: str = "pass"
+    folder: Path, recorded: Path, condition: Condition, remembered: Literal["all", "counts"] = "all"
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A fresh `python -m app` and its URL; at the end it has written its recording."""
+    """A fresh `python -m app` and its URL; at the end it has written its recording, with these bytes in it."""
     command = [sys.executable, "-m", "app", "--port", "0", "--unix", str(folder / "in"), "--record", str(recorded)]
-    network = ["--delay-ms", str(delay_ms), "--upgrades", upgrades]
-    process = subprocess.Popen([*command, *network], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    network = ["--delay-ms", str(condition.one_way_delay_ms), "--upgrades", condition.upgrades]
+    recording = ["--record-bytes", remembered, *([] if condition.tap else ["--no-tap"])]
+    process = subprocess.Popen(
+        [*command, *network, *recording], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout and process.stderr
         line = process.stdout.readline()
@@ -290,12 +303,3 @@ def tell(pipe: Any, what: Any) -> None:
 
 async def until(at_ns: int) -> None:
     await asyncio.sleep(max(0, at_ns - time.monotonic_ns()) / 1e9)
-
-
-def waits(pid: int) -> tuple[int, int] | None:
-    """(nanoseconds waited for a CPU, in so many turns) of a process; None where the system does not tell."""
-    try:
-        _, waited, turns = map(int, Path(f"/proc/{pid}/schedstat").read_text().split())
-    except OSError:
-        return None
-    return waited, turns

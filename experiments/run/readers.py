@@ -13,12 +13,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from app.message import Message, Update
 from clients import CLIENTS, headers, raw
 from experiments.design import Condition, Run, phases
+from experiments.run import crowd
+from experiments.run.usage import Usage
 
 LAST = "that was all"
 """How the message begins after which a reader has seen everything; it is as long as any other."""
@@ -33,24 +34,7 @@ class Received:
     messages: list[tuple[int, int, int]] = field(default_factory=list)
     missed: int = 0
     ports: dict[int, list[int]] = field(default_factory=dict)
-    usage: tuple["Usage", "Usage"] | None = None
-
-
-@dataclass(frozen=True)
-class Usage:
-    """This process at one moment. `waited_ns`: for a CPU, in `waits` turns; None where the system does not tell."""
-
-    at_ns: int
-    cpu_ns: int
-    waited_ns: int | None
-    waits: int | None
-
-    @classmethod
-    def now(cls) -> "Usage":
-        waited = waits = None
-        with contextlib.suppress(OSError):  # Linux: Documentation/scheduler/sched-stats.rst
-            _, waited, waits = map(int, Path("/proc/self/schedstat").read_text().split())
-        return cls(time.monotonic_ns(), time.process_time_ns(), waited, waits)
+    usage: tuple[Usage, Usage] | None = None
 
 
 def receive(condition: Condition, url: str, after: str) -> AsyncIterator[Update]:
@@ -82,8 +66,11 @@ def main(run: Run, pipe: Connection) -> None:
 
     "mark" makes it note its usage; the first two marks are the window's. When every reader has seen the last message,
     or when it is sent anything else, it sends `Received`. If a reader fails, it sends "failed: ..." instead. It ends
-    when the other end of the pipe is closed, too.
+    when the other end of the pipe is closed, too. Readers that only count say other things: see `crowd.main`.
     """
+    if run.condition.measures != "deliveries":
+        crowd.main(run, pipe)
+        return
     with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError):
         gc.freeze()  # what was there before the run is not looked at again in the middle of it
         url, after = pipe.recv()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app import engine_io
+from app.link import Connection, Direction
 from app.log import MessageLog
 from app.message import Missed, Update, read_update
 from clients import CLIENTS, long_poll, raw, short_poll, socket_io, sse, websocket
@@ -32,6 +33,10 @@ EVERY: dict[str, Receive] = {
         f"raw {name}": partial(raw.receive, name, pause_s=0.01 if name == "short_poll" else 0)
         for name in PLAIN_TRANSPORTS
     },
+}
+
+RAW_SOCKET_IO = {
+    f"raw socket_io {via}": partial(raw.receive, "socket_io", via=via) for via in ("upgrade", "websocket", "polling")
 }
 
 SOCKET_IO = [receive for name, receive in EVERY.items() if name.startswith("socket_io")]
@@ -133,6 +138,28 @@ async def test_after_a_restart_it_is_told_what_it_missed(receive: Receive) -> No
 async def end(running: Running) -> None:
     running.server.should_exit = True
     await eventually(lambda: not running.server.servers[0].is_serving() and not running.link.connections)
+
+
+class Cutting:
+    """An observer that cuts the network once, right after the server's write number `after_writes`."""
+
+    def __init__(self, after_writes: int) -> None:
+        self.writes_left = after_writes
+
+    def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
+        self.writes_left -= direction == "down"
+        if direction == "down" and self.writes_left == 0:
+            asyncio.get_running_loop().call_soon(connection.cut)
+
+
+@pytest.mark.parametrize("receive", [*EVERY.values(), *RAW_SOCKET_IO.values()], ids=[*EVERY, *RAW_SOCKET_IO])
+@pytest.mark.parametrize("after_writes", range(1, 9))
+async def test_a_gap_is_heard_of_wherever_the_connection_is_cut(receive: Receive, after_writes: int) -> None:
+    log = MessageLog()
+    published = [log.publish("old"), log.publish("older")]
+    cutting = Cutting(after_writes)
+    async with serving(log, observer=cutting) as running, receiving(receive, running.url, "deadbeef-2") as take:
+        assert await take(3) == [Missed("restarted", log.oldest), *published]
 
 
 @every_client

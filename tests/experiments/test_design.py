@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -170,6 +171,11 @@ def test_a_name_tells_runs_of_other_conditions_or_lengths_apart() -> None:
 def test_windows_are_long_enough_to_see_something_and_no_longer_than_a_minute(size: Size) -> None:
     for condition in filter(size.fits, EVERY):
         window_s = size.window_s(condition)
+        if condition.measures != "deliveries":
+            events_hz = condition.clients * (1 / condition.pause_s if condition.pause_s else condition.rate_hz)
+            assert 1 <= window_s <= 5
+            assert condition.measures == "memory" or not condition.clients or events_hz * window_s >= 1_000
+            continue
         assert size.least_s <= window_s <= 60
         assert window_s * condition.rate_hz >= 4 or condition.rate_hz == 0
         assert window_s >= min(4 * condition.pause_s, size.most_s)
@@ -190,6 +196,19 @@ def test_more_is_measured_in_a_larger_size_and_what_is_slow_less_often() -> None
     for name in ("default", "full"):
         size = SIZES[name]
         assert 1 <= size.times(Condition("sse", rate_hz=0.0)) < size.times(Condition("sse", rate_hz=1.0))
+
+
+def test_a_new_field_changes_no_name_and_no_seed_of_runs_that_do_not_use_it() -> None:
+    @dataclass(frozen=True)
+    class Newer(Condition):
+        colour: str = "grey"
+
+    (old,) = plan([Condition("sse", rate_hz=5.0)], replace(SIZES["default"], repeats=1), seed=3)
+    (new,) = plan([Newer("sse", rate_hz=5.0)], replace(SIZES["default"], repeats=1), seed=3)
+    (used,) = plan([Newer("sse", rate_hz=5.0, colour="red")], replace(SIZES["default"], repeats=1), seed=3)
+    assert (new.name, new.seed) == (old.name, old.seed)
+    assert used.name != old.name
+    assert used.seed != old.seed
 
 
 # Arrivals and phases

@@ -98,22 +98,20 @@ def test_a_run_alone_has_nothing_beside_it_but_slow_ones_that_measure_already(do
     assert max(done.times(run)[0] for run in SLOW) < min(done.times(run)[0] for run in ALONE)
 
 
-@pytest.mark.parametrize("outcome", ["doubtful", "fails", "dies", "leaves"])
+@pytest.mark.parametrize("outcome", ["suspect", "fails", "dies", "leaves"])
 @pytest.mark.parametrize("runs", [ALONE, OTHERS], ids=["exclusive", "others"])
-def test_a_run_that_is_not_to_be_believed_is_done_once_more(
-    do: Callable[..., Done], runs: list[Run], outcome: Outcome
-) -> None:
+def test_a_suspect_run_is_repeated_once(do: Callable[..., Done], runs: list[Run], outcome: Outcome) -> None:
     done = do(runs, {runs[1].name: [outcome]})
     tries = {name: result["tries"] for name, result in done.results.items() if isinstance(result, dict)}
     assert tries == {run.name: 1 + (run == runs[1]) for run in runs}
-    assert not any(result["suspicions"] for result in done.results.values() if isinstance(result, dict))
+    assert not any(result["suspect"] for result in done.results.values() if isinstance(result, dict))
 
 
-def test_a_run_that_stays_doubtful_is_kept_as_it_is(do: Callable[..., Done]) -> None:
-    done = do(OTHERS, {OTHERS[1].name: ["doubtful"] * 9})
+def test_a_run_that_stays_suspect_is_kept_as_it_is(do: Callable[..., Done]) -> None:
+    done = do(OTHERS, {OTHERS[1].name: ["suspect"] * 9})
     result = done.results[OTHERS[1].name]
     assert isinstance(result, dict)
-    assert (result["tries"], result["suspicions"]) == (2, ["nobody believes it"])
+    assert (result["tries"], result["suspect"]) == (2, ["made up"])
 
 
 @pytest.mark.parametrize(
@@ -135,10 +133,10 @@ def test_a_run_that_fails_again_is_given_up_and_the_others_are_done(
 
 
 def test_when_time_is_up_no_run_is_done_again(do: Callable[..., Done]) -> None:
-    done = do(OTHERS, {OTHERS[1].name: ["doubtful"], OTHERS[2].name: ["fails"]}, retry_s=0)
-    doubtful = done.results[OTHERS[1].name]
-    assert isinstance(doubtful, dict)
-    assert (doubtful["tries"], doubtful["suspicions"]) == (1, ["nobody believes it"])
+    done = do(OTHERS, {OTHERS[1].name: ["suspect"], OTHERS[2].name: ["fails"]}, retry_s=0)
+    suspect = done.results[OTHERS[1].name]
+    assert isinstance(suspect, dict)
+    assert (suspect["tries"], suspect["suspect"]) == (1, ["made up"])
     assert done.results[OTHERS[2].name] == "OSError: it went wrong"
 
 
@@ -186,12 +184,15 @@ def test_batches_hold_every_run_once_and_no_more_than_the_machine_can_do(name: s
     queues = Schedule(runs, Done(), lambda _: None)
     batches = [
         take_batch(queue)
-        for queue in (queues.exclusive, queues.slow, queues.others)
+        for queue in (queues.exclusive, queues.slow, queues.growing, queues.others)
         for _ in range(len(queue))
         if queue
     ]
     assert sorted(run.name for batch in batches for run in batch) == sorted(run.name for run in runs)
     for batch in batches:
+        if any(run.condition.measures == "memory" for run in batch):
+            assert len(batch) <= schedule.CORES and {run.condition.measures for run in batch} == {"memory"}
+            continue
         assert len(batch) == 1 or sum(map(load, batch)) <= LOAD_MOST
         assert len(batch) == 1 or not any(run.condition.exclusive for run in batch)
         assert len({is_slow(run) for run in batch}) == 1

@@ -2,6 +2,7 @@
 import hljs from "highlight.js";
 import python from "highlight.js/languages/python";
 import javascript from "highlight.js/languages/javascript";
+import * as words from "./words/code.js";
 
 hljs.registerLanguage("python", python);
 hljs.registerLanguage("javascript", javascript);
@@ -9,8 +10,8 @@ hljs.registerLanguage("javascript", javascript);
 /** Add the code of `transport` to `place`. */
 export async function showCode(place, transport) {
   const files = [
-    { title: `The server: app/transports/${transport}.py`, url: `/code/${transport}.py`, language: "python" },
-    { title: `The browser: ${transport}.js`, url: `/static/clients/${transport}.js`, language: "javascript" },
+    { title: words.server(transport), url: `/code/${transport}.py`, language: "python" },
+    { title: words.browser(transport), url: `/static/clients/${transport}.js`, language: "javascript" },
   ];
   const figures = await Promise.all(files.map(async ({ title, url, language }) => {
     const figure = document.createElement("figure"), caption = document.createElement("figcaption");
@@ -19,7 +20,7 @@ export async function showCode(place, transport) {
     pre.tabIndex = 0;
     pre.setAttribute("aria-label", title);
     pre.setAttribute("role", "region");
-    code.innerHTML = hljs.highlight(await (await fetch(url)).text(), { language }).value; // it escapes what it is given
+    code.innerHTML = hljs.highlight(await (await fetch(url)).text(), { language }).value; // it escapes its input
     pre.append(code);
     figure.append(caption, pre);
     return figure;

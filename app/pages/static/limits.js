@@ -9,12 +9,13 @@ import { six } from "./limits/six.js";
 import { sockets } from "./limits/sockets.js";
 import { hidden } from "./limits/hidden.js";
 import { equal } from "./limits/equal.js";
-import { capital } from "./words/format.js";
+import * as words from "./words/limits.js";
 
 const EXPERIMENTS = [six, sockets, hidden, equal];
 const KNOWN = {
   pause: { otherwise: 4, range: [0.1, 12] }, // s until the first connection is closed by itself
   away: { otherwise: 12, range: [1, 600] }, // s that the other tab stays in front
+  hold: { otherwise: 4, range: [1, 25] }, // s that a long poll is held
   six: { otherwise: "1", pattern: /^[01]$/ },
   publish: { otherwise: "1", pattern: /^[01]$/ },
 };
@@ -39,7 +40,7 @@ function planned(experiment) {
   return rows;
 }
 
-function start(experiment, way) {
+function start(experiment, how) {
   if (reason(experiment)) return;
   const run = running = tap.run = new Run(tap, 1000 * experiment.limit_s, show);
   runs.set(experiment, run);
@@ -53,13 +54,13 @@ function start(experiment, way) {
     for (const leaving of ["beforeunload", "pagehide"]) removeEventListener(leaving, leave);
     running = null;
   });
-  run.go(() => experiment.perform(run, values, way));
+  run.go(() => experiment.perform(run, values, how));
 }
 
 /** Why an experiment can't begin now; nothing if it can. */
 function reason(experiment) {
-  if (running) return runs.get(experiment) === running ? "This runs already." : "Another experiment runs: one at a time, or they would disturb each other.";
-  if (!tap.ready) return "The server can’t be reached yet.";
+  if (running) return runs.get(experiment) === running ? words.RUNS_ALREADY : words.ANOTHER_RUNS;
+  if (!tap.ready) return words.NO_SERVER_YET;
   return "";
 }
 
@@ -89,15 +90,14 @@ function Live({ experiment }) {
   if (runsNow) ticked.value;
   const { Picture, option, nudge } = experiment;
   const why = reason(experiment);
-  const label = way => (typeof way.label === "function" ? way.label(values) : way.label);
   return html`
     <div class="buttons">
-      ${experiment.starts.map((way, i) => (runsNow && i === 0
-        ? html`<${Button} key=${way.id} id=${way.id} label=${experiment.end} hotkey="Esc" onClick=${() => running?.end("you")} />`
-        : html`<${Button} key=${way.id} id=${way.id} label=${label(way)} hotkey=${way.hotkey} why=${why} onClick=${() => start(experiment, way)} />`))}
-      ${nudge && html`<${Button} id=${nudge.id} label=${nudge.label} why=${runsNow && run.nudgeable ? "" : capital(nudge.otherwise)} onClick=${() => run.nudge()} />`}
-      ${option && html`<label class="option"><input type="checkbox" id=${`option-${option.name}`} checked=${values[option.name] === "1"} disabled=${Boolean(running)}
-        onChange=${event => set(experiment, option.name, event.target.checked ? "1" : "0")} /> ${option.label}</label>`}
+      ${experiment.starts.map((one, i) => (runsNow && i === 0
+        ? html`<${Button} key=${one.id} id=${one.id} label=${words.END[experiment.name]} hotkey="Esc" onClick=${() => running?.end("you")} />`
+        : html`<${Button} key=${one.id} id=${one.id} label=${words.BUTTONS[one.id](values)} hotkey=${one.hotkey} why=${why} onClick=${() => start(experiment, one)} />`))}
+      ${nudge && html`<${Button} id=${nudge} label=${words.BUTTONS[nudge](values)} why=${runsNow && run.nudgeable ? "" : words.NOTHING_TO_CLOSE} onClick=${() => run.nudge()} />`}
+      ${option && html`<label class="option"><input type="checkbox" id=${`option-${option}`} checked=${values[option] === "1"} disabled=${Boolean(running)}
+        onChange=${event => set(experiment, option, event.target.checked ? "1" : "0")} /> ${words.OPTIONS[option]}</label>`}
     </div>
     <div class="picture-of" data-state=${runsNow ? "runs" : run ? "ended" : "planned"}>
       <${Picture} run=${run ?? planned(experiment)} now_ms=${run ? run.ended_ms ?? performance.now() : 0} />
@@ -107,11 +107,10 @@ function Live({ experiment }) {
 
 /** What is seen, in words. */
 function said(experiment, run, runsNow) {
-  if (!run) return tap.ready ? "" : `Connecting to the server. ${tap.why}`;
+  if (!run) return tap.ready ? "" : words.connecting(tap.why);
   if (runsNow) return run.stage;
-  if (run.why === "server") return `The server was lost, so this says nothing about the browser.${tap.ready ? " It is back: try again." : ""}`;
-  const early = { you: "Ended by you. ", limit: "Ended, for it took too long. ", page: "Ended. " }[run.why] ?? "";
-  return early + experiment.verdict(run, protocol);
+  if (run.why === "server") return words.serverLost(tap.ready);
+  return words.stopped(run.why, experiment.verdict(run, protocol));
 }
 
 onKeys(Object.fromEntries(EXPERIMENTS.map(experiment => [experiment.starts[0].hotkey, () => start(experiment, experiment.starts[0])])));

@@ -1,4 +1,4 @@
-// One mode, live: the page receives a session's messages over its transport, and draws what crossed its sockets.
+// One transport's page, live: it receives a session's messages over the transport, and draws what crossed its sockets.
 import { html, render } from "htm/preact";
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
@@ -6,14 +6,16 @@ import { address, read } from "./live/address.js";
 import { join, SETTINGS } from "./live/session.js";
 import { Choice, inTheory, known, SESSION, STOPPED } from "./live/settings.js";
 import { median } from "./live/model.js";
+import { narrate } from "./live/narrate.js";
+import { isRight, prediction } from "./live/prediction.js";
 import { Ladder, pageTop } from "./draw/ladder.js";
-import { duration, size } from "./words/format.js";
 import { WireDetail, WireList } from "./draw/wire_view.js";
 import { Delays } from "./draw/delays.js";
-import { prediction, Question } from "./words/predict.js";
-import { expected } from "./theory.js";
 import { Action, onKeys } from "./draw/controls.js";
-import { narrate } from "./words/narrate.js";
+import { TRANSPORTS } from "./transports/index.js";
+import { duration, size } from "./words/format.js";
+import { TITLE } from "./words/ladder.js";
+import * as words from "./words/mode.js";
 import { showCode } from "./code.js";
 
 const FRAMES_HZ = 30;
@@ -21,12 +23,11 @@ const SPANS_S = [1, 2, 5, 10, 20, 60, 120];
 const ARROWS_READABLE = 24;
 const SENTENCES = 3;
 const FEED_BEHIND_MS = 40; // what the feed tells of a message's way is given time to be here before its arrival
-const transport = document.body.dataset.transport;
-const NEEDS_UPGRADE = transport === "websocket" || transport === "socket_io";
+const name = document.body.dataset.transport, transport = TRANSPORTS[name];
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 const KNOWN = {
-  ...known({ ...(transport === "short_poll" && { interval: 2 }), ...(transport === "long_poll" && { hold: 25 }), ...(transport === "socket_io" && { via: "upgrade" }), ...(NEEDS_UPGRADE && { upgrades: "pass" }), rate: 0.5, delay: 200 }),
+  ...known({ ...transport.settings, ...(transport.upgrade && { upgrades: "pass" }), rate: 0.5, delay: 200 }),
   seconds: { otherwise: 0, range: [0, 120] }, // 0: as many as can be read
   session: SESSION,
   stopped: { ...STOPPED, otherwise: calm ? "1" : "0" },
@@ -34,36 +35,41 @@ const KNOWN = {
 };
 
 const { values, problems } = read(KNOWN);
-const told = []; // the last sentences about what happened
+const told = []; // the last sentences about what happened, { arrow (null: none), text }
 let began_ms = 0; // when this page began to receive: what the list counts from
 const seen = { now_ms: 0, top_ms: 0, selected: null };
 const changed = signal(0); // whatever is drawn reads it, and is drawn again when it counts up
 
-/** Draw anew, at most once for each of the screen's frames. */
+/** Draw again, at most once for each of the screen's frames. */
 let frame = null;
 function show() { frame ??= requestAnimationFrame(() => { frame = null; changed.value++; }); }
 
 const joined = join({
-  transports: [transport],
+  transports: [name],
   values,
   behind_ms: FEED_BEHIND_MS,
   on: {
-    news(what, value, _, fresh) {
-      const sentence = narrate(transport, what, value, model, values.answer !== "shown");
-      if (sentence) told.push(sentence);
-      if (told.length > SENTENCES) told.shift();
+    update(what, value, _, fresh) {
+      tell(what === "piece" ? model.arrows.at(-1).id : null, narrate(transport.words, what, value, model, values.answer !== "shown"));
       return fresh;
     },
     settings: remember,
-    recount() { began_ms ||= model.since_ms; show(); },
+    reset() { began_ms ||= model.since_ms; show(); },
     change() {
       if (values.stopped === "1" && !gate.stopped) remember(); // too much was waiting
       show();
     },
   },
 });
-const { session, gate, now_ms, server, recount } = joined;
-const model = joined.models[transport], client = joined.clients[transport];
+const { session, gate, now_ms, server, reset } = joined;
+const model = joined.models[name], client = joined.clients[name];
+
+/** An arrow has one sentence, which may change while more of it comes. */
+function tell(arrow, text) {
+  if (arrow !== null && told.at(-1)?.arrow === arrow) told.pop();
+  if (text) told.push({ arrow, text });
+  if (told.length > SENTENCES) told.shift();
+}
 
 function remember() {
   values.stopped = gate.stopped ? "1" : "0";
@@ -79,8 +85,7 @@ function set(name, value) {
 
 /** How much time the picture spans: as asked for, or up to 10 s, less if more would happen in it than can be read. */
 function span_s() {
-  const asks = transport === "long_poll" || (transport === "socket_io" && inTheory(values).polls);
-  const arrows_hz = transport === "short_poll" ? 2 / (values.interval + 2e-3 * values.delay) : (asks ? 2 : 1) * values.rate;
+  const arrows_hz = transport.arrows_hz(inTheory(values));
   const readable = [10, 5, 2].find(seconds => seconds * arrows_hz <= ARROWS_READABLE) ?? 1;
   return values.seconds || Math.max(readable, SPANS_S.find(seconds => seconds >= 4e-3 * values.delay)); // and some whole arrows
 }
@@ -96,9 +101,9 @@ const actions = {
   cut: joined.cut,
   stopOrGo() { gate.stopped ? gate.go() : gate.stop(); if (!gate.stopped) seen.selected = null; remember(); },
   step() { if (!gate.stopped) actions.stopOrGo(); gate.step(); seen.selected = null; show(); },
-  recount,
+  reset,
 };
-onKeys({ p: actions.publish, x: actions.cut, Space: actions.stopOrGo, ".": actions.step, r: actions.recount, "+": () => zoom(-1), "-": () => zoom(1) });
+onKeys({ p: actions.publish, x: actions.cut, Space: actions.stopOrGo, ".": actions.step, r: actions.reset, "+": () => zoom(-1), "-": () => zoom(1) });
 if (values.stopped === "1") gate.stop();
 
 function select(id) { seen.selected = id ?? null; changed.value++; }
@@ -116,12 +121,12 @@ function Page() {
     <${Notices} />
     <${Controls} />
     <div class="stage">
-      <section class="picture" aria-label="Ladder diagram"><${Zoom} /><${Live} selected=${selected?.id} />
-        <div class="told" role=${gate.stopped ? "status" : null}><ol>${told.toReversed().map(sentence => html`<li>${sentence}</li>`)}</ol></div></section>
+      <section class="picture" aria-label=${words.LADDER}><${Zoom} /><${Live} selected=${selected?.id} />
+        <div class="told" role=${gate.stopped ? "status" : null}><ol>${told.toReversed().map(({ text }) => html`<li>${text}</li>`)}</ol></div></section>
       <div class="side">
         <${Counters} />
         <${Prediction} settings=${inTheory(values)} />
-        <section class="wire" aria-label="On the wire">
+        <section class="wire" aria-label=${words.WIRE}>
           <${WireList} arrows=${model.arrows} selected=${selected?.id} following=${seen.selected === null} onSelect=${select} began_ms=${began_ms} />
           <${WireDetail} arrow=${selected} />
         </section>
@@ -131,38 +136,27 @@ function Page() {
 
 function Notices() {
   changed.value;
-  const lost = !server.value.there, off = !client.value.there;
+  const blocked = transport.upgrade && values.upgrades !== "pass" && transport.words.blocked(values);
   return html`
     <div class="status" role="status">
       ${problems.map(problem => html`<p class="notice">${problem}</p>`)}
-      ${lost ? html`<p class="notice">The server can't be reached. ${server.value.why} This page tries again every second.</p>`
-        : NEEDS_UPGRADE && values.upgrades !== "pass" ? html`<${Blocked} />`
-        : off && model.since_ms > 0 ? html`<p class="notice">Not receiving: ${client.value.why || "connecting"}. It tries again by itself.</p>`
-        : values.session && html`<p>Shared as “${session}”: its messages, their rate and the network are everybody's.</p>`}
+      ${!server.value.there ? html`<p class="notice">${words.unreachable(server.value.why)}</p>`
+        : blocked ? html`<p class=${blocked.serious ? "notice" : ""}>${blocked.text}</p>`
+        : !client.value.there && model.since_ms > 0 ? html`<p class="notice">${words.notReceiving(client.value.why)}</p>`
+        : values.session && html`<p>${words.shared(session)}</p>`}
     </div>`;
 }
 
-/** What it means for this page that WebSocket does not get through. */
-function Blocked() {
-  if (transport === "websocket" || values.via === "websocket") return html`<p class="notice">Nothing can arrive: no WebSocket gets through this network. The page tries again and again, in vain.</p>`;
-  return html`<p>No WebSocket gets through this network: Socket.IO ${values.via === "upgrade" ? "stays with polling" : "polls anyway"}, and no message is lost.</p>`;
-}
-
 function Controls() {
-  const of = name => ({ name, value: values[name], onChange: value => set(name, value) });
+  const own = [...Object.keys(transport.settings), ...(transport.upgrade ? ["upgrades"] : []), "rate", "delay"];
   return html`
-    <section class="controls" aria-label="Controls">
-      ${transport === "short_poll" && html`<${Choice} ...${of("interval")} label="Pause" />`}
-      ${transport === "long_poll" && html`<${Choice} ...${of("hold")} label="Hold up to" />`}
-      ${transport === "socket_io" && html`<${Choice} ...${of("via")} label="Socket.IO" />`}
-      ${NEEDS_UPGRADE && html`<${Choice} ...${of("upgrades")} label="WebSocket" />`}
-      <${Choice} ...${of("rate")} label="Messages" />
-      <${Choice} ...${of("delay")} label="Each way" />
+    <section class="controls" aria-label=${words.CONTROLS}>
+      ${own.map(name => html`<${Choice} key=${name} name=${name} value=${values[name]} onChange=${value => set(name, value)} />`)}
       <div class="actions">
-        <${Action} name="publish" label="Publish one" hotkey="P" onClick=${actions.publish} tip="The server publishes a message now. Watch how it gets here." />
-        <${Action} name="cut" label="Cut" hotkey="X" onClick=${actions.cut} tip="Break this page's connections without a goodbye, as a lost network does." />
-        <${Action} name="stop" label=${gate.stopped ? "Continue" : "Stop"} hotkey="Space" onClick=${actions.stopOrGo} tip="The picture stands still; the wire goes on, and what happened meanwhile waits." />
-        <${Action} name="step" label="Step" hotkey="." onClick=${actions.step} tip="Show just the next thing that happened." />
+        <${Action} name="publish" label=${words.PUBLISH} hotkey="P" onClick=${actions.publish} tip=${words.PUBLISH_TIP} />
+        <${Action} name="cut" label=${words.CUT} hotkey="X" onClick=${actions.cut} tip=${words.CUT_TIP} />
+        <${Action} name="stop" label=${gate.stopped ? words.CONTINUE : words.STOP} hotkey="Space" onClick=${actions.stopOrGo} tip=${words.STOP_TIP} />
+        <${Action} name="step" label=${words.STEP} hotkey="." onClick=${actions.step} tip=${words.STEP_TIP} />
       </div>
     </section>`;
 }
@@ -183,7 +177,7 @@ function Live({ selected }) {
   return html`
     <div class="ladder-place" ref=${place}>
       ${box.width > 0 && html`<${Ladder} model=${model} top_ms=${seen.top_ms} window_ms=${window_ms} now_ms=${seen.now_ms} width=${box.width} height=${box.height}
-        font_px=${innerWidth >= 1600 ? 18 : innerWidth <= 900 ? 14 : 16} secret=${values.answer !== "shown"} selected=${selected} onSelect=${pick} title="Ladder diagram: browser on the left, server on the right, time running down; the list beside it has the same in words" />`}
+        font_px=${innerWidth >= 1600 ? 18 : innerWidth <= 900 ? 14 : 16} secret=${values.answer !== "shown"} selected=${selected} onSelect=${pick} title=${TITLE} />`}
     </div>`;
 }
 
@@ -191,54 +185,63 @@ function Zoom() {
   changed.value;
   return html`
     <div class="zoom">
-      <${Action} name="closer" label="+" hotkey="+" onClick=${() => zoom(-1)} tip="Closer: the picture spans less time." />
-      <span class="span">${span_s()} s</span>
-      <${Action} name="further" label="−" hotkey="-" onClick=${() => zoom(1)} tip="Further away: the picture spans more time." />
-      <span class="stopped" role="status">${gate.stopped && `stopped, ${["nothing waits", "1 thing waits"][gate.waiting.length] ?? `${gate.waiting.length} things wait`}`}</span>
+      <${Action} name="closer" label="+" hotkey="+" onClick=${() => zoom(-1)} tip=${words.CLOSER_TIP} />
+      <span class="span">${words.span(span_s())}</span>
+      <${Action} name="further" label="−" hotkey="-" onClick=${() => zoom(1)} tip=${words.FURTHER_TIP} />
+      <span class="stopped" role="status">${gate.stopped && words.stopped(gate.waiting.length)}</span>
     </div>`;
 }
 
 function Counters() {
-  const { requests, empty, connections, up, down, messages } = model.counts;
-  const known = values.answer === "shown";
+  const { requests, empty, connections, up, down, setup, messages } = model.counts;
+  const secret = values.answer !== "shown";
+  const delay = ms => (secret ? [words.SECRET] : [duration(ms), ms]);
   const tiles = [
-    ["requests", "requests", requests],
-    ["empty", "empty answers", empty],
-    ["connections", "connections", connections.size],
-    ["messages", "messages", messages],
-    ["up", "bytes up", size(up), up],
-    ["down", "bytes down", size(down), down],
-    ["per-message", "per message", size(model.bytesPerMessage)],
-    ["delay", "last delay", ...(known ? [duration(model.delays_ms.at(-1)), model.delays_ms.at(-1)] : ["?"])],
-    ["median", "median delay", ...(known ? [duration(median(model.delays_ms)), median(model.delays_ms)] : ["?"])],
+    ["requests", requests],
+    ["empty", empty],
+    ["connections", connections.size],
+    ["messages", messages],
+    ["up", size(up), up],
+    ["down", size(down), down],
+    ["per-message", size(model.bytesPerMessage)],
+    ["delay", ...delay(model.delays_ms.at(-1))],
+    ["median", ...delay(median(model.delays_ms))],
   ];
+  const over_s = Math.round(Math.max(0, (seen.now_ms - model.since_ms) / 1000));
   return html`
-    <section class="counters" aria-label="Counters">
-      <dl>${tiles.map(([name, label, value, exactly]) => html`<div><dt>${label}</dt><dd id=${`count-${name}`} data-value=${exactly ?? value}>${value}</dd></div>`)}</dl>
-      <p class="hint">Counted on the socket for ${Math.max(0, (seen.now_ms - model.since_ms) / 1000).toFixed(0)} s with these settings; delays are exact to ±${duration(joined.uncertainty_ms)}.
-        ${" "}<${Action} name="recount" label="Count anew" hotkey="R" onClick=${recount} tip="Set the counters to zero. They start anew by themselves when a setting changes." /></p>
+    <section class="counters" aria-label=${words.COUNTERS}>
+      <dl>${tiles.map(([name, value, exactly]) => html`<div><dt>${words.TILES[name]}</dt><dd id=${`count-${name}`} data-value=${exactly ?? value}>${value}</dd></div>`)}</dl>
+      <p class="hint" data-setup=${setup}>${words.counted({ over_s, setup, uncertainty_ms: joined.uncertainty_ms })}
+        ${" "}<${Action} name="reset" label=${words.RESET} hotkey="R" onClick=${reset} tip=${words.RESET_TIP} /></p>
     </section>`;
 }
 
 function Prediction({ settings }) {
-  const [answered_s, setAnswered] = useState();
-  const asked = prediction(transport, settings);
-  const answer = option_s => { setAnswered(option_s); set("answer", "shown"); };
+  const [guessed_s, setGuess] = useState();
+  const { options_s, right_s } = prediction(transport, settings), expected = transport.expected(settings);
+  const guess = option_s => { setGuess(option_s); set("answer", "shown"); };
   const title = useRef();
-  useEffect(() => { if (answered_s !== undefined) title.current.focus(); }, [answered_s, values.answer]); // the button is gone
-  if (values.answer !== "shown") return html`<section class="prediction" aria-label="Predict"><h2 ref=${title} tabindex="-1">What do you think?</h2><${Question} prediction=${asked} onAnswer=${answer} /></section>`;
-  const right = typeof answered_s !== "number" ? "" : Math.abs(answered_s - asked.answer_s) < 0.02 * asked.answer_s + 1e-9 ? "Right. " : "Not quite. ";
+  useEffect(() => { if (guessed_s !== undefined) title.current.focus(); }, [guessed_s, values.answer]); // the button is gone
+  if (values.answer !== "shown") return html`
+    <section class="prediction" aria-label=${words.PREDICT}>
+      <h2 ref=${title} tabindex="-1">${words.GUESS}</h2>
+      <p>${transport.words.question(settings)}</p>
+      <p class="options">
+        ${options_s.map(option_s => html`<button type="button" onClick=${() => guess(option_s)}>${words.option(option_s)}</button>`)}
+        <button type="button" class="quiet" onClick=${() => guess(null)}>${words.JUST_SHOW}</button>
+      </p>
+    </section>`;
   return html`
-    <section class="prediction" aria-label="Delays">
-      <h2 ref=${title} tabindex="-1">How long messages take</h2>
+    <section class="prediction" aria-label=${words.DELAYS}>
+      <h2 ref=${title} tabindex="-1">${words.HOW_LONG}</h2>
       <div class="revealed">
-        <${Delays} delays_ms=${model.delays_ms} formula=${expected(transport, settings)} />
-        <p><strong>${right}</strong>${asked.because} Browser and server need a little time of their own on top.
-          ${model.counts.ended > 0 && ` The connection was lost ${model.counts.ended === 1 ? "once" : `${model.counts.ended} times`}: what was published until it was back had to wait.`}
-          ${" "}<button type="button" class="quiet" onClick=${() => set("answer", "hidden")}>Ask me again</button></p>
+        <${Delays} delays_ms=${model.delays_ms} formula=${expected} />
+        <p>${typeof guessed_s === "number" && html`<strong>${isRight(guessed_s, right_s) ? words.RIGHT : words.WRONG}</strong> `}${transport.words.because(settings, expected)} ${words.ON_TOP}
+          ${model.counts.ended > 0 && ` ${words.lost(model.counts.ended)}`}
+          ${" "}<button type="button" class="quiet" onClick=${() => set("answer", "hidden")}>${words.ASK_AGAIN}</button></p>
       </div>
     </section>`;
 }
 
 render(html`<${Page} />`, document.getElementById("live"));
-showCode(document.getElementById("code"), transport);
+showCode(document.getElementById("code"), name);

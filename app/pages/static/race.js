@@ -3,43 +3,44 @@ import { html, render } from "htm/preact";
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { address, read } from "./live/address.js";
-import { CLIENTS } from "./clients/index.js";
 import { Action, onKeys } from "./draw/controls.js";
 import { PALETTE, shape } from "./draw/marker.js";
 import { DELAYS_KEPT, median } from "./live/model.js";
 import { join } from "./live/session.js";
 import { Choice, inTheory, known, SESSION, STOPPED } from "./live/settings.js";
-import { expected } from "./theory.js";
 import { Axis, axisFor, Track } from "./draw/track.js";
+import { TRANSPORTS } from "./transports/index.js";
+import { duration, size } from "./words/format.js";
+import { markOf, markSentence } from "./words/marks.js";
+import * as words from "./words/race.js";
 import { verdict } from "./words/verdict.js";
-import { capital, duration, size } from "./words/format.js";
 
 const FRAMES_HZ = 30;
 const SHOWN_HZ = 8; // figures and marks
 const SAID_HZ = 1; // the sentence, which somebody may be reading
-const TRANSPORTS = Object.keys(CLIENTS);
+const NAMES = Object.keys(TRANSPORTS);
 const motion = matchMedia("(prefers-reduced-motion: reduce)");
 
-const KNOWN = { ...known({ interval: 2, hold: 25, rate: 1, delay: 200 }), session: SESSION, stopped: STOPPED };
+const KNOWN = { ...known({ pause: 2, hold: 25, rate: 1, delay: 200 }), session: SESSION, stopped: STOPPED };
 
 const { values, problems } = read(KNOWN);
 const frame = signal(0), shown = signal(0), chosen = signal(0); // counted up when what moves, what stands, and the settings are drawn again
 const said = signal("");
 const seen = { now_ms: 0 };
 let tally, changed = true;
-const last = []; // what was lost, and when: the last of it is said
+const last = []; // what else happened, and when: the last of it is said
 
 function begin() {
-  tally = { published: 0, lanes: Object.fromEntries(TRANSPORTS.map(transport => [transport, { received: 0, gone: 0, missed: 0 }])) };
+  tally = { published: 0, lanes: Object.fromEntries(NAMES.map(transport => [transport, { received: 0, gone: 0, missed: 0 }])) };
 }
 begin();
 
 const joined = join({
-  transports: TRANSPORTS,
+  transports: NAMES,
   values,
   on: {
-    news(what, value) {
-      const since_ms = joined.models[TRANSPORTS[0]].since_ms;
+    update(what, value) {
+      const since_ms = joined.models[NAMES[0]].since_ms;
       if (what === "published") tally.published += value.published_ms >= since_ms;
       else if (what === "arrived") tally.lanes[value.transport].received += value.message.published_ms >= since_ms;
       else if (what === "mark") learnMark(value);
@@ -48,16 +49,17 @@ const joined = join({
       return true;
     },
     settings() { remember(); },
-    recount() { begin(); show(); },
+    reset() { begin(); show(); },
     change() { changed = true; },
   },
 });
 const { gate, models, clients, server } = joined;
 
-/** The latest thing that went wrong is said for as long as it is news. */
-function learnMark({ text, transport, at_ms, missed }) {
+/** The latest thing that happened is said for as long as it is recent. */
+function learnMark(mark) {
+  const { transport, at_ms, missed } = mark;
   const isOld = missed?.reason === "restarted"; // the server's restart is said once, not by every lane
-  if (!isOld) last.push({ at_ms, text: transport ? `${PALETTE[transport].title}: ${text}` : capital(text) });
+  if (!isOld) last.push({ at_ms, text: transport ? markOf(PALETTE[transport].title, mark) : markSentence(mark) });
   if (last.length > 3) last.shift();
   if (!missed) return;
   tally.lanes[transport].missed += missed.number ?? missed.awaited;
@@ -66,14 +68,16 @@ function learnMark({ text, transport, at_ms, missed }) {
 
 /** Everything that the lanes and the sentence say, of each transport. */
 function standings() {
-  return TRANSPORTS.map(transport => {
+  return NAMES.map(transport => {
     const { counts, delays_ms, bytesPerMessage } = models[transport], { received, gone, missed } = tally.lanes[transport];
     return {
-      transport, received, missed, bytesPerMessage,
+      transport, received, missed,
       title: PALETTE[transport].title,
-      aside: transport === "short_poll" ? `pause ${values.interval} s` : "",
+      aside: TRANSPORTS[transport].words.aside(values),
       median_ms: median(delays_ms),
       waiting: Math.max(0, tally.published - received - gone),
+      perMessage: bytesPerMessage,
+      setup: counts.setup,
       bytes: counts.up + counts.down,
       requests: counts.requests,
       empty: counts.empty,
@@ -89,7 +93,7 @@ function show() {
 }
 
 function say() {
-  const over_s = Math.max(0, (seen.now_ms - models[TRANSPORTS[0]].since_ms) / 1000);
+  const over_s = Math.max(0, (seen.now_ms - models[NAMES[0]].since_ms) / 1000);
   said.value = verdict({ over_s, published: tally.published, kept: DELAYS_KEPT, lanes: standings() });
 }
 
@@ -100,11 +104,11 @@ const actions = {
   publish() { joined.publish(); },
   stopOrGo() { gate.stopped ? gate.go() : stop(); noteStopped(); },
   step() { gate.stopped ? gate.step() : stop(); noteStopped(); },
-  recount() { joined.recount(); },
+  reset() { joined.reset(); },
 };
 function stop() { gate.stop(); seen.now_ms = joined.now_ms(); }
 function noteStopped() { values.stopped = gate.stopped ? "1" : "0"; remember(); }
-onKeys({ p: actions.publish, Space: actions.stopOrGo, ".": actions.step, r: actions.recount });
+onKeys({ p: actions.publish, Space: actions.stopOrGo, ".": actions.step, r: actions.reset });
 if (values.stopped === "1") gate.stop();
 
 // The clocks of this page: what moves, what stands, and what is said.
@@ -139,13 +143,9 @@ function Announced() {
 
 function Controls() {
   chosen.value;
-  const of = name => ({ name, value: values[name], onChange: value => set(name, value) });
   return html`
-    <section class="controls" aria-label="Settings">
-      <${Choice} ...${of("interval")} label="Short polls pause" />
-      <${Choice} ...${of("hold")} label="Long polls hold" />
-      <${Choice} ...${of("rate")} label="Messages" more="Every lane gets the same ones." />
-      <${Choice} ...${of("delay")} label="Each way" />
+    <section class="controls" aria-label=${words.SETTINGS}>
+      ${Object.entries(words.CHOICES).map(([name, { label, tip }]) => html`<${Choice} key=${name} name=${name} label=${label} tip=${tip} value=${values[name]} onChange=${value => set(name, value)} />`)}
       <${SessionName} />
     </section>`;
 }
@@ -157,22 +157,22 @@ function SessionName() {
   };
   return html`
     <div class="control tipped session">
-      <label for="session">Shared session</label>
-      <input type="text" id="session" defaultValue=${values.session} onChange=${join} placeholder="only this page" maxlength="24" pattern="[a-z0-9][a-z0-9\\-]*" title="a to z, 0 to 9 and -"
+      <label for="session">${words.SESSION}</label>
+      <input type="text" id="session" defaultValue=${values.session} onChange=${join} placeholder=${words.SESSION_HINT} maxlength="24" pattern="[a-z0-9][a-z0-9\\-]*" title=${words.SESSION_TITLE}
         autocomplete="off" autocapitalize="none" spellcheck=${false} aria-describedby="session-tip" />
-      <span class="tip" role="tooltip" id="session-tip">Pages with the same name here see the same messages: then the rate and the network are everybody's.</span>
+      <span class="tip" role="tooltip" id="session-tip">${words.SESSION_TIP}</span>
     </div>`;
 }
 
 function Bar() {
   shown.value;
   return html`
-    <section class="bar" aria-label="Actions">
+    <section class="bar" aria-label=${words.ACTIONS}>
       <div class="actions">
-        <${Action} name="publish" label="Publish one" hotkey="P" onClick=${actions.publish} tip="The server publishes a message now. Watch who gets it when." />
-        <${Action} name="stop" label=${gate.stopped ? "Continue" : "Freeze"} hotkey="Space" onClick=${actions.stopOrGo} tip="The picture stands still; the race goes on, and what happens meanwhile waits." />
-        <${Action} name="step" label="Step" hotkey="." onClick=${actions.step} tip="Show just the next thing that happened: a message is published, or it arrives in a lane." />
-        <${Action} name="recount" label="Count anew" hotkey="R" onClick=${actions.recount} tip="Start the comparison again. It starts anew by itself when a setting changes." />
+        <${Action} name="publish" label=${words.PUBLISH} hotkey="P" onClick=${actions.publish} tip=${words.PUBLISH_TIP} />
+        <${Action} name="stop" label=${gate.stopped ? words.CONTINUE : words.FREEZE} hotkey="Space" onClick=${actions.stopOrGo} tip=${words.FREEZE_TIP} />
+        <${Action} name="step" label=${words.STEP} hotkey="." onClick=${actions.step} tip=${words.STEP_TIP} />
+        <${Action} name="reset" label=${words.RESET} hotkey="R" onClick=${actions.reset} tip=${words.RESET_TIP} />
       </div>
       <div class="status" role="status"><${Status} /></div>
     </section>`;
@@ -182,15 +182,15 @@ const RECENT_MS = 15_000;
 
 function Status() {
   shown.value;
-  const off = TRANSPORTS.filter(transport => !clients[transport].value.there && clients[transport].value.why);
+  const off = NAMES.filter(transport => !clients[transport].value.there && clients[transport].value.why);
   const recent = last.filter(({ at_ms }) => at_ms > seen.now_ms - RECENT_MS).map(({ text }) => text);
-  if (!server.value.there) return html`<p class="notice">The server can't be reached; trying again every second. ${server.value.why}</p>`;
+  if (!server.value.there) return html`<p class="notice">${words.unreachable(server.value.why)}</p>`;
+  const calm = values.session ? words.liveShared(values.session, joined.uncertainty_ms) : words.live(joined.uncertainty_ms);
   return html`
     ${problems.map(problem => html`<p class="notice">${problem}</p>`)}
-    ${off.length > 0 && html`<p class="notice">Not receiving: ${off.map(transport => PALETTE[transport].title).join(", ")}. It tries again by itself.</p>`}
+    ${off.length > 0 && html`<p class="notice">${words.notReceiving(off.map(transport => PALETTE[transport].title))}</p>`}
     ${recent.length > 0 && html`<p class="notice">${recent.at(-1)}</p>`}
-    ${gate.stopped ? html`<p><strong>Frozen.</strong> Step shows what came next.</p>`
-      : !problems.length && !off.length && !recent.length && html`<p>Live${values.session ? html`, shared as “${values.session}”` : ""}. Delays are exact to ±${duration(joined.uncertainty_ms)}.</p>`}`;
+    ${gate.stopped ? html`<p><strong>${words.FROZEN}</strong> ${words.FROZEN_MORE}</p>` : !problems.length && !off.length && !recent.length && html`<p>${calm}</p>`}`;
 }
 
 function Lanes() {
@@ -203,33 +203,33 @@ function Lanes() {
     resized.observe(track);
     return () => resized.disconnect();
   }, []);
-  const axis = axisFor(1000 * Math.max(...TRANSPORTS.map(transport => expected(transport, inTheory(values)).most_s)));
+  const axis = axisFor(1000 * Math.max(...NAMES.map(transport => TRANSPORTS[transport].expected(inTheory(values)).most_s)));
   return html`
     <div class="lanes" ref=${place}>
       <div class="heads" aria-hidden="true">
-        <span class="what">since it was published</span><${Axis} axis=${axis} width=${box.width} /><span>median delay</span><span>bytes per message</span><span>requests (empty)</span>
+        <span class="what">${words.SINCE}</span><${Axis} axis=${axis} width=${box.width} /><span>${words.MEDIAN}</span><span>${words.BYTES} <small>${words.SETUP}</small></span><span>${words.REQUESTS} <small>${words.EMPTY}</small></span>
       </div>
       ${standings().map(standing => html`<${Lane} key=${standing.transport} standing=${standing} axis=${axis} box=${box} />`)}
     </div>`;
 }
 
 function Lane({ standing, axis, box }) {
-  const { transport, title, median_ms, received, waiting, missed, bytes, bytesPerMessage, requests, empty } = standing;
+  const { transport, title, median_ms, received, waiting, missed, bytes, perMessage, setup, requests, empty } = standing;
   const client = clients[transport].value, model = models[transport];
   const figures = [
-    ["median", "median delay", duration(median_ms), median_ms],
-    ["bytes", "bytes per message", size(bytesPerMessage), bytesPerMessage],
-    ["requests", "requests (empty)", html`${requests} <small>(${empty})</small>`, `${requests} ${empty}`],
+    ["median", words.MEDIAN, duration(median_ms), median_ms],
+    ["bytes", `${words.BYTES} ${words.SETUP}`, html`${size(perMessage)} <small>(${size(setup)})</small>`, perMessage],
+    ["requests", `${words.REQUESTS} ${words.EMPTY}`, html`${requests} <small>(${empty})</small>`, `${requests} ${empty}`],
   ];
   return html`
-    <section class="lane" data-transport=${transport} aria-label=${title} data-received=${received} data-waiting=${waiting} data-missed=${missed} data-bytes=${bytes}>
+    <section class="lane" data-transport=${transport} aria-label=${title} data-received=${received} data-waiting=${waiting} data-missed=${missed} data-bytes=${bytes} data-setup=${setup}>
       <div class="who">
         <h2><${Icon} transport=${transport} /> <a href=${`/modes/${transport.replaceAll("_", "-")}`}>${title}</a></h2>
-        ${client.why && !client.there ? html`<p class="notice">lost: trying again</p>` : html`<p>${received} of ${received + waiting} here${missed ? html`, <strong>${missed} missed</strong>` : ""}</p>`}
+        ${client.why && !client.there ? html`<p class="notice">${words.RECONNECTING}</p>` : html`<p>${words.here(received, received + waiting)}${missed ? html`, <strong>${words.missed(missed)}</strong>` : ""}</p>`}
       </div>
       <div class="track">
         ${box.width > 0 && html`<${Track} transport=${transport} model=${model} axis=${axis} box=${box} shown=${shown} frame=${frame} now_ms=${gate.stopped ? () => seen.now_ms : joined.now_ms} moves=${!motion.matches}
-          title=${`${title}: ${received} of ${received + waiting} messages are here, ${duration(median_ms)} in the median`} />`}
+          title=${words.lane({ title, received, published: received + waiting, median_ms })} />`}
       </div>
       <dl>${figures.map(([name, label, value, exactly]) => html`<div><dt>${label}</dt><dd class=${`figure-${name}`} data-value=${exactly}>${value}</dd></div>`)}</dl>
     </section>`;

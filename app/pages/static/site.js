@@ -1,13 +1,15 @@
 // What every page has: which page this is, and light or dark.
+import { DARK, LIGHT } from "./words/site.js";
+
 for (const link of document.querySelectorAll("nav a")) if (link.pathname === location.pathname) link.setAttribute("aria-current", "page");
 
 const button = document.getElementById("theme");
-const dark = matchMedia("(prefers-color-scheme: dark)");
+const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+const scheme = () => localStorage.getItem("theme") ?? (prefersDark.matches ? "dark" : "light");
 const show = () => {
-  const chosen = localStorage.getItem("theme");
-  document.documentElement.style.colorScheme = chosen ?? "";
-  button.textContent = (chosen ?? (dark.matches ? "dark" : "light")) === "dark" ? "Light" : "Dark";
+  document.documentElement.style.colorScheme = localStorage.getItem("theme") ?? "";
+  button.textContent = scheme() === "dark" ? LIGHT : DARK;
 };
-button.addEventListener("click", () => { localStorage.setItem("theme", button.textContent.toLowerCase()); show(); });
-dark.addEventListener("change", show);
+button.addEventListener("click", () => { localStorage.setItem("theme", scheme() === "dark" ? "light" : "dark"); show(); });
+prefersDark.addEventListener("change", show);
 show();

@@ -23,7 +23,7 @@ LOST = ("ERR_", "WebSocket connection to", "status of 404", "status of 400")
 
 TITLES = dict(zip(TRANSPORTS, ("Short polling", "Long polling", "SSE", "WebSocket", "Socket.IO"), strict=True))
 
-every_transport = pytest.mark.parametrize("transport", TRANSPORTS)
+JOINED = [*((f"{transport}'s", transport) for transport in TRANSPORTS), ("Bob", "sse")]
 
 
 @contextlib.asynccontextmanager
@@ -39,10 +39,26 @@ async def visiting(
         yield page
 
 
+@contextlib.asynccontextmanager
+async def everybody(chromium: Browser, running: Running) -> AsyncIterator[dict[str, Page]]:
+    """Somebody on each transport, in teaching order; the name says which."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield {
+            transport: await stack.enter_async_context(visiting(chromium, running, f"{transport}'s", transport))
+            for transport in TRANSPORTS
+        }
+
+
+def logged(running: Running) -> list[list[str]]:
+    """The whole log, a line for each message as `said` has them."""
+    messages = running.log.after(running.log.oldest).messages
+    return [[message.text] if message.people else [message.name or "(no name)", message.text] for message in messages]
+
+
 async def said(page: Page) -> list[list[str]]:
     """What the page shows, a line each: [name, text], or [notice]; without what the log does not have yet."""
     shown: list[list[str]] = await page.locator("[data-cursor]").evaluate_all(
-        "all => all.map(one => one.matches('.said') ? [one.querySelector('.who').textContent,"
+        "all => all.map(one => one.matches('.said') ? [one.querySelector('.who').firstChild.textContent,"
         " one.querySelector('.text').textContent] : [one.textContent])"
     )
     return shown
@@ -62,83 +78,113 @@ async def speak(page: Page, text: str) -> None:
     await page.keyboard.press("Enter")
 
 
-async def test_people_on_all_transports_hear_everything_in_order(chromium: Browser) -> None:
+MARKUP = "<img src=x onerror=\"document.title='taken over'\"><script>document.title='taken over'</script>&lt;b&gt;"
+
+
+async def test_people_on_all_transports_receive_everything_in_order_and_never_as_markup(chromium: Browser) -> None:
+    names = {transport: f"<b onclick=x>&amp;{transport}</b>" for transport in TRANSPORTS}
+    before = {"text": "before anybody joined", "name": '"><svg onload=alert(1)>'}
     async with serving() as running, contextlib.AsyncExitStack() as stack:
-        await ask(running.port, "/messages", body=b'{"text": "before anybody came"}', method="POST")
+        await ask(running.port, "/messages", {"Content-Type": "application/json"}, json.dumps(before).encode(), "POST")
         pages = {
-            transport: await stack.enter_async_context(visiting(chromium, running, f"{transport}'s", transport))
+            transport: await stack.enter_async_context(visiting(chromium, running, names[transport], transport))
             for transport in TRANSPORTS
         }
-        lines = [["(no name)", "before anybody came"]]
+        lines = [[before["name"], before["text"]]]
         for number, transport in enumerate(TRANSPORTS, 1):
-            lines.append([f"{transport}'s has joined over {TITLES[transport]}: {number} present"])
+            lines.append([f"{names[transport]} has joined over {TITLES[transport]}: {number} present"])
         for transport, page in pages.items():
-            lines.append([f"{transport}'s", f"hello from {transport}"])
-            await speak(page, f"hello from {transport}")
+            lines.append([names[transport], f"{transport} {MARKUP}"])
+            await speak(page, f"{transport} {MARKUP}")
             for other in pages.values():
                 await shows(other, *lines)
         for transport, page in pages.items():
+            assert await page.locator("#chat :is(img, script, b[onclick], a, iframe)").count() == 0
+            assert await page.title() == "Chat · transport-compare"
             await expect(page.locator("#present-title")).to_have_text("5 present")
-            assert await page.locator(".present li").all_inner_texts() == [f" {t}'s {TITLES[t]}" for t in TRANSPORTS]
+            present = await page.locator(".present li").all_inner_texts()
+            assert present == [f" {names[one]} {TITLES[one]}" for one in TRANSPORTS]
             await expect(page.locator(".took b", has_text="–")).to_have_count(0)  # the server's clock is known by now
             took = await page.locator(".said .took").all_inner_texts()
-            assert took[0] == "before you came"
+            assert took[0] == "before you joined"
             for speaker, words in zip(TRANSPORTS, took[1:], strict=True):
                 took_ms, unit, *after = words.removeprefix(f" over {TITLES[transport]} ").removeprefix("in ").split()
                 assert (float(took_ms) >= 0, unit) == (True, "ms"), words
                 assert after == (["after", "Enter"] if speaker == transport else []), words
+        await pages["short_poll"].get_by_role("radio", name="SSE").check()  # its count would go on by itself
+        lines.append([f"{names['short_poll']} has changed to SSE: 5 present"])
+        for transport, page in pages.items():
+            await shows(page, *lines)
+            await costs_what_crossed_the_sockets(running, page, names[transport])
         await pages.pop("websocket").goto(f"{running.url}/")
-        lines.append(["websocket's has left: 4 present"])
+        lines.append([f"{names['websocket']} has left: 4 present"])
         for page in pages.values():
             await shows(page, *lines)
             await expect(page.locator("#present-title")).to_have_text("4 present")
-        await pages["sse"].get_by_role("button", name="Leave").click()
-        await expect(pages["sse"].locator(".line")).to_have_text("You are not in the chat.")
-        await shows(pages["short_poll"], ["sse's has left: 3 present"])
-        await speak(pages["short_poll"], "is she gone?")
-        await shows(pages["long_poll"], ["short_poll's", "is she gone?"])
-        await pages["sse"].reload()
-        await expect(pages["sse"].locator(".line")).to_have_text("You are not in the chat.")
-        await pages["sse"].get_by_label("Your name").fill("sse's")
-        await pages["sse"].get_by_role("button", name="Join").click()
-        await shows(pages["sse"], ["short_poll's", "is she gone?"], ["sse's has joined over SSE: 4 present"])
 
 
-@every_transport
-async def test_a_cut_connection_shows_comes_back_and_has_missed_nothing(
-    transport: str, chromium: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def costs_what_crossed_the_sockets(running: Running, page: Page, name: str) -> None:
+    """Wait until the page says what the server has counted of this person."""
+    (person,) = (person for person in running.chat._people.values() if person.name == name)
+    cost = page.locator(".cost")
+    async with asyncio.timeout(LIMIT_S):
+        while await cost.evaluate("one => [Number(one.dataset.requests), Number(one.dataset.bytes)]") != [  # noqa: ASYNC110  # the page asks now and then
+            person.requests,
+            person.bytes,
+        ]:
+            await asyncio.sleep(0.02)
+    assert person.requests and person.bytes
+    await expect(cost).to_contain_text(f"So far: {person.requests} request")
+
+
+async def test_somebody_leaves_and_joins_again(chromium: Browser) -> None:
     async with (
         serving() as running,
-        visiting(chromium, running, "Ada", transport) as ada,
-        visiting(chromium, running, "Bob", "websocket") as bob,
+        visiting(chromium, running, "Ada", "sse") as ada,
+        visiting(chromium, running, "Bob", "long_poll") as bob,
     ):
-        before = ["Bob has joined over WebSocket: 2 present"]
+        await ada.get_by_role("button", name="Leave").click()
+        await expect(ada.locator(".line")).to_have_text("You have not joined.")
+        await shows(bob, ["Ada has left: 1 present"])
+        await speak(bob, "is she gone?")
+        await shows(bob, ["Bob", "is she gone?"])
+        await ada.reload()
+        await expect(ada.locator(".line")).to_have_text("You have not joined.")
+        await ada.get_by_label("Your name").fill("Ada")
+        await ada.get_by_role("button", name="Join").click()
+        await shows(ada, ["Bob", "is she gone?"], ["Ada has joined over SSE: 2 present"])
+
+
+async def test_a_cut_connection_shows_and_reconnects_and_has_missed_nothing(
+    chromium: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving() as running, everybody(chromium, running) as pages, visiting(chromium, running, "Bob") as bob:
         for i in range(2):
             monkeypatch.setattr(chat, "AWAY_S", 1_000)
-            await ada.get_by_role("button", name="Cut my connection").click()
-            await expect(ada.locator(".line")).to_contain_text("No connection over")
+            for page in pages.values():
+                await page.get_by_role("button", name="Cut my connection").click()
+                await expect(page.locator(".line")).to_contain_text("No connection over")
             await speak(bob, f"can you hear me? {i}")
             await shows(bob, ["Bob", f"can you hear me? {i}"])
-            await speak(ada, f"one moment {i}")
-            await speak(ada, f"two moments {i}")
-            await expect(ada.locator(".unsaid")).to_have_count(2)
-            await expect(ada.locator(".unsaid .took").first).to_have_text("waits for the connection")
+            for page in pages.values():
+                await speak(page, f"one moment {i}")
+                await speak(page, f"two moments {i}")
+                await expect(page.locator(".unsaid .took")).to_have_text(["waiting for the connection"] * 2)
             for person in running.chat._people.values():
                 person.away_until_ns = 0
-            lines = [
-                before,
-                ["Bob", f"can you hear me? {i}"],
-                ["Ada", f"one moment {i}"],
-                ["Ada", f"two moments {i}"],
-            ]
-            for page in (ada, bob):
-                await shows(page, *lines)
-            before = lines[-1]
-            await expect(ada.locator(".line")).to_have_text(f"Connected over {TITLES[transport]}.")
-            await expect(ada.locator(".unsaid")).to_have_count(0)
-        assert await said(ada) == await said(bob)
-        assert len(await said(ada)) == running.log.newest.seq == 8
+            for transport, page in pages.items():
+                await expect(page.locator(".unsaid")).to_have_count(0)
+                await expect(page.locator(".line")).to_have_text(f"Connected over {TITLES[transport]}.")
+        notices = [[f"{name} has joined over {TITLES[t]}: {n} present"] for n, (name, t) in enumerate(JOINED, 1)]
+        for transport in TRANSPORTS:
+            own = [text for name, text in logged(running)[len(notices) :] if name == f"{transport}'s"]
+            assert own == [f"{moment} {i}" for i in range(2) for moment in ("one moment", "two moments")]
+        lines = logged(running)
+        assert lines[: len(notices)] == notices
+        assert len(lines) == len(notices) + 2 * (1 + 2 * len(TRANSPORTS))
+        for page in (*pages.values(), bob):
+            await shows(page, *lines)
+            assert await said(page) == lines
 
 
 @pytest.mark.parametrize("upgrades", ["refuse", "cut"])
@@ -156,34 +202,36 @@ async def test_where_websocket_does_not_get_through_the_others_do(upgrades: Upgr
         await pages[0].get_by_role("radio", name="WebSocket").check()
         await expect(pages[0].locator(".line")).to_contain_text("No connection over WebSocket.")
         await speak(pages[0], "can you hear me?")
-        await expect(pages[0].locator(".unsaid .took")).to_have_text("waits for the connection")
+        await expect(pages[0].locator(".unsaid .took")).to_have_text("waiting for the connection")
         await pages[0].get_by_role("radio", name="SSE").check()
         await shows(pages[1], ["Ada has changed to SSE: 2 present"], ["Ada", "can you hear me?"])
 
 
-@every_transport
-async def test_a_server_that_has_started_anew_is_joined_again(transport: str, chromium: Browser) -> None:
-    async with serving() as running:
-        port = running.port
-        visit = visiting(chromium, running, "Ada", transport)
-        page = await visit.__aenter__()
-        await speak(page, "in the old log")
-        await shows(page, ["Ada", "in the old log"])
-    await expect(page.locator(".line")).to_contain_text("No connection over")
-    await speak(page, "while there was no server")
-    async with serving(port=port) as running:
-        await expect(page.locator(".gap")).to_have_text("a new log has begun: what was in the old one is gone")
-        await shows(
-            page,
-            ["Ada", "in the old log"],
-            [f"Ada has joined over {TITLES[transport]}: 1 present"],
-            ["Ada", "while there was no server"],
-        )
-        assert [message.text for message in running.log.after(running.log.oldest).messages] == [
-            f"Ada has joined over {TITLES[transport]}: 1 present",
-            "while there was no server",
-        ]
-        await visit.__aexit__(None, None, None)
+async def test_a_server_that_has_restarted_is_joined_again(chromium: Browser) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        async with serving() as running:
+            port = running.port
+            pages = await stack.enter_async_context(everybody(chromium, running))
+            await speak(pages["sse"], "in the old log")
+            old = logged(running)
+            for page in pages.values():
+                await shows(page, *logged(running))
+            old = logged(running)
+        for page in pages.values():
+            await expect(page.locator(".line")).to_contain_text("No connection over")
+        for transport, page in pages.items():
+            await speak(page, f"{transport} while there was no server")
+        async with serving(port=port) as running:
+            for page in pages.values():
+                await expect(page.locator(".gap")).to_have_text("A new log has begun: what was in the old one is gone.")
+            await eventually(lambda: running.log.newest.seq == 2 * len(TRANSPORTS))
+            lines = logged(running)
+            for page in pages.values():
+                await shows(page, *old, *lines)
+            for transport in TRANSPORTS:
+                (joined,) = (i for i, (first, *_) in enumerate(lines) if first.startswith(f"{transport}'s has joined"))
+                assert lines.index([f"{transport}'s", f"{transport} while there was no server"]) > joined
+            await stack.aclose()
 
 
 async def test_who_was_taken_for_gone_joins_again(chromium: Browser) -> None:
@@ -210,12 +258,12 @@ async def test_what_was_on_its_way_when_the_connection_was_lost_is_the_writers_t
             await speak(page, text)
         failed = page.locator(".unsaid[data-state=failed]")
         await expect(failed).to_have_count(2)
-        await expect(failed.first).to_contain_text("perhaps not sent: Failed to fetch")
+        await expect(failed.first).to_contain_text("possibly not sent: Failed to fetch")
         await axe(page)
         await page.unroute("**/messages")
         await failed.first.get_by_role("button", name="Send again").press("Enter")
         await shows(page, ["Ada", "to be sent again"])
-        await failed.get_by_role("button", name="Forget it").press("Enter")
+        await failed.get_by_role("button", name="Discard").press("Enter")
         await expect(page.locator(".unsaid")).to_have_count(0)
         assert running.log.newest.seq == 2
 
@@ -224,9 +272,11 @@ async def test_what_is_stuck_on_its_way_does_not_hold_up_what_comes_after(chromi
     async with serving() as running, visiting(chromium, running, "Ada", "sse") as page:
         await page.route("**/messages", lambda _: None)  # a network that swallows it
         await speak(page, "stuck")
-        await expect(page.locator(".unsaid")).to_contain_text("on its way")
+        await expect(page.locator(".unsaid")).to_contain_text("sending")
         await page.get_by_role("radio", name="WebSocket").check()
-        await expect(page.locator(".unsaid")).to_contain_text("perhaps not sent: the transport was changed just then")
+        await expect(page.locator(".unsaid")).to_contain_text(
+            "possibly not sent: you switched transports at that moment"
+        )
         await speak(page, "through")
         await shows(page, ["Ada", "through"])
         await expect(page.locator(".unsaid")).to_have_count(1)
@@ -240,29 +290,6 @@ async def test_what_waits_is_not_taken_for_what_somebody_else_of_that_name_says(
         running.log.publish("yes", "Ada")
         await shows(page, ["Ada", "yes"])
         await expect(page.locator(".unsaid")).to_have_count(2)
-
-
-@every_transport
-async def test_what_it_has_cost_so_far_is_what_crossed_the_sockets(transport: str, chromium: Browser) -> None:
-    def counted() -> tuple[int, int]:
-        (ada,) = running.chat._people.values()
-        return ada.requests, ada.bytes
-
-    async with serving() as running, visiting(chromium, running, "Ada", transport) as page:
-        await speak(page, "hello")
-        await shows(page, ["Ada", "hello"])
-        if transport == "short_poll":  # which goes on by itself
-            await page.get_by_role("radio", name="SSE").check()
-            await expect(page.locator(".line")).to_have_text("Connected over SSE.")
-        cost = page.locator(".cost")
-        async with asyncio.timeout(LIMIT_S):
-            while await cost.evaluate("one => [Number(one.dataset.requests), Number(one.dataset.bytes)]") != [  # noqa: ASYNC110
-                *counted()
-            ]:
-                await asyncio.sleep(0.02)
-        requests, size = counted()
-        assert requests and size
-        await expect(cost).to_contain_text(f"So far: {requests} request")
 
 
 async def test_a_change_of_transport_or_name_is_told_and_misses_nothing(chromium: Browser) -> None:
@@ -297,7 +324,7 @@ async def test_a_reload_joins_again_and_a_second_tab_is_a_second_person(chromium
         )
         tab = await page.context.new_page()
         await tab.goto(f"{running.url}/chat?transport=sse")
-        await expect(tab.locator(".line")).to_have_text("You are not in the chat.")
+        await expect(tab.locator(".line")).to_have_text("You have not joined.")
         await expect(tab.get_by_label("Your message")).to_be_disabled()
         await tab.get_by_label("Your name").fill("Ada")
         await tab.get_by_role("button", name="Join").click()
@@ -305,27 +332,26 @@ async def test_a_reload_joins_again_and_a_second_tab_is_a_second_person(chromium
         await expect(page.locator(".present li")).to_have_count(2)
 
 
-MARKUP = "<img src=x onerror=\"document.title='taken over'\"><script>document.title='taken over'</script>&lt;b&gt;"
-
-
-@every_transport
-async def test_what_somebody_typed_is_never_markup(transport: str, chromium: Browser) -> None:
-    name, other = "<b onclick=x>&amp;Ada</b>", '"><svg onload=alert(1)>'
-    async with serving() as running, visiting(chromium, running, name, transport) as page:
-        await speak(page, MARKUP)
-        await shows(page, [f"{name} has joined over {TITLES[transport]}: 1 present"], [name, MARKUP])
-        body = json.dumps({"text": "javascript:alert(1)", "name": other}).encode()
-        assert (await ask(running.port, "/messages", body=body, method="POST"))[0] == 201
-        await shows(page, [name, MARKUP], [other, "javascript:alert(1)"])
-        await expect(page.locator(".present bdi")).to_have_text(name)
-        assert await page.locator("#chat :is(img, script, b[onclick], a, iframe)").count() == 0
-        assert await page.title() == "Chat · transport-compare"
+async def test_after_a_click_one_writes_and_presses_no_button(chromium: Browser) -> None:
+    async with serving() as running, visiting(chromium, running, "Ada", "sse") as page:
+        await page.get_by_role("button", name="Cut my connection").click()
+        await expect(page.locator(".line")).to_contain_text("No connection over")
+        (person,) = running.chat._people.values()
+        cut = person.away_until_ns
+        await page.keyboard.type("a b")
+        await expect(page.get_by_label("Your message")).to_have_value("a b")
+        assert person.away_until_ns == cut  # Space did not cut once more
+        await page.get_by_role("button", name="Send").click()
+        await page.keyboard.type("c d")
+        await expect(page.get_by_label("Your message")).to_have_value("c d")
+        await page.get_by_role("button", name="Cut my connection").press("Enter")
+        await expect(page.get_by_role("button", name="Cut my connection")).to_be_focused()
 
 
 async def test_a_name_that_is_refused_is_said_and_one_is_not_in(chromium: Browser) -> None:
     async with serving() as running, visiting(chromium, running) as page:
         await page.get_by_role("button", name="Join").click()
-        await expect(page.get_by_role("alert")).to_have_text("Give a name first: any will do.")
+        await expect(page.get_by_role("alert")).to_have_text("Enter a name first: any name will do.")
         await page.get_by_label("Your name").fill("A\u2028da")
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("alert")).to_contain_text("this name is not accepted")

@@ -25,7 +25,7 @@ BLOCKED = (*CUT, "400")
 
 
 EMPTY = re.compile(rb'\{"messages":\[\],|1\r\n[26]\r\n0\r\n')
-"""A poll's answer without news; for Socket.IO one packet, ping or noop, that is all of an answer in chunks."""
+"""An empty response; for Socket.IO one packet, ping or noop, that is all of a response in chunks."""
 
 
 class Tap:
@@ -56,7 +56,7 @@ class Tap:
 
 def mode(transport: str, **settings: object) -> str:
     """The address of a mode's page: no messages by itself and no delay, unless said otherwise."""
-    known = {"rate": 0, "delay": 0, **({"interval": 0.1} if transport == "short_poll" else {}), **settings}
+    known = {"rate": 0, "delay": 0, **({"pause": 0.1} if transport == "short_poll" else {}), **settings}
     return f"/modes/{transport.replace('_', '-')}?" + "&".join(f"{name}={value}" for name, value in known.items())
 
 
@@ -140,7 +140,7 @@ async def test_the_page_receives_every_message_in_order_and_counts_what_the_tap_
     chromium: Browser, transport: str
 ) -> None:
     tap = Tap()
-    slow = {"interval": 1} if transport == "short_poll" else {}  # its counters stand still long enough to compare
+    slow = {"pause": 1} if transport == "short_poll" else {}  # its counters stand still long enough to compare
     async with (
         serving(observer=tap) as running,
         browsing(chromium, running, path=mode(transport, **slow)) as page,
@@ -181,8 +181,8 @@ async def test_the_diagram_and_the_wire_show_the_very_bytes(chromium: Browser, t
                 text = part.replace("\n", "").replace("\\r", "\r").replace("\\n", "\n")
                 assert any(text.encode() in data for data in passed) or part == "1e", part
         # The other way round, by a click into the diagram.
-        await page.locator(".arrow.news .target").first.dispatch_event("click")
-        await selects(page, str(await page.locator(".arrow.news").first.get_attribute("data-id")))
+        await page.locator(".arrow.update .target").first.dispatch_event("click")
+        await selects(page, str(await page.locator(".arrow.update").first.get_attribute("data-id")))
         message = await page.inner_text(".part.message code")
         assert json.loads(message)["text"].startswith("published by hand")
 
@@ -200,26 +200,28 @@ async def test_frames_are_taken_apart(chromium: Browser) -> None:
         assert " ".join(fields.split()) == f"FIN 1 opcode 1 text mask 0 length {length}"
 
 
-async def test_the_interval_changes_how_often_it_asks(chromium: Browser) -> None:
+async def test_the_pause_changes_how_often_it_polls(chromium: Browser) -> None:
     tap = Tap()
     async with (
         serving(observer=tap) as running,
-        browsing(chromium, running, path=mode("short_poll", interval=30)) as page,
+        browsing(chromium, running, path=mode("short_poll", pause=30)) as page,
     ):
         await ready(page)
         assert tap.of("short_poll")["requests"] == 1
-        await slide(page, "interval", 0.1)
+        await slide(page, "pause", 0.1)
         await eventually(lambda: tap.of("short_poll")["requests"] > 10)
-        assert "interval=0.1" in page.url
-        await slide(page, "interval", 30)
-        await until(page, "document.getElementById('count-requests').dataset.value === '1'")  # and counts anew
-        assert "interval=30" in page.url
+        assert "pause=0.1" in page.url
+        await slide(page, "pause", 30)
+        await until(
+            page, "document.getElementById('count-requests').dataset.value === '1'"
+        )  # and the counters are reset
+        assert "pause=30" in page.url
 
 
-async def test_a_held_question_is_given_back_when_the_hold_ends(chromium: Browser) -> None:
+async def test_a_held_request_gets_an_empty_response_when_the_hold_ends(chromium: Browser) -> None:
     async with serving() as running, browsing(chromium, running, path=mode("long_poll", hold=1)) as page:
         await until(page, "document.getElementById('count-empty').dataset.value >= 1")
-        assert "gives the question back" in await page.inner_text(".told")
+        assert "The hold time is up: the server sends an empty response" in await page.inner_text(".told")
         assert await page.locator(".held").count() >= 1
 
 
@@ -275,7 +277,7 @@ async def test_what_a_cut_keeps_from_leaving_is_lost_and_not_counted(chromium: B
         await arrived(page, 1)
 
 
-async def test_a_held_question_is_no_lost_connection(chromium: Browser) -> None:
+async def test_a_held_request_is_no_lost_connection(chromium: Browser) -> None:
     async with serving() as running, browsing(chromium, running, path=mode("long_poll", hold=60)) as page:
         await until(page, "/held for [1-9]/.test(document.querySelector('.ladder').textContent)")
         assert not await page.locator(".notice").count()
@@ -303,7 +305,7 @@ async def test_a_page_whose_session_has_ended_says_so_and_goes_on(
         await press(page, "p")
         await arrived(page, 1)
         running.link.cut()
-        await until(page, "document.querySelector('.ladder').textContent.includes('a new log has begun')")
+        await until(page, "document.querySelector('.ladder').textContent.includes('new log')")
         await until(page, "!document.querySelector('.notice')")
         await press(page, "p")
         await arrived(page, 1)
@@ -323,7 +325,7 @@ async def test_a_server_that_is_gone_is_said_and_found_again(chromium: Browser, 
         await page.wait_for_selector("text=The server can't be reached")
         await stack.enter_async_context(serving(port=running.port))
         await until(page, "!document.querySelector('.notice')")
-        await until(page, "document.querySelector('.ladder').textContent.includes('a new log has begun')")
+        await until(page, "document.querySelector('.ladder').textContent.includes('new log')")
         await until(page, "document.getElementById('count-messages').dataset.value === '0'")  # the count begins anew
         await press(page, "p")
         await arrived(page, 1)
@@ -331,16 +333,18 @@ async def test_a_server_that_is_gone_is_said_and_found_again(chromium: Browser, 
 
 async def test_stop_step_and_continue(chromium: Browser) -> None:
     async with serving() as running, browsing(chromium, running, path=mode("sse")) as page:
-        await until(page, "document.querySelectorAll('.arrow').length === 2")  # the question, and how its answer begins
+        await until(
+            page, "document.querySelectorAll('.arrow').length === 2"
+        )  # the request, and how its response begins
         await press(page, "Space")
         assert "stopped=1" in page.url
         arrows = await page.locator(".arrow").count()
         for things in (3, 6):
             await press(page, "p")
-            await until(page, f"document.querySelector('.zoom .stopped').innerText.includes('{things} things wait')")
+            await until(page, f"document.querySelector('.zoom .stopped').innerText.includes('{things} waiting')")
         assert await page.locator(".arrow").count() == arrows
         for number in (1, 2):
-            for what in ("is published", "leaves at once", "is in the browser"):
+            for what in ("is published", "leaves at once", "reached the browser"):
                 await press(page, ".")
                 said = f"Message {number} {what}"
                 await until(page, f"document.querySelector('.told li:first-child').innerText.startsWith('{said}')")
@@ -355,21 +359,24 @@ async def test_who_wants_less_motion_steps(chromium: Browser) -> None:
         serving() as running,
         browsing(chromium, running, path=mode("sse"), reduced_motion=True) as page,
     ):
-        await until(page, "/ things? waits?/.test(document.querySelector('.zoom .stopped').innerText)")
+        await until(page, "/[1-9][0-9]* waiting/.test(document.querySelector('.zoom .stopped').innerText)")
         assert await page.locator(".arrow").count() == 0
         await press(page, ".")
         await until(page, "document.querySelectorAll('.arrow').length === 1")
 
 
 async def test_what_the_address_says_holds_and_what_it_says_wrong_is_told(chromium: Browser) -> None:
-    wrong = "/modes/short-poll?interval=0.5&rate=2&delay=100&hold=3&seconds=abc"
+    wrong = "/modes/short-poll?interval=0.5&rate=2&delay=100&hold=3&seconds=abc&rate=3"
     async with serving() as running, browsing(chromium, running, path=wrong) as page:
         await ready(page)
-        for name, said in (("interval", "0.5 s"), ("rate", "2 /s"), ("delay", "100 ms")):
+        for name, said in (("pause", "0.5 s"), ("rate", "2 /s"), ("delay", "100 ms")):
             assert await page.get_attribute(f"#{name}", "aria-valuetext") == said
         notices = await page.locator(".notice").all_inner_texts()
-        assert any(notice.startswith("hold in the address is not known here") for notice in notices)
-        assert any("seconds=abc in the address is no number from 0 to 120: 0 is taken" in notice for notice in notices)
+        assert notices == [
+            "rate is given more than once; using the first, 2.",
+            "seconds=abc is not a number from 0 to 120; using 0.",
+            "Unknown setting hold; known: pause, rate, delay, seconds, session, stopped, answer.",
+        ]
 
 
 async def test_two_pages_do_not_disturb_each_other_unless_they_share(chromium: Browser) -> None:
@@ -413,7 +420,7 @@ async def test_the_prediction_is_asked_before_the_answer_is_shown(chromium: Brow
         browsing(
             chromium,
             running,
-            path=mode(transport, delay=100, interval=2) if transport == "short_poll" else mode(transport, delay=100),
+            path=mode(transport, delay=100, pause=2) if transport == "short_poll" else mode(transport, delay=100),
         ) as page,
     ):
         await ready(page)
@@ -557,7 +564,7 @@ async def test_a_websocket_that_does_not_get_through_just_fails(chromium: Browse
         await through(page, upgrades)
         await press(page, "p", 2)
         await until(page, "document.getElementById('count-requests').dataset.value >= 2")  # in vain
-        await until(page, "document.querySelector('.status').innerText.includes('Nothing can arrive')")
+        await until(page, "document.querySelector('.status').innerText.includes('nothing can arrive')")
         assert await count(page, "messages") == "0"
         assert f"upgrades={upgrades}" in page.url
         await through(page, "pass")
@@ -601,20 +608,20 @@ async def test_everything_is_reached_by_keyboard(chromium: Browser) -> None:
                 )
             )
         assert reached >= {
-            "interval",
+            "pause",
             "rate",
             "delay",
             "publish",
             "cut",
             "stop",
             "step",
-            "recount",
+            "reset",
             "theme",
             "wire-list",
             "wire-detail",
             "quiet",
         }
-        await page.focus("#interval")
-        assert await page.is_visible("#interval-tip")
+        await page.focus("#pause")
+        assert await page.is_visible("#pause-tip")
         await page.focus("#publish")
-        assert await page.is_visible("#publish-tip") and not await page.is_visible("#interval-tip")
+        assert await page.is_visible("#publish-tip") and not await page.is_visible("#pause-tip")

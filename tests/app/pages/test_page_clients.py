@@ -11,8 +11,8 @@ from tests.serving import Running, serving
 pytestmark = pytest.mark.anyio
 
 CASES: list[tuple[str, dict[str, object]]] = [
-    ("short_poll", {"interval_s": 0.05}),
-    ("long_poll", {"hold_s": 0.1}),  # the first answer says that it is connected
+    ("short_poll", {"pause_s": 0.05}),
+    ("long_poll", {"hold_s": 0.1}),  # the first response says that it is connected
     ("sse", {}),
     ("websocket", {}),
     ("socket_io", {}),
@@ -24,12 +24,12 @@ every_client = pytest.mark.parametrize(
 )
 
 RECEIVE = """async ([transport, options]) => {
-  const { CLIENTS } = await import("/static/clients/index.js");
+  const { TRANSPORTS } = await import("/static/transports/index.js");
   const { resolve, promise } = Promise.withResolvers();
   globalThis.told = { message: [], missed: [], lost: [] };
   const tell = { connected: resolve };
   for (const [what, all] of Object.entries(told)) tell[what] = one => all.push(one.message ?? one);
-  globalThis.client = CLIENTS[transport].receive("", options, tell);
+  globalThis.client = TRANSPORTS[transport].receive("", options, tell);
   await promise;
 }"""
 
@@ -80,7 +80,7 @@ async def test_what_is_refused_is_said_in_the_servers_words(
     async with serving() as running, browsing(chromium, running, expected=expected) as page:
         await receives(page, running, transport, options)
         refused = await publish(page, "")
-        if transport == "websocket":  # it can't be told which frame was refused: the connection is closed
+        if transport == "websocket":  # it can't be told which frame was refused: the connection closes
             await page.wait_for_function("() => told.lost.length === 1")
             (refused,) = await page.evaluate("told.lost")
         assert "the text has 0 bytes: 1 to 16384 are accepted" in refused
@@ -91,4 +91,4 @@ async def test_a_websocket_that_is_not_there_takes_no_message(chromium: Browser)
         await receives(page, running, "websocket", {})
         running.link.cut()
         await page.wait_for_function("() => told.lost.length === 1")
-        assert await publish(page, "lost") == "there is no connection at the moment"
+        assert await publish(page, "lost") == "not connected at the moment"

@@ -1,6 +1,7 @@
 """The pages' modules that only compute, imported in a real browser: formulas, bounds, what the address says."""
 
 import itertools
+import re
 from typing import Any
 
 import pytest
@@ -21,9 +22,9 @@ async def imported(page: Page, module: str, body: str, argument: Any = None) -> 
 
 async def test_the_pages_have_the_formulas_of_the_report(chromium: Browser) -> None:
     settings: list[dict[str, Any]] = [
-        {"rate_hz": rate_hz, "delay_s": delay_s, "interval_s": interval_s, "hold_s": hold_s, "polls": polls}
-        for rate_hz, delay_s, interval_s, hold_s, polls in itertools.product(
-            (0.1, 1, 10), (0.01, 0.2), (0.5, 5), (1, 25), (False, True)
+        {"rate_hz": rate_hz, "delay_s": delay_s, "pause_s": pause_s, "hold_s": hold_s, "via": via, "upgrades": "pass"}
+        for rate_hz, delay_s, pause_s, hold_s, via in itertools.product(
+            (0.1, 1, 10), (0.01, 0.2), (0.5, 5), (1, 25), ("upgrade", "polling")
         )
     ]
     within = [0.0, 0.005, 0.01, 0.1, 0.2, 0.3, 1.0, 6.0]
@@ -31,9 +32,9 @@ async def test_the_pages_have_the_formulas_of_the_report(chromium: Browser) -> N
         for transport in TRANSPORTS:
             computed = await imported(
                 page,
-                "theory",
+                "transports/index",
                 """return given.settings.map(s => {
-                    const { mean_s, shareWithin } = m.expected(given.transport, s);
+                    const { mean_s, shareWithin } = m.TRANSPORTS[given.transport].expected(s);
                     return [mean_s, ...given.within.map(shareWithin)];
                 })""",
                 {"settings": settings, "within": within, "transport": transport},
@@ -45,34 +46,43 @@ async def test_the_pages_have_the_formulas_of_the_report(chromium: Browser) -> N
 
 
 def formula(
-    transport: str, rate_hz: float, delay_s: float, interval_s: float, hold_s: float, polls: bool
+    transport: str, rate_hz: float, delay_s: float, pause_s: float, hold_s: float, via: str, upgrades: str
 ) -> Polling | Push:
     if transport == "short_poll":
-        return Polling(rate_hz, 2 * delay_s + interval_s, 0, delay_s)
+        return Polling(rate_hz, 2 * delay_s + pause_s, 0, delay_s)
     if transport == "long_poll":
         return Polling(rate_hz, 2 * delay_s, hold_s, delay_s)
-    if transport == "socket_io" and polls:
+    if transport == "socket_io" and (via == "polling" or upgrades != "pass"):
         return Polling(rate_hz, 2 * delay_s, PING_INTERVAL_S, delay_s)
     return Push(delay_s)
 
 
-async def test_every_prediction_has_one_right_answer_among_different_ones(chromium: Browser) -> None:
+async def test_every_prediction_has_one_right_answer_among_different_ones_anywhere(chromium: Browser) -> None:
     async with serving() as running, browsing(chromium, running) as page:
         for transport in TRANSPORTS:
-            asked = await imported(
+            predictions = await imported(
                 page,
-                "words/predict",
-                """const each = [0, 0.01, 0.2, 1].flatMap(delay_s => [0, 0.5, 10].flatMap(rate_hz =>
-                    [0.1, 2, 30].flatMap(interval_s => [false, true].map(polls =>
-                        ({ rate_hz, delay_s, interval_s, hold_s: 25, polls })))));
-                return each.map(settings => m.prediction(given, settings))""",
+                "live/prediction",
+                """const transport = (await import("/static/transports/index.js")).TRANSPORTS[given];
+                const each = [0, 0.01, 0.2, 1].flatMap(delay_s => [0, 0.5, 10].flatMap(rate_hz =>
+                    [0.1, 2, 30].flatMap(pause_s => ["upgrade", "polling"].map(via =>
+                        ({ rate_hz, delay_s, pause_s, hold_s: 25, via, upgrades: "pass" })))));
+                return each.map(settings => {
+                    const expected = transport.expected(settings), { question, because } = transport.words;
+                    const words = [question(settings), because(settings, expected)];
+                    return { delay_s: settings.delay_s, words, ...m.prediction(transport, settings) };
+                })""",
                 transport,
             )
-            for one in asked:
-                assert one["answer_s"] in one["options_s"]
+            positions = set()
+            for one in predictions:
+                assert one["right_s"] in one["options_s"]
                 assert 2 <= len(one["options_s"]) <= 4
                 assert sorted(set(one["options_s"])) == one["options_s"]
-                assert "NaN" not in str(one) and "–" not in one["question"]
+                assert not re.search("NaN|–|undefined", str(one))
+                if one["delay_s"]:
+                    positions.add(one["options_s"].index(one["right_s"]))
+            assert positions >= {0, 1, 2}, transport
 
 
 async def test_a_page_that_is_left_open_does_not_grow(chromium: Browser) -> None:
@@ -149,7 +159,7 @@ async def test_no_text_stands_over_an_arrow_or_another_text(chromium: Browser) -
                 }
                 | {"label": "GET /long-poll?after=…7"}
                 for i in range(12)
-                for direction, tone, at_ms in (("up", "ask", gap_ms * i), ("down", "news", gap_ms * i + 60))
+                for direction, tone, at_ms in (("up", "request", gap_ms * i), ("down", "update", gap_ms * i + 60))
             ]
             texts = await imported(page, "draw/labels", "return m.labels(given, ms => ms, 100, 700, 16)", arrows)
             assert texts
@@ -176,7 +186,8 @@ async def test_the_address_is_read_strictly_and_written_sparingly(chromium: Brow
         for values, problems, address in read[2:]:
             assert values == default and address == "/"
             assert len(problems) == 1
-        assert read[2][1] == ["rate=11 in the address is no number from 0 to 10: 1 is taken"]
+        assert read[2][1] == ["rate=11 is not a number from 0 to 10; using 1."]
+        assert read[6][1] == ["Unknown setting nmae; known: rate, name."]
 
 
 async def test_numbers_are_written_as_people_read_them(chromium: Browser) -> None:

@@ -86,12 +86,12 @@ async def test_it_says_of_which_run_it_speaks_and_leads_to_the_other(
     put(written, results, "latest")
     async with serving() as running, browsing(chromium, running, path="/claims") as page:
         run = page.locator(".run")
-        await expect(run).to_contain_text("Measured 2026-01-02, size default, commit commit: processor, cores cores")
+        await expect(run).to_contain_text("Measured 2026-01-02 (size default, commit commit) on processor, cores cores")
         await expect(run).to_contain_text("From results/20260102T030405Z-0000000.")
-        await run.get_by_text("The project’s reference instead").click()
+        await run.get_by_text("Show the project’s reference instead").click()
         await expect(run).to_contain_text("Measured 2025-05-06")
         await expect(run).to_contain_text("From results/reference.")
-        await run.get_by_text("The last comparison on this machine instead").click()
+        await run.get_by_text("Show the last comparison on this machine instead").click()
         await expect(run).to_contain_text("Measured 2026-01-02")
 
 
@@ -109,7 +109,7 @@ async def test_a_comparison_without_verdicts_yet_gives_way_to_the_reference(
 async def test_without_any_results_it_says_what_to_run(chromium: Browser, results: Path) -> None:
     async with serving() as running, browsing(chromium, running, path="/claims") as page:
         await expect(page.locator(".notice")).to_have_text(
-            "There are no verdicts in results/reference: `make compare` measures, and writes them."
+            "results/reference has no verdicts yet: `make compare` measures and writes them."
         )
         await axe(page)
 
@@ -130,10 +130,10 @@ async def test_a_file_that_is_no_use_is_said_to_be(chromium: Browser, written: P
     (results / "latest" / "claims.json").write_bytes(broken.encode("latin-1"))
     async with serving() as running, browsing(chromium, running, path="/claims") as page:
         await expect(page.locator(".notice")).to_have_text(
-            "The verdicts in results/latest can't be read: `make report RESULTS=results/latest` writes them anew."
+            "The verdicts in results/latest can’t be read: `make report RESULTS=results/latest` writes them again."
         )
         await expect(page.locator(".claim")).to_have_count(0)
-        await page.get_by_text("Show those of results/reference").click()
+        await page.get_by_text("Show results/reference instead").click()
         await expect(page.locator(".claim")).to_have_count(6)
 
 

@@ -30,7 +30,8 @@ from tests.witness import Witness
 pytestmark = pytest.mark.anyio
 
 MODULES = (
-    *(FOLDER / "static/wire" / name for name in ("json.js", "packets.js", "connection.js")),
+    *(FOLDER / "static" / name for name in ("wire/json.js", "wire/packets.js", "wire/connection.js")),
+    *(FOLDER / "static" / name for name in ("words/format.js", "words/wire.js")),
     ROOT / "tests/dissecting.js",
 )
 SOURCE = re.sub(r"^import .*", "", "\n".join(module.read_text() for module in MODULES), flags=re.MULTILINE)
@@ -246,10 +247,10 @@ async def by_strangers(running: Running) -> None:
 
 
 SOCKET_IO = """async via => {
-    const { CLIENTS } = await import("/static/clients/index.js");
+    const { TRANSPORTS } = await import("/static/transports/index.js");
     let waiting = {};
     const arrived = text => new Promise(done => { waiting[text] = done; });
-    const receive = (after, lost) => CLIENTS.socket_io.receive("", { via, after }, {
+    const receive = (after, lost) => TRANSPORTS.socket_io.receive("", { via, after }, {
         connected() {}, missed() {}, lost, message: ({ text }) => waiting[text]?.(),
     });
     const there = arrived("last of those that were there"), client = receive("0", () => {});
@@ -405,7 +406,7 @@ ONE = '{"cursor":"e-1","text":"}\\"[","published_ms":1.0}'
 TWO = '{"cursor":"e-2","text":"長","published_ms":2.0}'
 MISSED = '{"missed":{"reason":"expired","cursor":"e-0"}'
 UPGRADE: list[Piece] = [asked("/websocket", "Upgrade: websocket"), answered("101 Switching Protocols")]
-UPGRADED = ["request", "answer", "upgrade"]
+UPGRADED = ["request", "response", "upgrade"]
 
 
 async def test_a_poll(page: Page) -> None:
@@ -435,10 +436,10 @@ async def test_a_poll(page: Page) -> None:
         ("body", '],"cursor":"e-2"}'),
     ]
     notes = [part["note"] for part in found[0]["parts"]]
-    assert notes[0] == "what is asked: method, target, HTTP version"
+    assert notes[0] == "the request: method, target, HTTP version"
     assert notes[1].startswith("which server is meant")
     assert notes[2] == "a header: name, colon, value"
-    answer = {"type": "answer", "status": 200, "contentType": "application/json"}
+    answer = {"type": "response", "status": 200, "contentType": "application/json"}
     assert [one["facts"] for one in found] == [
         [{"type": "request", "number": 1, "method": "GET", "target": "/short-poll?after=e-1"}],
         [
@@ -458,7 +459,7 @@ async def test_a_poll(page: Page) -> None:
 
 
 def end(number: int, cursor: str | None = None, *messages: str) -> dict[str, Any]:
-    fact = {"type": "answer_end", "number": number, "messages": list(messages), "cursor": cursor}
+    fact = {"type": "response_end", "number": number, "messages": list(messages), "cursor": cursor}
     return {**fact, "missed": False, "empty": False}
 
 
@@ -587,7 +588,7 @@ async def test_packets_in_polls(page: Page) -> None:
             *[("engine_io", "4"), ("socket_io", "1"), ("engine_io", "\x1e"), ("engine_io", "1")],
         ],
     ]
-    told = [fact for fact in facts(found) if fact["type"] not in ("request", "answer")]
+    told = [fact for fact in facts(found) if fact["type"] not in ("request", "response")]
     assert told == [
         *[{"type": "handshake", "upgrades": ["websocket"]}, end(1)],
         *[{"type": "connect", "after": "e-0"}, end(2)],
@@ -699,7 +700,7 @@ async def test_a_message_in_fragments_with_a_ping_between(page: Page) -> None:
 async def test_heads_and_bodies(page: Page, pieces: list[Piece], expected: list[dict[str, Any]]) -> None:
     pieces = [*pieces, asked("/again")]
     (found,) = await dissect(page, pieces)
-    assert [fact for fact in facts(found) if fact["type"] == "answer_end"] == expected
+    assert [fact for fact in facts(found) if fact["type"] == "response_end"] == expected
     assert "unknown" not in types(found)
     assert types(found)[-1] == "request"
     assert await differing(page, pieces, [list(range(1, ends(pieces)[-1]))]) == []
@@ -725,7 +726,7 @@ async def test_after_what_is_not_understood_a_request_begins_anew(page: Page, pi
     body = '{"messages":[],"cursor":"e-2"}'
     again = [asked("/short-poll"), answered("200 OK", f"content-length: {len(body)}", body=body)]
     (found,) = await dissect(page, [*pieces, (pieces[-1][0], b"more"), *again])
-    assert types(found)[-5:] == ["unknown", "unknown", "request", "answer", "answer_end"]
+    assert types(found)[-5:] == ["unknown", "unknown", "request", "response", "response_end"]
     assert [part["kind"] for part in found[-3]["parts"]] == ["unknown"]
     assert facts(found)[-1]["empty"]
 
@@ -754,7 +755,7 @@ async def test_where_pieces_were_lost_all_is_unknown_until_a_request(page: Page)
         [polling, ("down", empty[1][:50]), resync, ("down", empty[1][60:]), polling, empty],
         [*UPGRADE, resync, message, ("up", frame(1, b"{}", MASK)), message, ("down", b""), *UPGRADE, message],
     )
-    assert types(found[0]) == ["request", "answer", "unknown", "request", "answer", "answer_end"]
+    assert types(found[0]) == ["request", "response", "unknown", "request", "response", "response_end"]
     assert types(found[1]) == [*UPGRADED, *["unknown"] * 4, *UPGRADED, "message"]
     assert all(part["kind"] == "unknown" for one in found[1][3:6] for part in one["parts"])
 
@@ -766,7 +767,7 @@ async def test_what_is_too_long_to_be_remembered_is_skipped(page: Page) -> None:
     stream = answered("200 OK", "content-type: text/event-stream", body=f"data: {long.decode()}\n\ndata: {TWO}\n\n")
     sockets, streaming = await dissect(page, pieces, [asked("/sse"), stream])
     assert types(sockets) == [*UPGRADED, "position", "unknown", "message"]
-    assert types(streaming) == ["request", "answer", "unknown", "message"]
+    assert types(streaming) == ["request", "response", "unknown", "message"]
 
 
 async def test_nothing_makes_it_throw(page: Page, talks: dict[str, Talk]) -> None:

@@ -83,6 +83,17 @@ async def test_a_cursor_that_is_not_honoured_is_told_so_and_gets_everything_kept
         assert await next_update(told, 1) == written([later])
 
 
+@pytest.mark.parametrize("transport", ["sse", "websocket", "socket_io"])
+async def test_a_stream_tells_of_a_gap_before_it_tells_the_new_cursor(transport: str) -> None:
+    async with serving() as running:
+        for _ in range(2):  # whoever resumes with the old cursor is told again
+            async with reading(transport, running.url, "deadbeef-2") as told:
+                first = await anext(told)
+                assert first == {"missed": {"reason": "restarted", "cursor": f"{running.log.epoch}-0"}}
+        async with reading(transport, running.url, first["missed"]["cursor"]) as told:
+            assert await position(told) == running.log.newest
+
+
 @every_transport
 async def test_even_an_empty_log_tells_a_foreign_cursor_at_once(transport: str) -> None:
     log = MessageLog()

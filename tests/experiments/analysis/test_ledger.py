@@ -20,11 +20,13 @@ from websockets.asyncio.client import connect
 from app.message import TEXT_MAX_BYTES, Message, Update
 from app.transports import sse
 from clients import CLIENTS, headers, raw, socket_io
-from experiments.analysis.ledger import SOCKET_IO, Exchange, Unbalanced, explain
+from experiments.analysis.ledger import Exchange, Unbalanced, explain
 from experiments.run.recording import Connection, Stream
 from experiments.variants import VARIANTS
 from tests.serving import LIMIT_S, PLAIN_TRANSPORTS, Running, Wire, eventually, path, serving
 from tests.witness import Witness
+
+SOCKET_IO = "/socket.io/"
 
 TEXTS = ("short", "a" * 120, "長輪詢" * 60, "\x00" * 11_000)
 """Messages for frames with each length of length, and with characters of more than a byte."""
@@ -80,7 +82,7 @@ def heads(data: bytes) -> int:
 
 
 def last_byte(transport: str, down: bytes, payload: bytes) -> int:
-    """Where a message is there: a pushed one with its frame or event, one in a poll's answer with the whole of it."""
+    """Where a message is there: a pushed one with its frame or event, one in a poll's response with all of it."""
     end = down.index(payload) + len(payload)
     if transport == "websocket":
         return end - 1
@@ -260,7 +262,7 @@ async def test_refusals_are_control(tmp_path: Path) -> None:
 async def test_pipelined_publications_and_a_poll(tmp_path: Path) -> None:
     async with recorded(tmp_path) as (running, connections), Wire.to(running.port) as wire:
         bodies = [json.dumps({"text": text}).encode() for text in TEXTS]
-        await wire.send(b"".join(publication(running, body) for body in bodies) + question(running))
+        await wire.send(b"".join(publication(running, body) for body in bodies) + poll(running))
         answers = [await wire.answer() for _ in range(len(bodies) + 1)]
     (connection,) = connections
     exchanges = balanced(connection)
@@ -276,7 +278,7 @@ def publication(running: Running, body: bytes) -> bytes:
     return head.encode() + body
 
 
-def question(running: Running) -> bytes:
+def poll(running: Running) -> bytes:
     return f"GET /short-poll?after=0 HTTP/1.1\r\nHost: {running.host}\r\n\r\n".encode()
 
 
@@ -325,12 +327,11 @@ async def test_what_was_missed_heartbeats_and_the_final_chunk(tmp_path: Path, mo
         running.server.should_exit = True
         await wire.until(b"\r\n0\r\n\r\n")
     (connection,) = connections
-    request, opening, missed, *pushes, end = balanced(connection)
+    request, opening, *pushes, end = balanced(connection)
     down = connection.down.data
     assert sizes(request) == {"up request_head": len(connection.up.data), "down response_head": heads(down)}
-    assert sizes(opening) == {"down chunk": 6, "down control": len(f"retry: 1000\nid: {running.log.epoch}-0\n\n")}
-    told = down[down.index(b"event: missed") : down.index(b'restarted"')]
-    assert sizes(missed)["down control"] > len(told)
+    told = down[down.index(b"retry: ") : down.index(b"\n\n", down.index(b"event: missed")) + 2]
+    assert sizes(opening) == {"down chunk": len(f"{len(told):x}\r\n\r\n"), "down control": len(told)}
     (update,) = (push for push in pushes if push.messages)
     (written,) = update.messages
     assert written == (message.cursor, connection.down.at_ns(last_byte("sse", down, message.json.encode())))
@@ -358,7 +359,7 @@ def test_times_are_those_of_first_and_last_bytes(kind: str) -> None:
     assert at == {"up": later, "down": later + len(connection.down.data)}
 
 
-def test_after_an_answer_in_chunks_comes_the_next() -> None:
+def test_after_a_response_in_chunks_comes_the_next() -> None:
     connection, _ = whole()["/sse"]
     up, down = connection.up.data * 2, (connection.down.data + b"0\r\n\r\n") * 2
     twice = replace(connection, up=Stream([(1, up)]), down=Stream([(2, down)]), bytes_up=len(up), bytes_down=len(down))
@@ -398,7 +399,7 @@ async def test_a_client_that_leaves_in_the_middle_of_a_request_is_balanced(goodb
     async with recorded(tmp_path) as (running, connections):
         for part in parts:
             async with Wire.to(running.port) as wire:
-                await wire.send(question(running))
+                await wire.send(poll(running))
                 await wire.answer()
                 await wire.send(part)
                 (connection,) = running.link.connections.values()
@@ -414,7 +415,7 @@ async def test_a_client_that_leaves_in_the_middle_of_a_request_is_balanced(goodb
 
 
 @pytest.mark.anyio
-async def test_what_is_no_http_is_unfinished_or_refused(tmp_path: Path) -> None:
+async def test_what_is_not_http_is_unfinished_or_refused(tmp_path: Path) -> None:
     async with recorded(tmp_path) as (running, connections):
         for garbage in (b"\x16\x03\x01\x02\x00", b"hello\r\n\r\n"):
             async with Wire.to(running.port) as wire:
@@ -425,12 +426,12 @@ async def test_what_is_no_http_is_unfinished_or_refused(tmp_path: Path) -> None:
         "down unfinished": len(without_an_end.down.data),
         "up unfinished": len(without_an_end.up.data),
     }
-    with pytest.raises(ValueError, match=r"b'hello\\r\\n\\r\\n' is no HTTP request"):
+    with pytest.raises(ValueError, match=r"b'hello\\r\\n\\r\\n' is not an HTTP request"):
         explain(with_an_end)
 
 
 @pytest.mark.anyio
-async def test_a_refusal_that_does_not_wait_for_the_end_of_the_question_is_balanced(tmp_path: Path) -> None:
+async def test_a_refusal_that_does_not_wait_for_the_end_of_the_request_is_balanced(tmp_path: Path) -> None:
     async with recorded(tmp_path) as (running, connections), Wire.to(running.port) as wire:
         head = f"POST /messages HTTP/1.1\r\nHost: {running.host}\r\nContent-Length: 4000000\r\n\r\n"
         await wire.send(head.encode() + b" " * 200_000)
@@ -460,7 +461,7 @@ def whole() -> dict[str, tuple[Connection, dict[str, list[tuple[int, bytes]]]]]:
                     await socket.recv()
                 await asyncio.wait_for(await socket.ping(), LIMIT_S)
             bodies = [json.dumps({"text": text}).encode() for text in TEXTS[:3]]
-            await polling.send(b"".join(publication(running, body) + question(running) for body in bodies))
+            await polling.send(b"".join(publication(running, body) + poll(running) for body in bodies))
             for _ in range(6):
                 await polling.answer()
             await streaming.until(b'-6",')
@@ -486,8 +487,8 @@ def whole() -> dict[str, tuple[Connection, dict[str, list[tuple[int, bytes]]]]]:
         exchanges = explain(connection)
         first, last = exchanges[0], exchanges[-1]
         posted = any(exchange.method == "POST" for exchange in exchanges)
-        way = "posted" if posted else "upgraded" if first.status == 101 else "polled"
-        found[f"{last.path} {way}" if last.path == SOCKET_IO else last.path] = connection, pieces
+        use = "posted" if posted else "upgraded" if first.status == 101 else "polled"
+        found[f"{last.path} {use}" if last.path == SOCKET_IO else last.path] = connection, pieces
     return found
 
 
@@ -550,11 +551,11 @@ def test_a_byte_that_nobody_can_explain_is_not_let_pass(kind: str, direction: st
         explain(wrong)
 
 
-def test_an_answer_in_other_json_than_this_servers_is_not_explained_away() -> None:
+def test_a_response_in_other_json_than_this_servers_is_not_explained_away() -> None:
     connection, _ = whole()["/short-poll"]
 
-    def spaced(answer: re.Match[bytes]) -> bytes:
-        return b"content-length: %d%s " % (int(answer[1]) + 1, answer[2])
+    def spaced(head: re.Match[bytes]) -> bytes:
+        return b"content-length: %d%s " % (int(head[1]) + 1, head[2])
 
     down = re.sub(rb'content-length: (\d+)(\r\n[^{]*\{)(?="messages")', spaced, connection.down.data)
     assert len(down) == connection.bytes_down + 3

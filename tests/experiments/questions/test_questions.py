@@ -9,7 +9,7 @@ from matplotlib.text import Text
 
 from experiments.analysis.tables import Table, of, summarise
 from experiments.questions import QUESTIONS
-from experiments.report import style
+from experiments.report import style, words
 from experiments.report.report import tables
 from experiments.variants import VARIANTS
 from tests import ROOT
@@ -34,7 +34,7 @@ def title(figure: Figure) -> str:
     return " ".join(figure.texts[0].get_text().split())
 
 
-def words(figure: Figure) -> list[Text]:
+def texts(figure: Figure) -> list[Text]:
     """Every text that is seen."""
     return [
         text
@@ -64,8 +64,8 @@ def test_it_is_read_from_the_back_row(name: str, whole: Table) -> None:
     figure = QUESTIONS[name].figure(table(name, whole))
     FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
     assert tuple(figure.get_size_inches() * figure.dpi) == (1920, 1080)
-    assert min(float(text.get_fontsize()) for text in words(figure)) >= 19
-    for text in words(figure):
+    assert min(float(text.get_fontsize()) for text in texts(figure)) >= 19
+    for text in texts(figure):
         box = text.get_window_extent()
         assert box.x0 >= 0, text
         assert box.y0 >= 0, text
@@ -80,7 +80,7 @@ def test_it_is_read_from_the_back_row(name: str, whole: Table) -> None:
 def test_names_do_not_overlap(name: str, whole: Table) -> None:
     figure = QUESTIONS[name].figure(table(name, whole))
     FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
-    bold = [text for text in words(figure) if text.get_fontweight() == "bold"]
+    bold = [text for text in texts(figure) if text.get_fontweight() == "bold"]
     boxes = [(text.get_text(), text.get_window_extent()) for text in bold]
     for i, (one, its) in enumerate(boxes):
         for other, box in boxes[i + 1 :]:
@@ -99,24 +99,13 @@ def test_the_same_data_gives_the_same_file(name: str, whole: Table) -> None:
     assert files[0] == files[1]
 
 
-def test_every_way_has_its_title_and_its_marker() -> None:
-    for how in (style.marker, style.title, style.row_title):
+def test_every_variant_has_its_title_and_its_marker() -> None:
+    for how in (style.marker, words.title, words.row_title):
         assert len({how(variant) for variant in VARIANTS}) == len(VARIANTS)
 
 
 def test_every_transport_has_its_colour_and_its_marker() -> None:
-    assert list(style.PALETTE) == ["short_poll", "long_poll", "sse", "websocket", "socket_io"]
-    for how in (style.colour, style.marker, style.title):
-        assert len({how(transport) for transport in style.PALETTE}) == 5
-
-
-@pytest.mark.parametrize(
-    ("ms", "said"), [(0.44, "0.4 ms"), (9.96, "10 ms"), (549.4, "549 ms"), (1051.0, "1.1 s"), (25_000.0, "25 s")]
-)
-def test_durations_are_said_in_the_unit_that_suits_them(ms: float, said: str) -> None:
-    assert style.seconds(ms).replace("\u00a0", " ") == said
-
-
-@pytest.mark.parametrize(("count", "said"), [(189.3, "189 B"), (999.9, "1 kB"), (7106.0, "7.11 kB"), (2e6, "2 MB")])
-def test_sizes_are_said_in_the_unit_that_suits_them(count: float, said: str) -> None:
-    assert style.size(count).replace("\u00a0", " ") == said
+    transports = {variant.transport: name for name, variant in reversed(VARIANTS.items())}
+    assert [*reversed(transports)] == ["short_poll", "long_poll", "sse", "websocket", "socket_io"]
+    for how in (style.colour, style.marker, words.title):
+        assert len({how(variant) for variant in transports.values()}) == 5

@@ -1,4 +1,4 @@
-"""A run: real ones of every transport, what is made of them, why one is not believed, and what one leaves behind."""
+"""A run: real ones of every transport, what is made of them, what makes one suspect, and what one leaves behind."""
 
 import math
 import multiprocessing
@@ -20,9 +20,9 @@ from experiments.design import Condition, Run
 from experiments.run.evaluate import evaluate
 from experiments.run.measure import measure
 from experiments.run.observe import MARK_TIME_NS, PROCESSES, Failed, Observed, observe
-from experiments.run.readers import Usage
 from experiments.run.recording import Mark
-from experiments.run.suspect import suspicions
+from experiments.run.suspect import reasons
+from experiments.run.usage import Usage
 from experiments.schedule import PRELOADED
 from experiments.variants import VARIANTS
 from tests.processes import end, leader, members, wait_until
@@ -59,7 +59,7 @@ TALKATIVE = [
 
 @pytest.fixture(scope="module")
 def seen() -> dict[str, Observed]:
-    """All runs, observed side by side: they are too short to be believed, but everything that happens in one does."""
+    """All runs, observed side by side: they are too short to be relied on, but all happens in them."""
     with ThreadPoolExecutor(len(RUNS)) as pool:
         return dict(zip(RUNS, pool.map(observe, RUNS.values()), strict=True))
 
@@ -67,7 +67,7 @@ def seen() -> dict[str, Observed]:
 def evaluated(seen: dict[str, Observed], name: str) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """The metrics and the deliveries of a run."""
     result = evaluate(RUNS[name], seen[name])
-    assert result["suspicions"] == suspicions(result["metrics"], RUNS[name].condition.undeliverable)
+    assert result["suspect"] == reasons(result["metrics"], RUNS[name].condition.undeliverable)
     return result["metrics"], result["deliveries"]
 
 
@@ -306,9 +306,9 @@ def test_a_late_publisher_is_noticed(seen: dict[str, Observed]) -> None:
     late = replace(once, sent_ns=once.due_ns + 11_000_000, published_ns=whole.end_ns + 20_000_000)
     result = evaluate(RUNS["websocket, raw"], replace(whole, publications=[*others, late, last]))
     assert result["metrics"]["publisher_late_p99_ms"] == 11
-    assert "the publisher was 11.0 ms late (p99)" in result["suspicions"]
+    assert "the publisher was 11.0 ms late (p99)" in result["suspect"]
     assert result["metrics"]["achieved_share"] == 29 / 30
-    assert "only 0.967 of the messages were published in time" in result["suspicions"]
+    assert "only 0.967 of the messages were published in time" in result["suspect"]
 
 
 def test_busy_and_waiting_processes_are_noticed(seen: dict[str, Observed]) -> None:
@@ -325,7 +325,7 @@ def test_busy_and_waiting_processes_are_noticed(seen: dict[str, Observed]) -> No
         "the readers used 0.70 of a core",
         "the readers waited 3.0 ms for a CPU each time",
         "the server waited 2.5 ms for a CPU each time",
-    } <= set(result["suspicions"])
+    } <= set(result["suspect"])
 
 
 def test_a_late_mark_is_noticed(seen: dict[str, Observed]) -> None:
@@ -333,7 +333,7 @@ def test_a_late_mark_is_noticed(seen: dict[str, Observed]) -> None:
     first, last = whole.recording.marks
     late: list[Mark] = [first, replace(last, at_ns=whole.end_ns + 51_000_000)]
     result = evaluate(RUNS["websocket, raw"], replace(whole, recording=replace(whole.recording, marks=late)))
-    assert "the server noted its state 51 ms late" in result["suspicions"]
+    assert "the server noted its state 51 ms late" in result["suspect"]
 
 
 FINE: dict[str, float | None] = {
@@ -366,40 +366,40 @@ LIMITS = {
 }
 
 
-def test_a_run_that_nothing_speaks_against_is_believed() -> None:
-    assert suspicions(FINE) == []
-    assert suspicions(dict.fromkeys(FINE)) == []
+def test_a_run_within_all_limits_is_not_suspect() -> None:
+    assert reasons(FINE) == []
+    assert reasons(dict.fromkeys(FINE)) == []
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_a_run_over_a_limit_is_not_believed(name: str) -> None:
+def test_a_run_over_a_limit_is_suspect(name: str) -> None:
     limit, why = LIMITS[name]
     beyond = limit + 1 if limit == 0 else math.nextafter(limit, 0.0 if name == "achieved_share" else 1e9)
-    assert suspicions({**FINE, name: limit}) == []
-    assert suspicions({**FINE, name: beyond}) == [why]
+    assert reasons({**FINE, name: limit}) == []
+    assert reasons({**FINE, name: beyond}) == [why]
 
 
 @pytest.mark.parametrize(
     ("ours", "probes"), [(1.9, 0.1), (2.4, 0.5), (30.0, 25.0), (37.5, 25.0), (None, 25.0), (30.0, None)]
 )
-def test_readers_about_as_fast_as_the_probe_are_believed(ours: float | None, probes: float | None) -> None:
-    assert suspicions({**FINE, "from_wire_median_ms": ours, "probe_median_ms": probes}) == []
+def test_readers_about_as_fast_as_the_probe_are_not_suspect(ours: float | None, probes: float | None) -> None:
+    assert reasons({**FINE, "from_wire_median_ms": ours, "probe_median_ms": probes}) == []
 
 
 @pytest.mark.parametrize(("ours", "probes"), [(2.6, 0.5), (37.6, 25.0)])
-def test_readers_much_slower_than_the_probe_are_not_believed(ours: float, probes: float) -> None:
+def test_readers_much_slower_than_the_probe_are_suspect(ours: float, probes: float) -> None:
     why = f"the readers' median from the wire is {ours:.1f} ms, the probe's {probes:.1f} ms"
-    assert suspicions({**FINE, "from_wire_median_ms": ours, "probe_median_ms": probes}) == [why]
+    assert reasons({**FINE, "from_wire_median_ms": ours, "probe_median_ms": probes}) == [why]
 
 
 def test_that_nothing_arrives_where_nothing_can_is_not_suspicious() -> None:
-    assert suspicions({**FINE, "missing": 1, "clients_lost": 1}, undeliverable=True) == []
-    assert len(suspicions({**FINE, **dict.fromkeys(LIMITS, 1000.0)}, undeliverable=True)) == len(LIMITS) - 3
+    assert reasons({**FINE, "missing": 1, "clients_lost": 1}, undeliverable=True) == []
+    assert len(reasons({**FINE, **dict.fromkeys(LIMITS, 1000.0)}, undeliverable=True)) == len(LIMITS) - 3
 
 
-def test_every_suspicion_is_told() -> None:
+def test_every_reason_is_told() -> None:
     worst = {"achieved_share": 0.5, **dict.fromkeys([*LIMITS][1:], 1000.0), "from_wire_median_ms": 99.0}
-    assert len(suspicions({**FINE, **worst})) == len(LIMITS) + 1
+    assert len(reasons({**FINE, **worst})) == len(LIMITS) + 1
 
 
 # What goes wrong, and what is left behind

@@ -15,8 +15,9 @@ from app.log import MessageLog
 from clients.headers import browser
 from experiments.design import Condition, Run
 from experiments.run.observe import PROCESSES, Failed, reading, receive
-from experiments.run.readers import LAST, Received, Usage, note_ports
+from experiments.run.readers import LAST, Received, note_ports
 from experiments.run.readers import receive as receiving
+from experiments.run.usage import Usage
 from experiments.schedule import PRELOADED
 from experiments.variants import VARIANTS
 from tests.serving import LIMIT_S, Running, Wire, eventually, serving

@@ -1,14 +1,13 @@
-// Somebody in the chat: says who they are, hears everything over one transport, and speaks over the same. No drawing here.
+// Somebody in the chat: joins, receives everything over one transport, and sends over the same. No drawing here.
 //
-// The server's log is what was said: a message is shown when it comes back from there, in its place, like everybody's.
-// Until then it is in the outbox. What is written while the connection is away waits there; of what was on its way just
-// then, nobody can say whether it has arrived, so sending it again is left to whoever wrote it.
+// The server's log is the truth: a message is shown when it arrives from there, in its place, like everybody else's.
+// Until then it is in the outbox. What is written without a connection waits there. Of what was on its way when the
+// connection was lost, nobody can say whether it arrived, so sending it again is left to whoever wrote it.
 import { signal } from "@preact/signals";
-import { CLIENTS } from "../clients/index.js";
 import { Clock, randomName } from "../live/feed.js";
-import { MISSED } from "../live/session.js";
+import { TRANSPORTS } from "../transports/index.js";
 
-export const INTERVAL_S = 1; // between two questions of short polling
+export const PAUSE_S = 1; // of short polling, between a response and the next request
 const HOLD_S = 25;
 const SHOWN = 300; // messages; older ones leave the page
 const PROBE_EVERY_MS = 2000;
@@ -16,38 +15,40 @@ const PROBE_EVERY_MS = 2000;
 /**
  * The room, from outside at first. Its signals:
  *
- *   line    { state: "outside" | "coming" | "there" | "lost", name, transport ("" outside), why: the server does not take us }
+ *   line    { state: "outside" | "coming" | "there" | "lost", name, transport ("" outside), why: the server refuses us }
  *   people  [[name, transport]], who is present, as the last notice says
  *   shown   [{ cursor, name, text, people (a notice), over: the transport that brought it, heard_ms: when, by our clock,
- *           live: not of before we came, took_ms: since it was published (NaN: not known, or not live),
+ *           live: not from before we joined, took_ms: since it was published (NaN: not known, or not live),
  *           own_ms: since Enter was pressed (null: not ours) }];
- *           or { cursor, gap }, where messages are missing, and why
+ *           or { cursor, missed }, where messages are missing: the reason
  *   cost    { requests, bytes } of our own connections, as of a moment ago, since we chose this transport
- *   outbox  [{ key, name, text, pressed_ms, state: "waiting" | "sent" | "failed", why }]
+ *   outbox  [{ key, name, text, pressed_ms, state: "waiting" | "sent" | "failed",
+ *           why: "changed", "lost", "left", or the server's words }]
  */
 export function room() {
   const person = randomName() + randomName(); // known to nobody else: who knows it can cut us
   const clock = new Clock();
   const line = signal({ state: "outside", name: "", transport: "", why: "" });
   const people = signal([]), shown = signal([]), outbox = signal([]), cost = signal({ requests: 0, bytes: 0 });
-  let client = null, cursor = null, came_ms = 0, visits = 0;
+  let client = null, cursor = null, joined_ms = 0, visits = 0;
 
   const now = changes => { line.value = { ...line.value, ...changes }; };
   const show = one => { shown.value = [...shown.value, one].slice(-SHOWN); };
   const change = (one, changes) => { outbox.value = outbox.value.map(other => (other.key === one.key ? { ...other, ...changes } : other)); };
   const drop = one => { outbox.value = outbox.value.filter(other => other.key !== one.key); };
   const unsure = why => { for (const one of outbox.value) if (one.state === "sent") change(one, { state: "failed", why }); };
-  const goodbye = () => navigator.sendBeacon("/chat/leave", JSON.stringify({ person })); // also from a page that is going
+  const body = fields => new Blob([JSON.stringify({ person, ...fields })], { type: "application/json" });
+  const goodbye = () => navigator.sendBeacon("/chat/leave", body()); // also from a page that is being closed
 
   let turn = Promise.resolve();
   /** One after the other: joins beside each other could overtake. */
   const inTurn = action => (turn = turn.catch(() => {}).then(action));
 
-  /** Ask the chat itself: it answers also while our own connections are cut. */
+  /** Ask the chat itself: it responds even while our own connections are cut. */
   async function ask(what, fields) {
-    const answer = await fetch(`/chat/${what}`, { method: "POST", body: JSON.stringify({ person, ...fields }) });
-    if (!answer.ok) throw new Error((await answer.json()).error);
-    return answer.status === 204 ? null : answer.json();
+    const response = await fetch(`/chat/${what}`, { method: "POST", body: body(fields) });
+    if (!response.ok) throw new Error((await response.json()).error);
+    return response.status === 204 ? null : response.json();
   }
 
   /** Join, or change one's name or transport: nothing is missed in between. Rejects with the server's words. */
@@ -58,16 +59,16 @@ export function room() {
     const before = line.value.transport;
     now({ name, transport });
     cursor ??= after;
-    if (!before) came_ms = server_ms;
+    if (!before) joined_ms = server_ms;
     if (transport !== before) start(transport);
   });
 
   function start(transport) {
     client?.stop();
-    unsure("the transport was changed just then");
+    unsure("changed");
     let over = false;
     const unlessOver = action => value => { if (!over) action(value); };
-    const { stop, publish } = CLIENTS[transport].receive(`/chat/${person}`, { after: cursor, interval_s: INTERVAL_S, hold_s: HOLD_S }, {
+    const { stop, publish } = TRANSPORTS[transport].receive(`/chat/${person}`, { after: cursor, pause_s: PAUSE_S, hold_s: HOLD_S }, {
       connected: unlessOver(() => { now({ state: "there", why: "" }); send(); }),
       lost: unlessOver(lost),
       missed: unlessOver(missed),
@@ -79,13 +80,13 @@ export function room() {
 
   function lost() {
     now({ state: "lost" });
-    unsure("the connection was lost just then");
-    comeBack();
+    unsure("lost");
+    rejoin();
   }
 
-  /** A server that has started anew, or that took us for gone, does not know us any more; it does not mind being told twice. */
-  function comeBack() {
-    // The client tries again, and so this is tried again too.
+  /** A server that has restarted, or that took us for gone, does not know us any more; joining twice does no harm. */
+  function rejoin() {
+    // The client reconnects until it succeeds, and so this is tried again too.
     inTurn(async () => {
       const { name, transport } = line.value;
       if (transport) now({ why: await ask("join", { name, transport }).then(() => "", problem => problem.message) });
@@ -94,8 +95,8 @@ export function room() {
 
   function missed({ reason, cursor: there }) {
     cursor = there;
-    if (reason === "restarted") { came_ms = -Infinity; clock.forget(); probe(); }
-    show({ cursor: `missed before ${there}`, gap: MISSED[reason] });
+    if (reason === "restarted") { joined_ms = -Infinity; clock.forget(); probe(); }
+    show({ cursor: `missed before ${there}`, missed: reason });
   }
 
   function hear(message, over) {
@@ -104,10 +105,10 @@ export function room() {
     const own = outbox.value.find(({ name, text, state }) => state !== "waiting" && name === message.name && text === message.text);
     if (own) drop(own);
     const heard_ms = performance.now();
-    show(timed({ ...message, over, heard_ms, live: message.published_ms > came_ms, took_ms: NaN, own_ms: own ? heard_ms - own.pressed_ms : null }));
+    show(timed({ ...message, over, heard_ms, live: message.published_ms > joined_ms, took_ms: NaN, own_ms: own ? heard_ms - own.pressed_ms : null }));
   }
 
-  /** What was heard, with how long it took; or as it was, as long as the server's clock is not known. */
+  /** A message with how long it took; or as it was, as long as the server's clock is not known. */
   function timed(one) {
     if (!one.live || !Number.isNaN(one.took_ms) || !clock.known) return one;
     return { ...one, took_ms: Math.max(0, clock.now() - (performance.now() - one.heard_ms) - one.published_ms) };
@@ -127,7 +128,7 @@ export function room() {
       change(one, { state: "sent" });
       await mine.publish({ text: one.text, name: one.name }).catch(problem => {
         change(one, { state: "failed", why: problem.message });
-        if (client === mine) comeBack();
+        if (client === mine) rejoin();
       });
     }
     mine.sending = false;
@@ -137,19 +138,19 @@ export function room() {
     visits++;
     client?.stop();
     client = null;
-    unsure("you left just then");
+    unsure("left");
     if (line.value.transport) goodbye();
     now({ state: "outside", transport: "", why: "" });
   }
 
-  /** What time it is at the server, and what we cost it, by plain requests: they work wherever the page does. */
+  /** What time it is at the server, and what we cost it, by plain requests: they get through wherever the page does. */
   async function probe() {
     do {
       const sent_ms = performance.now();
-      const answer = await ask("now").catch(() => null);
-      if (!answer) return;
-      clock.learn(sent_ms, answer.server_ms, performance.now());
-      cost.value = answer;
+      const now = await ask("now").catch(() => null);
+      if (!now) return;
+      clock.learn(sent_ms, now.server_ms, performance.now());
+      cost.value = now;
     } while (!clock.known);
     shown.value = shown.value.map(timed);
   }

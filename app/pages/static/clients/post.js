@@ -2,8 +2,9 @@
 
 /** POST { text, name } to url/messages. A promise of the message that it became; rejects with the server's words. */
 export async function post(url, publication) {
-  const answer = await fetch(`${url}/messages`, { method: "POST", body: JSON.stringify(publication) });
-  const said = await answer.json();
-  if (!answer.ok) throw new Error(said.error);
-  return said;
+  const headers = { "Content-Type": "application/json" };
+  const response = await fetch(`${url}/messages`, { method: "POST", headers, body: JSON.stringify(publication) });
+  const message = await response.json();
+  if (!response.ok) throw new Error(message.error);
+  return message;
 }

@@ -1,5 +1,6 @@
-// Server-sent events: the browser has it built in, and comes back by itself after a lost connection.
+// Server-sent events: built into the browser, which reconnects by itself and says where it was.
 import { post } from "./post.js";
+import { streamLost } from "../words/clients.js";
 
 const RETRY_MS = 1000;
 
@@ -9,11 +10,11 @@ export function receive(url, { after }, tell) {
   function connect() {
     stream = new EventSource(after ? `${url}/sse?after=${after}` : `${url}/sse`);
     stream.onopen = tell.connected;
-    stream.onmessage = ({ data, lastEventId }) => { after = lastEventId; tell.message(JSON.parse(data)); };
-    stream.addEventListener("missed", ({ data, lastEventId }) => { after = lastEventId; tell.missed(JSON.parse(data).missed); });
+    stream.onmessage = ({ data, lastEventId }) => { tell.message(JSON.parse(data)); after = lastEventId; };
+    stream.addEventListener("missed", ({ data, lastEventId }) => { tell.missed(JSON.parse(data).missed); after = lastEventId; });
     stream.onerror = () => {
-      tell.lost(new Error("the stream is lost"));
-      // It gives up only when the answer was an error, such as from a server that has just started.
+      tell.lost(new Error(streamLost()));
+      // It gives up only on an error response, such as from a server that has just started.
       if (stream.readyState === EventSource.CLOSED) retry = setTimeout(connect, RETRY_MS);
     };
   }

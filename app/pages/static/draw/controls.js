@@ -1,10 +1,10 @@
 // The controls that the pages share: sliders with steps that people think in, choices, and buttons with their keys.
 import { html } from "htm/preact";
 
-/** A slider over `stops`; its value may lie between them. `unit` is a text, or a function of the value. */
-export function Slider({ name, label, tip, value, stops, unit, onChange }) {
+/** A slider over `stops`; its value may lie between them, and `text(value)` is what it says. */
+export function Slider({ name, label, tip, value, stops, text, onChange }) {
   const all = stops.includes(value) ? stops : [...stops, value].sort((a, b) => a - b);
-  const said = typeof unit === "function" ? unit(value) : `${value} ${unit}`;
+  const said = text(value);
   return html`
     <div class="control tipped">
       <label for=${name}>${label} <output for=${name}>${said}</output></label>
@@ -37,15 +37,24 @@ export function Action({ name, label, hotkey, tip, onClick }) {
     </span>`;
 }
 
-// Escape puts a tooltip away that covers something, until one points somewhere else.
+// Escape hides a tooltip that covers something, until the pointer or the focus moves.
 addEventListener("keydown", event => { if (event.key === "Escape") document.body.classList.add("no-tips"); });
 for (const moved of ["focusin", "pointerover"]) addEventListener(moved, () => document.body.classList.remove("no-tips"));
 
-/** Call `keys[key]` when that key is pressed, unless it means something where it is pressed. */
+/**
+ * Call `keys[key]` when that key is pressed, unless it means something where it is pressed: Space activates a button
+ * that was reached by keyboard. What was clicked gives the focus away again, so that the keys work right after a click.
+ */
 export function onKeys(keys) {
+  let pointed = false;
+  addEventListener("pointerdown", () => { pointed = true; }, true);
+  const release = ({ target }) => { if (pointed) target.closest?.("button, select, [type=checkbox]")?.blur(); };
+  addEventListener("click", event => { if (event.detail > 0 && !event.target.closest?.("select")) release(event); }); // 0: by keyboard
+  addEventListener("change", release);
   addEventListener("keydown", event => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=range]), textarea, select")) return;
-    if (event.key === " " && event.target.closest("button, a, summary, [role=option]")) return;
+    pointed = false;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=range], [type=checkbox]), textarea, select")) return;
+    if (event.key === " " && event.target.closest("button, a, summary, [type=checkbox], [role=option]")) return;
     const action = keys[event.key === " " ? "Space" : event.key.toLowerCase()];
     if (action) { event.preventDefault(); action(); }
   });

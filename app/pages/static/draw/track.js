@@ -4,6 +4,7 @@ import { html } from "htm/preact";
 import { shape } from "./marker.js";
 import { median } from "../live/model.js";
 import { sequence } from "../words/format.js";
+import { beyond as beyondText, tick } from "../words/race.js";
 
 const PAD_PX = 14;
 const TICKS = 6;
@@ -22,12 +23,11 @@ export function axisFor(most_ms) {
 
 const scale = (axis, width) => ms => PAD_PX + Math.min(1, Math.max(0, ms / axis.end_ms)) * (width - 2 * PAD_PX);
 
-/** The times along the axis, in words. */
+/** The times along the axis. */
 export function Axis({ axis, width }) {
-  const x = scale(axis, width), seconds = axis.end_ms >= 1000;
-  const text = ms => (ms === 0 ? "0" : seconds ? `${+(ms / 1000).toFixed(2)} s` : `${+ms.toFixed(1)} ms`);
+  const x = scale(axis, width), inSeconds = axis.end_ms >= 1000;
   const ticks = axis.ticks_ms.filter((_, i) => width > 420 || i % 2 === 0);
-  return html`<svg class="axis" width=${width} height="26">${ticks.map(ms => html`<text x=${x(ms)} y="20" text-anchor="middle">${text(ms)}</text>`)}</svg>`;
+  return html`<svg class="axis" width=${width} height="26">${ticks.map(ms => html`<text x=${x(ms)} y="20" text-anchor="middle">${tick(ms, inSeconds)}</text>`)}</svg>`;
 }
 
 /** `shown` and `frame` are signals that count up when what stands, and what moves, is to be drawn again. */
@@ -53,7 +53,7 @@ function Arrived({ model, axis, width, height, place: { x, y, k, d }, shown }) {
     ${marks.map(({ cursor, published_ms, arrived_ms }, i) => html`
       <path key=${cursor} class="arrived" data-cursor=${cursor} d=${d} opacity=${fade(i)} transform="translate(${x(arrived_ms - published_ms)},${y(cursor)}) scale(${k})" />`)}
     ${middle_ms <= axis.end_ms && html`<line class="median" x1=${x(middle_ms)} x2=${x(middle_ms)} y1="0" y2=${height} />`}
-    ${beyond > 0 && html`<text class="beyond" x=${width - 8} y="20" text-anchor="end">${beyond} beyond ›</text>`}`;
+    ${beyond > 0 && html`<text class="beyond" x=${width - 8} y="20" text-anchor="end">${beyondText(beyond)}</text>`}`;
 }
 
 function Flying({ model, place: { x, y, k, d }, frame, shown, now_ms }) {

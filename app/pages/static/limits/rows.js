@@ -1,30 +1,26 @@
-// The picture of a run: a row for each thing asked for, and beside what the browser says, what the server has seen.
+// The picture of a run: a row per connection or request, what the browser says of it, and when it reached the server.
 import { html } from "htm/preact";
-import { duration } from "../words/format.js";
+import * as words from "../words/limits.js";
 
 const AXES_S = [4, 6, 8, 10, 12, 14, 16, 18, 20, 25, 30];
 
-/** `2.51 s`, and while it still goes on `2.5 s`. */
-const going = ms => (ms < 1000 ? `${(ms / 1000).toFixed(1)} s` : `${(Math.floor(ms / 100) / 10).toFixed(1)} s`);
-
 /** What the browser says of a row: { text, tone }. */
-function browserSays(row, now_ms) {
-  const { asked_ms, began_ms, ended_ms, how } = row;
-  if (asked_ms === null) return { text: "not yet", tone: "none" };
-  if (how === "lost") return { text: "failed", tone: "waits" };
-  if (how === "answered") return { text: `answered after ${duration(ended_ms - asked_ms)}`, tone: "good" };
-  if (began_ms !== null) return ended_ms === null ? { text: `open after ${duration(began_ms - asked_ms)}`, tone: "good" } : { text: `opened after ${duration(began_ms - asked_ms)}`, tone: "past" };
-  if (ended_ms !== null) return { text: `given up after ${duration(ended_ms - asked_ms)}`, tone: "waits" };
-  return { text: `waiting ${going(now_ms - asked_ms)}`, tone: "waits" };
+function browserSays({ asked_ms, began_ms, ended_ms, how }, now_ms) {
+  if (asked_ms === null) return { text: words.BROWSER.planned(), tone: "none" };
+  if (how === "lost") return { text: words.BROWSER.failed(), tone: "waits" };
+  if (how === "answered") return { text: words.BROWSER.answered(ended_ms - asked_ms), tone: "good" };
+  if (began_ms !== null) return ended_ms === null ? { text: words.BROWSER.open(began_ms - asked_ms), tone: "good" } : { text: words.BROWSER.opened(began_ms - asked_ms), tone: "past" };
+  if (ended_ms !== null) return { text: words.BROWSER.cancelled(ended_ms - asked_ms), tone: "waits" };
+  return { text: words.BROWSER.waiting(now_ms - asked_ms), tone: "waits" };
 }
 
-/** What the server's tap has seen of it. */
+/** When it reached the server, as the tap saw it. */
 function serverSaw({ asked_ms, sent_ms, ended_ms }, sees = true) {
-  if (asked_ms === null) return { text: "", tone: "none" };
+  if (asked_ms === null) return { text: words.SERVER.planned(), tone: "none" };
   // Below a millisecond, the two clocks do not agree well enough to say more.
-  if (sent_ms !== null) return { text: sent_ms - asked_ms < 1 ? "asked at once" : `asked after ${duration(sent_ms - asked_ms)}`, tone: "past" };
-  if (!sees) return { text: "out of sight", tone: "past" };
-  return { text: ended_ms === null ? "not asked" : "never asked", tone: "waits" };
+  if (sent_ms !== null) return { text: sent_ms - asked_ms < 1 ? words.SERVER.at_once() : words.SERVER.reached(sent_ms - asked_ms), tone: "past" };
+  if (!sees) return { text: words.SERVER.unknown(), tone: "past" };
+  return { text: ended_ms === null ? words.SERVER.not_yet() : words.SERVER.never(), tone: "waits" };
 }
 
 /** How much time the picture shows, in ms: enough, and not a bit more with every moment. */
@@ -47,17 +43,17 @@ export function Rows({ rows, marks, now_ms, sees, least_s, caption }) {
   return html`
     <table class="rows">
       <caption class="hidden">${caption}</caption>
-      <thead><tr><th scope="col"><span class="hidden">What</span></th><th scope="col" class="time"><span class="hidden">Time</span><${Axis} span_ms=${span_ms} /></th>
-        <th scope="col">Browser says</th><th scope="col">Server was</th></tr></thead>
+      <thead><tr><th scope="col"><span class="hidden">${words.COLUMNS.what}</span></th><th scope="col" class="time"><span class="hidden">${words.COLUMNS.time}</span><${Axis} span_ms=${span_ms} /></th>
+        <th scope="col">${words.COLUMNS.browser}</th><th scope="col">${words.COLUMNS.server}</th></tr></thead>
       ${groups.map(group => html`
         <tbody key=${group}>
-          ${group && html`<tr class="group"><th colspan="4" scope="rowgroup">${group}</th></tr>`}
+          ${group && html`<tr class="group"><th colspan="4" scope="rowgroup">${words.GROUPS[group]}</th></tr>`}
           ${rows.filter(row => row.group === group).map((row, i) => html`<${One} key=${row.label} row=${row} from_ms=${begin(group)} span_ms=${span_ms} now_ms=${now_ms} sees=${sees}
             marks=${marks.filter(mark => mark.group === group)} first=${i === 0} />`)}
         </tbody>`)}
     </table>
-    <p class="legend"><span class="key waiting"></span> kept back in the browser <span class="key sent"></span> sent: the connection is taken
-      ${marks.length > 0 && html` <span class="key event"></span> ${marks[0].means}`}</p>`;
+    <p class="legend"><span class="key waiting"></span> ${words.LEGEND.waiting} <span class="key sent"></span> ${words.LEGEND.sent}
+      ${marks.length > 0 && html` <span class="key event"></span> ${words.MARKS[marks[0].kind]}`}</p>`;
 }
 
 function One({ row, from_ms, span_ms, now_ms, sees, marks, first }) {
@@ -75,6 +71,6 @@ function One({ row, from_ms, span_ms, now_ms, sees, marks, first }) {
         ${marks.map(mark => html`<i class="event" style=${{ left: at(mark.at_ms) }}></i>`)}
       </div></td>
       <td class=${`browser ${browser.tone}`}>${browser.text}</td>
-      <td class=${`server ${server.tone}`}>${server.text}</td>
+      <td class=${`server ${server.tone}`} data-label=${words.REACHED}>${server.text}</td>
     </tr>`;
 }

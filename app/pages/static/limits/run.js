@@ -1,23 +1,26 @@
 // One run of an experiment: what was asked for and what became of it, and the promise that nothing stays open.
 import { close } from "../clients/websocket.js";
+import { label } from "../words/limits.js";
 
 /** Thrown at an experiment whose run has been ended. */
 class Ended extends Error {}
 
-/** An answer that is broken off can keep its place for 5 s: Chromium reads on, to use the connection again if it ends. */
+/** A response that is broken off can hold its connection for 5 s more: Chromium reads on, to reuse the connection if it ends. */
 const DRAINS_MS = 5500;
-let drained_ms = 0; // from when on no place is kept any more by what was closed before
+let drained_ms = 0; // from when on no connection is held by what was closed before
 
 /** One thing that was asked for: a connection, or a request. All times are the page's, in ms; null: not so far. */
 export class Row {
   asked_ms = null; // by the script
   reached_ms = null; // the server's socket, says the tap
-  began_ms = null; // open, says the browser; of a fetch: its answer has begun
-  left_ms = null; // its whole answer has left the server, says the tap
+  began_ms = null; // open, says the browser; of a fetch: its response has begun
+  left_ms = null; // its whole response has left the server, says the tap
   ended_ms = null;
   how = null; // closed (by us), answered, lost
 
-  constructor(label, transport, group) { Object.assign(this, { label, transport, group }); }
+  constructor(transport, number, group) { Object.assign(this, { transport, number, group }); }
+
+  get label() { return label(this.transport, this.number); }
 
   /** When the server was asked, as far as the two clocks agree: not before the script did, nor after the browser knew. */
   get sent_ms() { return this.reached_ms === null ? null : Math.max(this.asked_ms, Math.min(this.reached_ms, this.began_ms ?? Infinity)); }
@@ -34,7 +37,7 @@ export class Row {
 
 export class Run {
   rows = [];
-  marks = []; // { at_ms, text, group }: what else happened
+  marks = []; // { at_ms, kind, row, group }: what else happened
   begun_ms = performance.now();
   ended_ms = null;
   why = null; // done, you, limit, server, page
@@ -63,7 +66,7 @@ export class Run {
   changed() {
     this.#pair();
     for (const check of [...this.#waiting]) check();
-    if (!this.running) this.#redraw(); // late news from the tap
+    if (!this.running) this.#redraw(); // the tap told us late
   }
 
   /** Wait until `condition()` holds, but at most so long; resolves to whether it does. */
@@ -94,8 +97,8 @@ export class Run {
 
   nudge() { this.nudges++; this.changed(); }
 
-  /** Something else happened: `text` says what exactly, `means` what its line in the picture stands for. */
-  mark(text, means, group, at_ms = performance.now()) { this.marks.push({ at_ms, text, means, group }); }
+  /** Something else happened, of a kind in words.MARKS: to `row`, or to a group of rows. */
+  mark(kind, { row, group, at_ms = performance.now() } = {}) { this.marks.push({ at_ms, kind, row, group }); }
 
   /** Do this when the run ends, however it does. */
   atEnd(close) { this.#closers.push(close); }
@@ -122,13 +125,14 @@ export class Run {
     this.changed();
   }
 
-  /** The tap saw a request. */
+  /** The tap saw a request. One that came after the end was sent because everything was closed, and shows nothing. */
   reached(transport, name, reached_ms) {
+    if (!this.running && reached_ms > this.ended_ms - this.tap.uncertainty_ms) return;
     (this.#requests[transport] ??= []).push({ name, reached_ms, left_ms: null });
     this.changed();
   }
 
-  /** The tap saw the end of its answer. */
+  /** The tap saw the end of its response. */
   left(name, left_ms) {
     for (const request of Object.values(this.#requests).flat()) if (request.name === name) request.left_ms = left_ms;
     this.changed();
@@ -184,7 +188,7 @@ export function ask(run, row, path, options) {
   row.close = () => { row.end("closed"); stopping.abort(); };
   run.atEnd(row.close);
   fetch(run.tap.url + path, { ...options, signal: stopping.signal })
-    .then(answer => { row.began_ms = performance.now(); return answer.text(); })
+    .then(response => { row.began_ms = performance.now(); return response.text(); })
     .then(() => row.end("answered"), () => row.end("lost"))
     .then(() => run.changed());
   run.changed();

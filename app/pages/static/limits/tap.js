@@ -1,4 +1,4 @@
-// What of an experiment has reached the server: the tap's news, in this page's own time, for whoever runs.
+// What of an experiment has reached the server: what the tap tells, in this page's own time, for the run that goes on.
 import { Sockets } from "../wire/sockets.js";
 import { randomName, watch } from "../live/feed.js";
 
@@ -45,7 +45,7 @@ export class Tap {
       const { transport, connection, at_ms, facts } = this.#sockets.read(value);
       for (const { type, number } of facts) {
         if (type === "request") this.run?.reached(transport, `${connection}/${number}`, this.#here(at_ms));
-        if (type === "answer_end") this.run?.left(`${connection}/${number}`, this.#here(at_ms));
+        if (type === "response_end") this.run?.left(`${connection}/${number}`, this.#here(at_ms));
       }
     } else if (what === "closed") this.#sockets.closed(value.connection);
     else if (what === "lost") {

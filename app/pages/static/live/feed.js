@@ -1,8 +1,8 @@
-// The page's own line to the server: what happened on its sockets, what it sets, and the server's clock.
+// The page's own channel to the server: what happened on its sockets, what it sets, and the server's clock.
 // It is one WebSocket, and nothing that crosses it is shown or counted (app/watch.py says what it carries).
 
 const RETRY_MS = 1000;
-const PROBES_LEAST = 5, PROBES_MOST = 20; // at the beginning, until the clock is
+const PROBES_LEAST = 5, PROBES_MOST = 20; // at the beginning, until the clock is known
 const EXACT_MS = 1; // exact enough to begin
 const PROBE_EVERY_MS = 5000;
 const PROBES_KEPT = 24;
@@ -11,14 +11,14 @@ const DRIFT_MS = 20; // what two good clocks may part in the time that probes ar
 /** A short random name, for a session or a page. */
 export const randomName = () => Array.from(crypto.getRandomValues(new Uint8Array(6)), byte => "abcdefghjkmnpqrstuvwxyz23456789"[byte % 31]).join("");
 
-/** The server's clock, as this page knows it: from the quickest of the last questions what time it is there. */
+/** The server's clock, as this page knows it: from the quickest of the last probes. */
 export class Clock {
   #probes = [];
 
   /** The server said `server_ms` between our `sent_ms` and `received_ms`; at best, half way. */
   learn(sent_ms, server_ms, received_ms) {
     const probe = { round_ms: received_ms - sent_ms, offset_ms: server_ms - (sent_ms + received_ms) / 2 };
-    // A clock that has jumped, when a computer slept say, makes what we knew worthless: both can't be right.
+    // A clock that has jumped, when a computer slept say, makes the old probes worthless: both can't be right.
     const apart_ms = this.#best && Math.abs(probe.offset_ms - this.#best.offset_ms);
     if (apart_ms > (probe.round_ms + this.#best?.round_ms) / 2 + DRIFT_MS) this.#probes = [];
     this.#probes.push(probe);
@@ -29,7 +29,7 @@ export class Clock {
 
   forget() { this.#probes = []; }
 
-  /** Whether it has been asked often enough: a few times, and more on a computer or a network that is busy. */
+  /** Whether there were enough probes: a few, and more on a busy computer or network. */
   get known() {
     return this.#probes.length >= PROBES_MOST || (this.#probes.length >= PROBES_LEAST && this.uncertainty_ms <= EXACT_MS);
   }
@@ -42,8 +42,8 @@ export class Clock {
 }
 
 /**
- * Watch a session as a page of it. `on` gets (what, value): every kind of news that the server tells, and
- * ("lost_server", why). Comes back by itself. Returns { clock, say }.
+ * Watch a session as a page of it. `on` gets (what, value): everything that the server tells, and
+ * ("lost_server", why). Reconnects by itself. Returns { clock, say }.
  */
 export function watch(session, page, on) {
   const clock = new Clock();

@@ -1,4 +1,4 @@
-// Stop, step, continue: news waits at the gate while the picture stands still. The wire goes on meanwhile.
+// Stop, step, continue: updates wait at the gate while the picture is stopped. The wire does not stop.
 
 const WAITING_MAX = 100_000;
 const WAITING_MAX_BYTES = 33_554_432;
@@ -12,17 +12,17 @@ export class Gate {
   #full;
 
   /**
-   * `apply(news)` is called for whatever passes, and returns whether there is something new to see; `joins(news)`
-   * tells whether it belongs to what is seen already. News has `at_ms`, and is stepped through in that order;
-   * and `bytes`, about how much it takes. `full()` is called when so much waits that the gate has opened by itself.
+   * `apply(update)` is called for whatever passes, and returns whether there is something new to see; `joins(update)`
+   * tells whether it belongs to what is seen already. An update has `at_ms`, and is stepped through in that order;
+   * and `bytes`, about how much memory it takes. `full()` is called when so much waits that the gate has opened by itself.
    */
   constructor(apply, joins, full) { this.#apply = apply; this.#joins = joins; this.#full = full; }
 
-  push(news) {
-    if (!this.stopped) this.#apply(news);
+  push(update) {
+    if (!this.stopped) this.#apply(update);
     else {
-      this.#bytes += news.bytes;
-      if (this.waiting.push(news) > WAITING_MAX || this.#bytes > WAITING_MAX_BYTES) { this.go(); this.#full(); }
+      this.#bytes += update.bytes;
+      if (this.waiting.push(update) > WAITING_MAX || this.#bytes > WAITING_MAX_BYTES) { this.go(); this.#full(); }
     }
   }
 
@@ -37,14 +37,14 @@ export class Gate {
   }
 
   #next() {
-    const news = this.waiting.shift();
-    this.#bytes -= news.bytes;
-    return this.#apply(news);
+    const update = this.waiting.shift();
+    this.#bytes -= update.bytes;
+    return this.#apply(update);
   }
 
   go() {
     this.stopped = false;
     this.#bytes = 0;
-    for (const news of this.waiting.splice(0)) this.#apply(news);
+    for (const update of this.waiting.splice(0)) this.#apply(update);
   }
 }

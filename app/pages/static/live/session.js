@@ -1,48 +1,38 @@
-// A page in a session: it hears what crosses its sockets (feed.js), receives over one or more transports (clients/),
-// and passes all of that through the gate, in the order in which it came, into a model per transport. It comes back by
-// itself when the server is lost, and each transport goes on from where it was.
+// A page in a session: it is told what crosses its sockets (feed.js), receives over one or more transports (clients/),
+// and passes all of that through the gate, in the order in which it came, into a model per transport. It reconnects by
+// itself when the server is lost, and each transport resumes where it was.
 import { signal } from "@preact/signals";
-import { CLIENTS } from "../clients/index.js";
+import { TRANSPORTS } from "../transports/index.js";
 import { randomName, watch } from "./feed.js";
 import { Gate } from "./gate.js";
 import { epoch, MESSAGES_KEPT, Model } from "./model.js";
 import { Sockets } from "../wire/sockets.js";
-import { sequence, size } from "../words/format.js";
-
-/** What `set` changes; the counters begin anew with each. */
-export const SETTINGS = ["rate", "delay", "upgrades", "interval", "hold", "via"];
+import { publishedByHand } from "../words/mode.js";
+import { sequence } from "../words/format.js";
+import { inTheory } from "./settings.js";
 
 const OF_THE_SESSION = ["rate", "delay", "upgrades"];
-const RESTARTS = { interval: "short_poll", hold: "long_poll", via: "socket_io" }; // settings that are a client's
-const NETWORK = {
-  pass: "WebSocket gets through",
-  refuse: "WebSocket is refused",
-  cut: "WebSocket is cut off",
-};
-/** What `missed` means, by its reason. */
-export const MISSED = {
-  restarted: "a new log has begun: what was in the old one is gone",
-  expired: "some messages were missed: they are no longer kept",
-  ahead: "the server doesn't know our place any more",
-};
+
+/** What `set` changes; each resets the counters. */
+export const SETTINGS = [...OF_THE_SESSION, ...Object.values(TRANSPORTS).flatMap(({ settings }) => Object.keys(settings))];
 
 /**
  * Join the session `values.session`, or one of our own. `values` has SETTINGS, those that the page lets one set; rate,
  * delay and upgrades are the session's, and change here when somebody else changes them. An arrival waits for `behind_ms`, so that what the
  * feed tells of the message's way is here before it. The page is told:
  *
- *   on.news(what, value, model, fresh)  news has passed the gate and `model` has learnt it (null: it is nobody's, or
+ *   on.update(what, value, model, fresh)  something has passed the gate and `model` has learnt it (null: it is nobody's, or
  *     everybody's). Returns whether it can be seen, so that a step ends with it. `what` and `value` are "piece" (`fresh`:
  *     it began a new arrow), "published" { cursor, published_ms }, "arrived" { transport, message, at_ms },
- *     "closed" { transport, connection, at_ms } and "mark" { transport or null, at_ms, text, missed or undefined }; `missed`
- *     has { reason, cursor, number (null if nobody knows), awaited: how many of them this page had heard of and counts }
- *   on.settings()  somebody else has changed `values`;   on.recount()  the counters begin anew;   on.change()  anything else
+ *     "closed" { transport, connection, at_ms } and "mark" { transport or null, at_ms, kind (words/marks.js), missed or undefined };
+ *     `missed` has { reason, cursor, number (null if nobody knows), awaited: how many of them this page had heard of and counts }
+ *   on.settings()  somebody else has changed `values`;   on.reset()  the counters are reset;   on.change()  anything else
  */
 export function join({ transports, values, on, behind_ms = 0 }) {
   values.upgrades ??= "pass";
   const page = randomName();
   const session = values.session || page;
-  const models = Object.fromEntries(transports.map(transport => [transport, new Model()]));
+  const models = Object.fromEntries(transports.map(transport => [transport, Object.assign(new Model(), { setup: () => TRANSPORTS[transport].setup(inTheory(values)) })]));
   const clients = Object.fromEntries(transports.map(transport => [transport, signal({ there: false, why: "" })]));
   const server = signal({ there: false, why: "" });
   const sockets = new Sockets();
@@ -52,7 +42,7 @@ export function join({ transports, values, on, behind_ms = 0 }) {
   let log = null; // which log it is, by its epoch
   let echoes = 0; // our own settings that the server has yet to say back
   let worst_ms = Infinity; // how wrong a delay can be that was measured since the count began
-  let anew = true, unseen = true; // with the server's next word about its clock, the count and the clients begin anew
+  let uncounted = true, unseen = true; // once the clock is known, the counters are reset and the clients start
 
   function learn(what, value) {
     if (what === "piece") {
@@ -65,9 +55,9 @@ export function join({ transports, values, on, behind_ms = 0 }) {
     if (what === "published") for (const one of all) one.published(value);
     else if (what === "arrived") model.arrived(value.message, value.at_ms);
     else if (what === "closed") model?.closed(value.connection, value.at_ms);
-    else if (value.missed) value.missed.awaited = model.missed(value.missed.cursor, value.at_ms, value.text);
-    else for (const one of concerned) value.offline ? one.offline(value.at_ms, value.text) : one.mark(value.at_ms, value.text);
-    if (value.lost) sockets.resync();
+    else if (value.missed) value.missed.awaited = model.missed(value.missed.cursor, value);
+    else for (const one of concerned) value.kind === "server_lost" ? one.offline(value) : one.mark(value);
+    if (value.kind === "behind") sockets.resync();
     return { model, fresh: true };
   }
 
@@ -75,32 +65,32 @@ export function join({ transports, values, on, behind_ms = 0 }) {
     ({ what, value }) => {
       if (what === "piece") value = sockets.read(value);
       const { model, fresh } = learn(what, value);
-      return on.news(what, value, model, fresh);
+      return on.update(what, value, model, fresh);
     },
     ({ what, value }) => what === "piece" && all.some(model => model.joins(value)),
-    () => mark("the picture goes on by itself: more was waiting than this page can keep"),
+    () => mark("gate_full"),
   );
-  const news = (what, value) => { gate.push({ what, value, at_ms: value.at_ms ?? value.published_ms, bytes: 200 + (value.base64?.length ?? 0) }); on.change(); };
-  const mark = (text, more = {}) => news("mark", { transport: null, at_ms: now_ms(), text, ...more });
+  const update = (what, value) => { gate.push({ what, value, at_ms: value.at_ms ?? value.published_ms, bytes: 200 + (value.base64?.length ?? 0) }); on.change(); };
+  const mark = (kind, more = {}) => update("mark", { transport: null, at_ms: now_ms(), kind, ...more });
 
   const feed = watch(session, page, (what, value) => {
     if (what === "hello") hello(value);
     else if (what === "clock") {
       on.change();
       if (!feed.clock.known) return;
-      if (anew) recount();
-      // Who came back before this feed did has a connection that we have not seen from its beginning.
+      if (uncounted) reset();
+      // A client that reconnected before this feed did has a connection that we have not seen from its beginning.
       if (unseen) for (const transport of transports) start(transport);
-      anew = unseen = false;
+      uncounted = unseen = false;
     } else if (what === "settings") {
       echoes = Math.max(0, echoes - 1);
       if (!echoes) adopt(value);
     } else if (what === "lost_server") {
-      if (server.value.there) mark("the server is lost", { offline: true });
+      if (server.value.there) mark("server_lost");
       server.value = { there: false, why: value };
     } else if (what === "published") tell(value);
-    else if (what === "lost") mark(`this page was too slow: ${value.things} things and ${size(value.up + value.down)} not seen`, { lost: true });
-    else if (what === "piece" || what === "closed") news(what, value);
+    else if (what === "lost") mark("behind", { things: value.things, bytes: value.up + value.down });
+    else if (what === "piece" || what === "closed") update(what, value);
   });
   const now_ms = () => feed.clock.now();
 
@@ -113,8 +103,8 @@ export function join({ transports, values, on, behind_ms = 0 }) {
     else saySettings();
     if (log === null) for (const transport of transports) after[transport] = there;
     else if (log !== epoch(there)) {
-      mark("a new log has begun (the server has restarted, or nobody was watching): the count begins anew");
-      anew = true;
+      mark("new_log");
+      uncounted = true;
     }
     log = epoch(there);
   }
@@ -124,7 +114,7 @@ export function join({ transports, values, on, behind_ms = 0 }) {
     if (told.has(cursor)) return;
     told.add(cursor);
     if (told.size > MESSAGES_KEPT) told.delete(told.values().next().value);
-    news("published", { cursor, published_ms });
+    update("published", { cursor, published_ms });
   }
 
   /** Receive, from where we are, with the settings as they are now. */
@@ -132,31 +122,31 @@ export function join({ transports, values, on, behind_ms = 0 }) {
     stops[transport]?.();
     let over = false;
     const unlessOver = action => value => { if (!over) action(value); };
-    const { stop } = CLIENTS[transport].receive(`/s/${session}/${page}`, { after: after[transport], interval_s: values.interval, hold_s: values.hold, via: values.via }, {
+    const { stop } = TRANSPORTS[transport].receive(`/s/${session}/${page}`, { after: after[transport], pause_s: values.pause, hold_s: values.hold, via: values.via }, {
       connected: unlessOver(() => { clients[transport].value = { there: true, why: "" }; }),
       lost: unlessOver(problem => { clients[transport].value = { there: false, why: problem.message }; }),
       missed: unlessOver(({ reason, cursor }) => {
         const before = after[transport], number = Number(sequence(cursor)) - Number(sequence(before));
         after[transport] = cursor;
-        mark(MISSED[reason], { transport, missed: { cursor, reason, number: epoch(before) === epoch(cursor) ? number : null } });
+        mark(`missed_${reason}`, { transport, missed: { cursor, reason, number: epoch(before) === epoch(cursor) ? number : null } });
       }),
       message: unlessOver(message => {
         const at_ms = now_ms();
         worst_ms = Math.max(worst_ms, feed.clock.uncertainty_ms);
         after[transport] = message.cursor;
-        const pass = () => { tell(message); news("arrived", { transport, message, at_ms }); };
+        const pass = () => { tell(message); update("arrived", { transport, message, at_ms }); };
         behind_ms ? setTimeout(pass, behind_ms) : pass();
       }),
     });
     stops[transport] = () => { over = true; stop(); };
   }
 
-  /** The counters speak of the settings as they are, and of what happens from now on, if our clock were late too. */
-  function recount() {
+  /** The counters are about the settings as they are, and about what happens from now on, even if our clock is late. */
+  function reset() {
     if (!feed.clock.known) return; // it will be done when it is
     worst_ms = feed.clock.uncertainty_ms;
     for (const model of all) model.reset(now_ms() - worst_ms);
-    on.recount();
+    on.reset();
   }
 
   function saySettings() { echoes++; feed.say({ settings: { publish_hz: values.rate, delay_ms: values.delay, upgrades: values.upgrades } }); }
@@ -167,27 +157,28 @@ export function join({ transports, values, on, behind_ms = 0 }) {
     Object.assign(values, { rate: publish_hz, delay: delay_ms, upgrades });
     if (upgrades !== before) noteNetwork();
     on.settings();
-    recount();
+    reset();
   }
 
-  /** WebSocket gets through, or no longer: Socket.IO finds that out by itself, but tries again only when it connects. */
+  /** WebSocket gets through, or no longer. Who falls back notices by itself, but tries again only when it connects. */
   function noteNetwork() {
-    mark(NETWORK[values.upgrades]);
-    if (values.upgrades === "pass" && stops.socket_io) start("socket_io");
+    mark(`upgrades_${values.upgrades}`);
+    if (values.upgrades !== "pass") return;
+    for (const transport of transports) if (stops[transport] && TRANSPORTS[transport].upgrade === "optional") start(transport);
   }
 
   return {
-    session, models, clients, server, gate, now_ms, recount,
+    session, models, clients, server, gate, now_ms, reset,
     get uncertainty_ms() { return worst_ms; },
     /** Change a setting. */
     set(name, value) {
       values[name] = value;
       if (OF_THE_SESSION.includes(name)) saySettings();
       if (name === "upgrades") noteNetwork();
-      if (stops[RESTARTS[name]]) start(RESTARTS[name]);
-      recount();
+      for (const transport of transports) if (stops[transport] && name in TRANSPORTS[transport].settings) start(transport);
+      reset();
     },
-    publish() { feed.say({ publish: `published by hand at ${new Date().toLocaleTimeString("en-GB")}` }); },
-    cut() { mark("you cut the connection"); feed.say({ cut: true }); },
+    publish() { feed.say({ publish: publishedByHand(new Date()) }); },
+    cut() { mark("cut"); feed.say({ cut: true }); },
   };
 }

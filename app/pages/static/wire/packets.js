@@ -1,10 +1,10 @@
 /**
- * Socket.IO's packets, explained. There are two layers, and each writes a digit in front of what it carries:
+ * Socket.IO's packets, named. There are two layers, and each writes a digit in front of what it carries:
  *
  *     4  2  ["message",{"cursor":...}]      Engine.IO: 4, a message; Socket.IO: 2, an event, its name, what it carries
  *     2  probe                              Engine.IO: 2, a ping; with it, the client tries whether WebSocket works
  *
- * A WebSocket's frame has one packet; a poll's answer, or a POST's body, has any number, with a byte 0x1e between two.
+ * A WebSocket's frame has one packet; the body of a poll's response, or of a POST, has any number, with a byte 0x1e between two.
  */
 import { Kept, Nesting, parse } from "./json.js";
 
@@ -58,13 +58,13 @@ export class Packets {
     if (before.length < HEAD_MAX) this.head += String.fromCharCode(byte);
     const [engine, socket] = this.head;
     if (!before) return ["engine_io", known(ENGINE, engine)];
-    if (engine !== "4") return ["engine_io", socket === "p" ? PROBE : engine === "0" ? SESSION : "more of this packet"];
+    if (engine !== "4") return ["engine_io", socket === "p" ? "probe" : engine === "0" ? "session" : "packet"];
     const note = known(SOCKET, socket);
     if (depth < 2) return ["socket_io", note];
-    if (socket === "3") return (this.refused ??= inTwo === 0x65) ? ["socket_io", "why it is refused"] : MESSAGE;
+    if (socket === "3") return (this.refused ??= inTwo === 0x65) ? ["socket_io", "refusal"] : MESSAGE;
     const name = EVENT.exec(before)?.[1];
     if (name === "message") return MESSAGE;
-    if (name === "publish") return ["publication", "what the client publishes"];
+    if (name === "publish") return ["publication", "publication"];
     return ["socket_io", EVENTS[name] ?? note];
   }
 
@@ -84,10 +84,10 @@ function fact(packet) {
   if (packet[1] === "1") return { type: "goodbye" };
   if (packet[1] === "3") return { type: "acknowledged", error: json[0]?.error };
   if (packet[1] === "4") return { type: "refused", why: json.message };
-  const [name, news] = Array.isArray(json) ? json : [];
-  if (name === "message" && news?.cursor) return { type: "message", cursor: news.cursor };
-  if (name === "cursor" && news?.cursor) return { type: "position", cursor: news.cursor };
-  if (name === "missed" && news?.cursor) return { type: "missed", reason: news.reason, cursor: news.cursor };
+  const [name, update] = Array.isArray(json) ? json : [];
+  if (name === "message" && update?.cursor) return { type: "message", cursor: update.cursor };
+  if (name === "cursor" && update?.cursor) return { type: "position", cursor: update.cursor };
+  if (name === "missed" && update?.cursor) return { type: "missed", reason: update.reason, cursor: update.cursor };
   return { type: name === "publish" ? "publish" : "unknown" };
 }
 
@@ -96,27 +96,8 @@ function known(notes, digit) {
   return notes[digit];
 }
 
-export const MESSAGE = ["message", "a message, as JSON: the same in every transport"];
-const NEXT_PACKET = ["engine_io", "0x1e: one packet ends, the next begins"];
-const SESSION = "the session's name (sid), what it could change to (upgrades), and how often the heartbeat comes (pingInterval, in ms)";
-const PROBE = "probe: does it get through this way too?";
-const ENGINE = {
-  0: "0, open: Engine.IO begins a session",
-  1: "1, close: the session ends",
-  2: "2, ping: is the other side there?",
-  3: "3, pong: yes, it is",
-  4: "4, a message of Engine.IO: what follows is for the layer above, Socket.IO",
-  5: "5, upgrade: from here on, all goes this way",
-  6: "6, noop: nothing at all, only so that the held question is answered",
-};
-const SOCKET = {
-  0: "0, connect: who connects may say something, here where it was; the answer is a name (sid) of its own",
-  1: "1, disconnect: who says this leaves",
-  2: "2, an event of Socket.IO: a number if it is to be acknowledged; a list of its name and what it carries",
-  3: "3, an acknowledgement: the number of the event that it answers, and a list",
-  4: "4, connect error: the connection is refused, and why",
-};
-const EVENTS = {
-  cursor: "where this reader stands",
-  missed: "messages were missed: why, and where reading goes on",
-};
+export const MESSAGE = ["message", "message"];
+const NEXT_PACKET = ["engine_io", "next_packet"];
+const ENGINE = { 0: "engine_open", 1: "engine_close", 2: "engine_ping", 3: "engine_pong", 4: "engine_message", 5: "engine_upgrade", 6: "engine_noop" };
+const SOCKET = { 0: "socket_connect", 1: "socket_disconnect", 2: "socket_event", 3: "socket_acknowledgement", 4: "socket_error" };
+const EVENTS = { cursor: "position", missed: "missed" };

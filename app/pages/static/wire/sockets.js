@@ -1,4 +1,5 @@
 // The sockets of this page, from the server's tap: decodes every piece, and says which transport it belongs to.
+import { TRANSPORTS } from "../transports/index.js";
 import { Connection } from "./connection.js";
 
 const decoder = new TextDecoder();
@@ -8,6 +9,8 @@ const bytesOf = base64 => Uint8Array.from(atob(base64), character => character.c
 
 /** `short_poll` for /s/SESSION/PAGE/short-poll?after=...; the last part of any path, with a slash behind it or not. */
 const transportOf = target => target.split("?")[0].replace(/\/$/, "").split("/").at(-1).replace(/[-.]/g, "_");
+
+const framing = target => TRANSPORTS[transportOf(target)]?.framing ?? null;
 
 export class Sockets {
   #sockets = new Map();
@@ -33,14 +36,14 @@ export class Sockets {
     return transport;
   }
 
-  /** We have not been looking: whatever we knew is no longer so. */
+  /** We have not been looking: nothing that we knew holds any more. */
   forget() { this.#sockets.clear(); }
 
-  /** Some pieces were lost: nothing can be explained until the next request. */
+  /** Some pieces were lost: nothing is understood until the next request. */
   resync() { for (const { decoder } of this.#sockets.values()) decoder.resync(); }
 
   #at(connection) {
-    if (!this.#sockets.has(connection)) this.#sockets.set(connection, { decoder: new Connection(), transport: null });
+    if (!this.#sockets.has(connection)) this.#sockets.set(connection, { decoder: new Connection(framing), transport: null });
     return this.#sockets.get(connection);
   }
 }

@@ -1,37 +1,37 @@
-// What was just seen, in a few sentences. Which words are chosen is decided by the numbers alone.
-import { capital, duration, list } from "./format.js";
+// The race in a few sentences. Which words are chosen is decided by the numbers alone.
+import { capital, count, duration, list, size } from "./format.js";
 
-const ENOUGH = 5; // messages at each transport
+const ENOUGH = 5; // messages on each transport
 const TIE = 1.1; // as fast as: within 10 %, or
 const TIE_MS = 5; // so little that it is the browser's doing, not the transport's
 
 /**
- * `lanes`: { title, aside, median_ms, received, waiting, missed, bytes, requests, empty } of each transport, counted over
- * `over_s` and `published` messages; medians are of the last `kept` at most. `aside` is said of who is slower, such as
- * "pause 2 s". Returns the text.
+ * `lanes`: { title, aside, median_ms, received, waiting, missed, perMessage (bytes), setup (bytes), requests, empty } of each
+ * transport, counted over `over_s` and `published` messages; medians are of the last `kept` at most. `aside` is said of
+ * who is slower, such as "pause 2 s". Returns the text.
  */
 export function verdict({ over_s, published, kept, lanes }) {
-  if (!published) return "No message has been published since the count began.";
+  if (!published) return "No message has been published since the counters were reset.";
   const few = lanes.filter(lane => lane.received < ENOUGH);
-  const sentences = few.length ? [tooFew(lanes, few)] : [speed(lanes), cost(lanes)];
+  const sentences = few.length ? [tooFew(lanes, few)] : [speed(lanes), cost(lanes), ...setup(lanes)];
   const older = lanes.some(lane => lane.received > kept) ? ` (medians: the last ${count(kept)})` : "";
   return [`Over ${span(over_s)} and ${count(published)} message${published === 1 ? "" : "s"}${older}: ${sentences[0]}`, ...sentences.slice(1), ...incomplete(lanes)].join(" ");
 }
 
 function tooFew(lanes, few) {
-  if (few.length === lanes.length) return `too few for a verdict, which takes ${ENOUGH} at each transport.`;
-  return `too few for a verdict, which takes ${ENOUGH} at each transport: ${list(few.map(lane => `${name(lane)} has ${lane.received}`))}.`;
+  if (few.length === lanes.length) return `too few for a verdict, which takes ${ENOUGH} on each transport.`;
+  return `too few for a verdict, which takes ${ENOUGH} on each transport: ${list(few.map(lane => `${name(lane)} has ${lane.received}`))}.`;
 }
 
 function speed(lanes) {
   const fastest_ms = Math.min(...lanes.map(lane => lane.median_ms));
   const tied = ({ median_ms }) => median_ms <= fastest_ms * TIE || median_ms - fastest_ms <= TIE_MS;
   const fast = lanes.filter(tied), slow = lanes.filter(lane => !tied(lane)).sort((a, b) => a.median_ms - b.median_ms);
-  const median = `${between(fastest_ms, Math.max(...fast.map(lane => lane.median_ms)))} in the median`;
+  const median = `a median of ${between(fastest_ms, Math.max(...fast.map(lane => lane.median_ms)))}`;
   const last = fast.at(-1), others = fast.slice(0, -1).map(name);
   const first =
     others.length === 0 ? `${name(last)} was fastest, with ${median}`
-    : `${list(others)} ${others.length > 1 ? "were" : "was"} as fast as ${name(last)}, ${median}`;
+    : `${list(others)} ${others.length > 1 ? "were" : "was"} as fast as ${name(last)}, with ${median}`;
   const rest = slow.map((lane, i) => `${name(lane)}${lane.aside && ` (${lane.aside})`}${i ? "" : " took"} ${longer(lane.median_ms, fastest_ms, i === 0)}`);
   return `${first}${rest.length ? `; ${rest.join(", ")}` : ""}.`;
 }
@@ -42,17 +42,23 @@ function longer(median_ms, fastest_ms, first) {
   return `${times(median_ms / fastest_ms)}${first ? " that" : ""}`;
 }
 
+/** Per message, without setting up connections. */
 function cost(lanes) {
-  const byBytes = [...lanes].sort((a, b) => a.bytes - b.bytes), least = byBytes[0], most = byBytes.at(-1);
-  const asker = lanes.reduce((a, b) => (b.requests > a.requests ? b : a));
-  const asked = asker.requests > 1 ? `asked ${count(asker.requests)} times, ${nothing(asker)}` : "";
-  if (most.bytes <= least.bytes * TIE) return `All moved about as many bytes${asked && `; ${name(asker)} ${asked}`}.`;
-  const moved = `${capital(name(most))} moved ${times(most.bytes / least.bytes)} the bytes of ${name(least)}`;
-  if (!asked) return `${moved}.`;
-  return most === asker ? `${moved} and ${asked}.` : `${moved}; ${name(asker)} ${asked}.`;
+  const byBytes = [...lanes].sort((a, b) => a.perMessage - b.perMessage), least = byBytes[0], most = byBytes.at(-1);
+  const poller = lanes.reduce((a, b) => (b.requests > a.requests ? b : a));
+  const polled = poller.requests > 1 ? `sent ${count(poller.requests)} requests, ${emptyOf(poller)}` : "";
+  if (most.perMessage <= least.perMessage * TIE) return `A message took about as many bytes on all of them${polled && `; ${name(poller)} ${polled}`}.`;
+  const took = `Per message, ${name(most)} took ${size(most.perMessage)}, ${times(most.perMessage / least.perMessage)} the ${size(least.perMessage)} of ${name(least)}`;
+  return polled ? `${took}; ${name(poller)} ${polled}.` : `${took}.`;
 }
 
-const nothing = ({ empty, requests }) => (empty === 0 ? "never for nothing" : empty >= requests ? "always for nothing" : `${empty === 1 ? "once" : `${count(empty)} times`} for nothing`);
+const emptyOf = ({ empty, requests }) => (empty === 0 ? "none of them empty" : empty >= requests ? "all of them empty" : `${count(empty)} of them empty`);
+
+/** What comes once for a connection. */
+function setup(lanes) {
+  const those = lanes.filter(lane => lane.setup > 0);
+  return those.length ? [`Set-up came on top, once: ${list(those.map(lane => `${size(lane.setup)} for ${name(lane)}`))}.`] : [];
+}
 
 function incomplete(lanes) {
   const sentences = [];
@@ -74,8 +80,6 @@ function between(low_ms, high_ms) {
 
 /** `6.2 times`, `14 times`. */
 function times(ratio) { return `${ratio < 9.95 ? ratio.toFixed(1) : count(Math.round(ratio))} times`; }
-
-function count(number) { return number.toLocaleString("en"); }
 
 /** `42 s`, `12 min 5 s`. */
 function span(seconds) {

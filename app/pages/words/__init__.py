@@ -1,0 +1,8 @@
+"""What the pages' templates and the server say to people: a module per page, all sentences whole.
+
+English. Another language is a folder of modules with the same names in them. The scripts' sentences: static/words.
+"""
+
+from app.pages.words import away, chat, claims, limits, problem
+
+__all__ = ["away", "chat", "claims", "limits", "problem"]

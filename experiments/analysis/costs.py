@@ -1,0 +1,97 @@
+"""What a transport costs the server: memory per open connection, CPU time per response or push."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.analysis.statistics import student_t
+from experiments.variants import VARIANTS
+
+Column = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+def cpu(runs: pd.DataFrame) -> pd.DataFrame:
+    """CPU time of a nearly idle server in ms per response (polling) or push, per variant.
+
+    Least squares over all runs that are not suspect, of CPU ms per second on: 1, messages published per second, and
+    per variant the responses or pushes per second, those to the probe included. `half_ms` is 95 % of Student's t.
+    NaN for a variant without such runs, and for all of them if there are too few runs.
+    """
+    runs = runs[~runs.suspect]
+    readers = np.where(runs.clients > 0, runs.clients + 1, 0) / np.maximum(runs.clients, 1)
+    shared = [np.ones(len(runs)), runs.rate_hz.to_numpy(dtype=float)]
+    its = {}
+    for variant, kind in VARIANTS.items():
+        events = runs.requests if kind.polls else runs.messages
+        per_second = np.where(runs.variant == variant, events * readers / runs.window_s, 0.0)
+        if per_second.any():
+            its[variant] = per_second
+    found = _least_squares(shared, its, (runs.server_cpu_ms / runs.window_s).to_numpy(dtype=float))
+    wanted = [found.get(variant, UNKNOWN) for variant in VARIANTS]
+    return pd.DataFrame({"variant": list(VARIANTS), "ms": [ms for ms, _ in wanted], "half_ms": [h for _, h in wanted]})
+
+
+def load(frame: pd.DataFrame, tap: bool = True) -> pd.DataFrame:
+    """CPU time of a busy server in ms per response (polling) or push, per variant: `variant`, `ms`, `half_ms`.
+
+    `frame` holds runs that measure CPU, or their summary. Least squares, without suspect runs, of CPU ms per second
+    on: 1, messages published per second, and per variant the responses or pushes per second. Runs without readers
+    tell what publishing costs. `half_ms` is 95 % of Student's t. `tap`: of servers with the tap, or without it. NaN
+    for a variant without such runs, and for all of them if there are too few runs.
+    """
+    rows = frame[(frame.measures == "cpu") & ~frame.suspect]
+    seconds = rows.window_s * (rows.runs if "runs" in rows else 1)
+    cpu_ms = rows.server_cpu_ms_per_s * seconds if "server_cpu_ms_per_s" in rows else rows.server_cpu_ms
+    shared = [np.ones(len(rows)), (rows.published / seconds).to_numpy(dtype=float)]
+    its = {}
+    for (variant, tapped), group in rows[rows.clients > 0].groupby(["variant", "tap"]):
+        events = group.requests if VARIANTS[str(variant)].polls else group.messages
+        per_second = (events / seconds.loc[group.index]).reindex(rows.index, fill_value=0.0)
+        its[variant, bool(tapped)] = per_second.to_numpy(dtype=float)
+    found = _least_squares(shared, its, (cpu_ms / seconds).to_numpy(dtype=float))
+    wanted = [found.get((variant, tap), UNKNOWN) for variant in VARIANTS]
+    return pd.DataFrame({"variant": list(VARIANTS), "ms": [ms for ms, _ in wanted], "half_ms": [h for _, h in wanted]})
+
+
+def memory(frame: pd.DataFrame, tap: bool = True) -> pd.DataFrame:
+    """Kilobytes (1,000 bytes) of the server's resident memory per reader, per variant: `variant`, `kb`, `half_kb`.
+
+    `frame` holds runs that measure memory, or their summary. Least squares, without suspect runs, of memory on the
+    number of readers at each step, every run with a constant of its own. `half_kb` is 95 % of Student's t. NaN for a
+    variant without such runs. `tap`: as for `load`.
+    """
+    rows = frame[(frame.measures == "memory") & ~frame.suspect & (frame.tap == tap)]
+    found = {str(variant): _slope_kb(group) for variant, group in rows.groupby("variant")}
+    wanted = [found.get(variant, UNKNOWN) for variant in VARIANTS]
+    return pd.DataFrame({"variant": list(VARIANTS), "kb": [kb for kb, _ in wanted], "half_kb": [h for _, h in wanted]})
+
+
+UNKNOWN = (math.nan, math.nan)
+
+
+def _slope_kb(runs: pd.DataFrame) -> tuple[float, float]:
+    numbers = range(1, 1 + sum(name.endswith("_rss_bytes") for name in runs.columns if name.startswith("step_")))
+    readers = runs[[f"step_{number}_readers" for number in numbers]].to_numpy(dtype=float)
+    kb = runs[[f"step_{number}_rss_bytes" for number in numbers]].to_numpy(dtype=float) / 1000
+    x, y = (values - values.mean(axis=1, keepdims=True) for values in (readers, kb))
+    slope = float((x * y).sum() / (x * x).sum())
+    freedom = x.size - len(x) - 1
+    rest = y - slope * x
+    return slope, student_t(freedom) * math.sqrt(float((rest * rest).sum()) / freedom / float((x * x).sum()))
+
+
+def _least_squares(shared: Sequence[Column], its: Mapping[Any, Column], y: Column) -> dict[Any, tuple[float, float]]:
+    """(coefficient, 95 % of Student's t) of each column of `its`; nothing if there are too few rows."""
+    freedom = len(y) - len(shared) - len(its)
+    if freedom < 1:
+        return {}
+    design = np.column_stack([*shared, *its.values()])
+    found, *_ = np.linalg.lstsq(design, y, rcond=None)
+    rest = y - design @ found
+    errors = np.sqrt(np.diag(np.linalg.pinv(design.T @ design)) * float(rest @ rest) / freedom)
+    half = student_t(freedom) * errors
+    first = len(shared)
+    return {name: (float(found[first + i]), float(half[first + i])) for i, name in enumerate(its)}

@@ -1,0 +1,107 @@
+"""What does a busy server spend on a response or a push?
+
+A server is sized by what it does under load, not by what it does when it is nearly idle. So each variant is measured
+while the server works for about 10 to 50 % of a core, at three loads: pollers that ask faster and faster, or readers
+who are sent more and more messages. The chart shows the slope: the CPU time that one response or one push more costs.
+What publishing costs is told by the same rates without readers, and taken out.
+
+The readers only count, in another process, and cost the machine less than the server does; a run where they or the
+publisher were the limit is suspect. The recorder only counts, too.
+
+A server that is nearly idle spends several times as much on the same response or push, because it has gone to sleep
+and is woken up for every single message. That is no work of the transport, and nobody should size a server by it.
+
+The tap, which measures bytes in all other questions, is part of this server. What it adds to a push was measured by
+leaving it out.
+"""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.analysis import costs
+from experiments.analysis.tables import Table
+from experiments.design import Condition
+from experiments.report import style, words
+from experiments.variants import VARIANTS
+
+TITLE = "Load"
+READERS = 50
+PAUSES_S = (0.05, 0.02, 0.012)
+POLLED_HZ = (20.0, 50.0, 90.0)
+PUSHED_HZ = (80.0, 180.0, 300.0)
+MEASURED = [variant for variant in VARIANTS.values() if not variant.coincides_with]
+
+
+def busy(name: str, **fields: object) -> Condition:
+    """Readers of a variant who only count."""
+    variant = VARIANTS[name]
+    return Condition(variant.transport, via=variant.via, client="raw", measures="cpu", **fields)  # type: ignore[arg-type]
+
+
+def loads(name: str, tap: bool = True) -> list[Condition]:
+    """A variant at its three loads."""
+    variant = VARIANTS[name]
+    if variant.pauses:
+        return [busy(name, pause_s=pause_s, rate_hz=5.0, clients=READERS, tap=tap) for pause_s in PAUSES_S]
+    rates_hz = POLLED_HZ if variant.polls else PUSHED_HZ
+    return [busy(name, rate_hz=rate_hz, clients=READERS, tap=tap) for rate_hz in rates_hz]
+
+
+CONDITIONS = [
+    *(condition for variant in MEASURED for condition in loads(variant.name)),
+    *loads("websocket", tap=False),
+    *(busy("websocket", rate_hz=rate_hz, clients=0) for rate_hz in PUSHED_HZ),
+]
+
+
+def figure(table: Table) -> Figure:
+    """The cost of one response or push, with its interval."""
+    made = style.figure(conclusion(table.summary))
+    axes = made.add_axes((0.24, 0.15, 0.6, 0.66))
+    bars(axes, costs.load(table.runs).set_index("variant"))
+    share = tap_share(table.runs)
+    style.footnote(
+        made,
+        f"{READERS} readers, server at about 10 to 50 % of a core. Bars: 95 % interval of the slope. "
+        f"The tap's part of a push: {share}.",
+    )
+    return made
+
+
+def bars(axes: Axes, cost: pd.DataFrame) -> None:
+    """One bar per variant that was measured."""
+    names = [variant.name for variant in MEASURED]
+    most = float((cost.ms + cost.half_ms).max())
+    for place, name in enumerate(names):
+        ms, half_ms = float(cost.ms[name]), float(cost.half_ms[name])
+        if ms != ms:
+            axes.text(0, -place, " not measured", va="center", color=style.colour(name))
+            continue
+        axes.barh(-place, ms, 0.62, xerr=half_ms, color=style.colour(name), error_kw={"linewidth": 3, "capsize": 8})
+        axes.text(
+            ms + half_ms + 0.015 * most, -place, words.cpu(ms), va="center", weight="bold", color=style.colour(name)
+        )
+    axes.set_yticks([-place for place in range(len(names))], [words.row_title(name) for name in names])
+    for label, name in zip(axes.get_yticklabels(), names, strict=True):
+        label.set_color(style.colour(name))
+        label.set_fontweight("bold")
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlim(0, 1.2 * most)
+    axes.set_xlabel("server CPU per response or push, ms")
+
+
+def tap_share(frame: pd.DataFrame) -> str:
+    """What the tap adds to a push, with its interval, in words."""
+    with_tap, without = (costs.load(frame, tap).set_index("variant").loc["websocket"] for tap in (True, False))
+    return words.interval(with_tap.ms - without.ms, (with_tap.half_ms**2 + without.half_ms**2) ** 0.5, "ms")
+
+
+def conclusion(summary: pd.DataFrame) -> str:
+    """What a response costs beside a push."""
+    cost = costs.load(summary).set_index("variant").ms
+    return (
+        f"Under load, a short poll costs this server {words.cpu(cost['short_poll'])} of CPU and a long poll "
+        f"{words.cpu(cost['long_poll'])}; a push over WebSocket {words.cpu(cost['websocket'])}, over SSE "
+        f"{words.cpu(cost['sse'])}, over Socket.IO {words.cpu(cost['socket_io upgrade'])}"
+    )

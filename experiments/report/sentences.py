@@ -1,0 +1,69 @@
+"""What the report says besides the questions and claims, each sentence whole."""
+
+from collections.abc import Sequence
+
+from experiments.analysis.sessions import Between
+from experiments.run.suspect import LIMITS, PROBE_OFF_MS, PROBE_RATIO, Limit
+
+
+def blocked() -> str:
+    """Instead of a count of missing messages, where the network lets nothing through on purpose."""
+    return "blocked, as intended"
+
+
+def missing(count: int, undeliverable: bool) -> str:
+    """How many messages did not arrive."""
+    return blocked() if undeliverable else str(count)
+
+
+def one_session(between: Between | None) -> list[str]:
+    """What the report of one session cannot know; `between`: what the sessions of the reference say, if it has them."""
+    said = [
+        "This is one session: one sitting of make compare. Its ranges and intervals come from within it, and do not "
+        "cover what another session would find, even on this machine. Compare variants with each other, as ratios or "
+        "differences; do not rely on an absolute number of milliseconds on loopback."
+    ]
+    if between:
+        said.append(
+            f"The reference comparison has {len(between.sessions)} sessions. Their mean delays on loopback differed by "
+            f"{between.delay_percent:.0f} % (median over conditions and pairs of sessions), runs within a session by "
+            f"{between.runs_percent:.0f} %, and delays as ratios to WebSocket's in the same session by "
+            f"{between.ratio_percent:.0f} %. The interval from one session's runs held the mean of another session in "
+            f"{between.within.inside} of {between.within.of} cases."
+        )
+    return said
+
+
+def several_sessions(between: Between) -> list[str]:
+    """How far the intervals of a comparison of several sessions can be relied on."""
+    kept = "; ".join(f"{what}: {kept.inside} of {kept.of}" for what, kept in between.left_out.items() if kept.of)
+    return [
+        f"{len(between.sessions)} sessions at different times. Intervals are for one more session on this machine: "
+        "Student's t over one value per session, on a log scale, at 95 %.",
+        f"Checked by leaving out each session in turn and holding it against the interval from the others: {kept}.",
+        f"On loopback, mean delays of two sessions differed by {between.delay_percent:.0f} % (median over conditions "
+        f"and pairs of sessions), runs within a session by {between.runs_percent:.0f} %, delays as ratios to "
+        f"WebSocket's in the same session by {between.ratio_percent:.0f} %. The interval from one session's runs held "
+        f"another session's mean in {between.within.inside} of {between.within.of} cases.",
+    ]
+
+
+def limits() -> list[str]:
+    """What makes a run suspect, one line for each limit."""
+    return [
+        *(limit_line(limit) for limit in LIMITS),
+        f"the readers' median from the wire: more than {PROBE_RATIO:g} times the probe's, and more than "
+        f"{PROBE_OFF_MS:g} ms above it",
+    ]
+
+
+def limit_line(limit: Limit) -> str:
+    """`publisher behind schedule, p99: above 10 ms`."""
+    if not limit.limit and limit.beyond == "above":
+        return f"{limit.what}: any"
+    return f"{limit.what}: {limit.beyond} {limit.limit:g} {limit.unit}".rstrip()
+
+
+def ends(sessions: Sequence[int]) -> str:
+    """What the bars in a chart show, by the number of sessions of its conditions."""
+    return "Bars: 95 % interval for another session." if max(sessions, default=1) > 1 else "Bars: range over runs."

@@ -1,0 +1,106 @@
+"""What a reader and a response cost the server, on runs that are made up so that the answer is known."""
+
+import math
+import random
+
+import pytest
+
+from experiments.analysis import costs
+from experiments.analysis.tables import Table, of
+from experiments.design import Condition
+from experiments.questions import connections, load, rate
+from experiments.variants import VARIANTS
+from tests.inventing import BUSY_MS, READER_BYTES, TAP_BYTES, TAP_MS, Change, Result, a_table, runs_of
+
+TRUE_MS = {"short_poll": 0.4, "sse": 0.1, "websocket": 0.2}
+
+
+def costly(condition: Condition, result: Result) -> None:
+    """CPU as TRUE_MS says, and otherwise as it is."""
+    metrics = result["metrics"]
+    if condition.variant in TRUE_MS and condition.clients:
+        events = metrics["requests" if condition.polls else "messages"] * (condition.clients + 1) / condition.clients
+        metrics["server_cpu_ms"] = 10 * (10 + 0.3 * condition.rate_hz) + TRUE_MS[condition.variant] * events
+
+
+def made(gone: str = "") -> Table:
+    def change(condition: Condition, result: Result) -> None:
+        costly(condition, result)
+        if condition.variant == gone:
+            result["suspect"] = ["the publisher was late"]
+
+    every = set(rate.CONDITIONS)
+    return a_table(change, lambda condition: condition in every)
+
+
+def test_least_squares_find_what_was_put_in() -> None:
+    found = costs.cpu(of(rate.CONDITIONS, made().runs)).set_index("variant")
+    for variant, ms in TRUE_MS.items():
+        assert found.ms[variant] == pytest.approx(ms, abs=0.001)
+        assert found.half_ms[variant] < 0.01
+
+
+def test_a_variant_whose_runs_are_all_suspect_costs_nobody_knows_what() -> None:
+    found = costs.cpu(of(rate.CONDITIONS, made(gone="websocket").runs)).set_index("variant")
+    assert math.isnan(found.ms["websocket"])
+    assert math.isnan(found.half_ms["websocket"])
+    assert found.ms["sse"] == pytest.approx(TRUE_MS["sse"], abs=0.001)
+
+
+def test_too_few_runs_say_nothing() -> None:
+    assert costs.cpu(made().runs.iloc[:3]).ms.isna().all()
+
+
+def weighing(change: Change = lambda condition, result: None) -> Table:
+    every = {*load.CONDITIONS, *connections.CONDITIONS}
+    return a_table(change, lambda condition: condition in every)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["runs", "summary"])
+def test_the_slope_at_load_is_what_was_put_in_and_the_tap_is_told_apart(whole: bool) -> None:
+    table = weighing()
+    frame = of(load.CONDITIONS, table.runs if whole else table.summary)
+    found = costs.load(frame).set_index("variant")
+    for variant in load.MEASURED:
+        assert found.ms[variant.name] == pytest.approx(BUSY_MS[variant.transport], rel=1e-6)
+        assert 0 <= found.half_ms[variant.name] < 1e-6
+    assert math.isnan(found.ms["socket_io websocket"])
+    without = costs.load(frame, tap=False).set_index("variant")
+    assert found.ms["websocket"] - without.ms["websocket"] == pytest.approx(TAP_MS, rel=1e-6)
+    assert without.ms.drop("websocket").isna().all()
+
+
+def test_the_interval_of_a_slope_covers_the_truth_about_as_often_as_it_says() -> None:
+    inside = 0
+    for seed in range(100):
+        rng = random.Random(seed)
+
+        def noisy(_: Condition, result: Result, rng: random.Random = rng) -> None:
+            result["metrics"]["server_cpu_ms"] += rng.gauss(0, 20)
+
+        found = costs.load(of(load.CONDITIONS, runs_of(load.CONDITIONS, noisy))).set_index("variant").loc["sse"]
+        inside += abs(found.ms - BUSY_MS["sse"]) <= found.half_ms
+    assert 88 <= inside <= 100
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["runs", "summary"])
+def test_memory_is_the_slope_over_the_readers(whole: bool) -> None:
+    table = weighing()
+    frame = of(connections.CONDITIONS, table.runs if whole else table.summary)
+    found = costs.memory(frame).set_index("variant")
+    for variant in VARIANTS.values():
+        assert found.kb[variant.name] == pytest.approx(READER_BYTES[variant.transport] / 1000)
+    assert (found.half_kb < 1e-6).all()
+    tap_kb = found.kb["websocket"] - costs.memory(frame, tap=False).set_index("variant").kb["websocket"]
+    assert tap_kb == pytest.approx(TAP_BYTES / 1000)
+
+
+def test_what_only_suspect_runs_have_measured_is_unknown() -> None:
+    def suspect(condition: Condition, result: Result) -> None:
+        if condition.variant == "sse":
+            result["suspect"] = ["the publisher was late"]
+
+    table = weighing(suspect)
+    assert math.isnan(costs.load(table.runs).set_index("variant").ms["sse"])
+    assert math.isnan(costs.memory(table.runs).set_index("variant").kb["sse"])
+    assert costs.load(table.runs).set_index("variant").ms["websocket"] > 0
