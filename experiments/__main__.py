@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.print("interrupted; what is finished is kept, and the same command goes on from here")
         return 130
-    except (report.NoResults, reference.NotAlike, store.Busy) as problem:
+    except (report.NoResults, reference.NotAlike, store.Busy, store.Newer) as problem:
         print(problem, file=sys.stderr)
         return 1
 

@@ -35,14 +35,24 @@ def compare(size_name: str, only: Sequence[str], seed: int, new: bool, results: 
         console.print(f"nothing of this can be seen in a {size_name} comparison: leave --{size_name} away")
         return 2
     runs = plan((c for name in names for c in QUESTIONS[name].CONDITIONS), size, seed)
-    what = {"size": asdict(size), "questions": names, "seed": seed, "runs": [run.name for run in runs]}
-    folder = (None if new else unfinished(what, results)) or store.new_folder(results)
+    what = {
+        "format": store.FORMAT,
+        "size": asdict(size),
+        "questions": names,
+        "seed": seed,
+        "runs": [run.name for run in runs],
+    }
+    machine = store.machine()
+    folder, why_not = (None, "") if new else unfinished(what, machine, results)
+    if why_not:
+        console.print(why_not)
+    folder = folder or store.new_folder(results)
     finished = {path.name.removesuffix(".json.gz") for path in (folder / "runs").glob("*.json.gz")}
     if finished:
         console.print(f"going on with {folder.name}: {len(finished)} of {len(runs)} runs are there")
     store.write_json(folder / "plan.json", what)
     if not (folder / "machine.json").exists():
-        store.write_json(folder / "machine.json", store.machine())
+        store.write_json(folder / "machine.json", machine)
     store.point_latest(folder)
     with store.locked(folder):
         failures = measure([run for run in runs if run.name not in finished], len(runs), size, folder, console)
@@ -55,14 +65,20 @@ def compare(size_name: str, only: Sequence[str], seed: int, new: bool, results: 
     return 1 if failures else 0
 
 
-def unfinished(what: dict[str, Any], results: Path) -> Path | None:
-    """The newest comparison in `results` with this very plan, on this commit, of which something is missing."""
+def unfinished(what: dict[str, Any], machine: dict[str, Any], results: Path) -> tuple[Path | None, str]:
+    """The newest comparison in `results` with this very plan of which something is missing, if there is one.
+
+    It is gone on with only on the same machine, with the same packages and the same program: if anything differs,
+    there is no folder, but a line that says what.
+    """
     for folder in store.folders(results):
         stored = {path.name.removesuffix(".json.gz") for path in (folder / "runs").glob("*.json.gz")}
         done = stored.issuperset(what["runs"]) and (folder / "report.html").exists()
-        if not done and folder.name.endswith(store.commit()) and store.read_json(folder / "plan.json") == what:
-            return folder
-    return None
+        if done or store.read_json(folder / "plan.json") != what or not (folder / "machine.json").exists():
+            continue
+        differ = store.differences(store.read_json(folder / "machine.json"), machine)
+        return (None, f"{folder.name} is not resumed: {'; '.join(differ)}") if differ else (folder, "")
+    return None, ""
 
 
 def measure(runs: Sequence[Run], total: int, size: Size, folder: Path, console: Console) -> list[str]:

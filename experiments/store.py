@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import fcntl
 import gzip
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -21,7 +22,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,7 +30,15 @@ import pandas as pd
 
 from experiments.design import Condition
 
-RESULTS = Path(__file__).parent.parent / "results"
+PROJECT = Path(__file__).parent.parent
+RESULTS = PROJECT / "results"
+
+FORMAT = 2
+"""Of what is stored. A comparison without one is of format 1; one that is newer than this program is refused."""
+
+MEASURING = ("app", "clients", "experiments/run")
+MEASURING_FILES = tuple(f"experiments/{name}.py" for name in ("design", "variants", "schedule", "analysis/ledger"))
+"""The measuring program: folders, and single files."""
 
 
 def write(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
@@ -104,10 +113,16 @@ def load_runs(folder: Path) -> list[dict[str, Any]]:
     return [load_run(path) for path in sorted((folder / "runs").glob("*.json.gz"))]
 
 
-def write_frame(path: Path, frame: pd.DataFrame) -> None:
-    """CSV, gzipped if the name ends so; the same frame always gives the same bytes."""
-    text = frame.to_csv(index=False, float_format="%.6g" if path.suffix == ".csv" else "%.7g").encode()
-    write(path, lambda file: file.write(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text))
+def with_whole_counts(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same with integers for counts. Bytes of a category that a run has not are none; segments may be unknown."""
+    whole = frame.copy()
+    for name in frame:
+        known = frame[name].dropna()
+        if name.startswith(("up_", "down_")) and name.endswith("_bytes") and (known % 1 == 0).all():
+            whole[name] = frame[name].fillna(0).astype("int64")
+        elif name.startswith(("step_", "segments_")) and (pd.to_numeric(known) % 1 == 0).all():
+            whole[name] = pd.to_numeric(frame[name]).astype("Int64")
+    return whole
 
 
 RENAMED = {
@@ -122,7 +137,10 @@ RENAMED = {
 def read_runs(path: Path) -> pd.DataFrame:
     """A stored `runs.csv`, with today's names; conditions that it does not know have their defaults."""
     numbers, texts = ("pause_s", "rate_hz", "one_way_delay_ms"), ("suspicions", "suspect_because", "via")
-    runs = pd.read_csv(path, dtype=dict.fromkeys(numbers, float) | dict.fromkeys(texts, str)).rename(columns=RENAMED)
+    types = dict.fromkeys(numbers, float) | dict.fromkeys(texts, str)
+    runs = pd.read_csv(path, dtype=types).rename(columns=RENAMED)
+    categories = [name for name in runs if name.startswith(("up_", "down_")) and name.endswith("_bytes")]
+    runs[categories] = with_whole_counts(runs[categories])
     if "valid" in runs:
         runs["suspect"] = ~runs.pop("valid").astype(bool)
     for field in dataclasses.fields(Condition):
@@ -130,6 +148,29 @@ def read_runs(path: Path) -> pd.DataFrame:
             runs[field.name] = field.default
     runs[["suspect_because", "via"]] = runs[["suspect_because", "via"]].fillna("")
     return runs
+
+
+def write_frame(path: Path, frame: pd.DataFrame) -> None:
+    """CSV, gzipped if the name ends so; the same frame always gives the same bytes.
+
+    Every float is written so that it is read as the same float: sums over a table are what they were.
+    """
+    text = with_whole_counts(frame).to_csv(index=False).encode()
+    write(path, lambda file: file.write(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text))
+
+
+def program() -> str:
+    """A digest of what is run: every Python file that takes part in a measurement. Twelve hexadecimal digits.
+
+    Two trees with the same files have the same digest, whatever git says of them; charts and texts are no part of it.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(path for name in MEASURING for path in (PROJECT / name).rglob("*.py")):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(PROJECT).as_posix()} {len(content)}\n".encode() + content)
+    for name in MEASURING_FILES:
+        digest.update(f"{name}\n".encode() + (PROJECT / name).read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def commit() -> str:
@@ -156,7 +197,44 @@ def machine() -> dict[str, Any]:
         "python": sys.version.split()[0],
         "packages": {name: importlib.metadata.version(name) for name in packages},
         "commit": commit(),
+        "program": program(),
+        "format": FORMAT,
+        "governor": _governor(),
+        "load_average": round(os.getloadavg()[0], 2),
     }
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What keeps runs measured `before` apart from those measured `now`, in words; empty if they may stand together."""
+    found = [
+        f"{name} ({before.get(name, 'unknown')} -> {now[name]})"
+        for name in ("system", "machine", "processor", "cores", "python", "program")
+        if before.get(name) != now[name]
+    ]
+    old, new = before.get("packages", {}), now["packages"]
+    changed = [f"{name} {old.get(name, 'none')} -> {new[name]}" for name in new if old.get(name) != new[name]]
+    return [*found, *([f"packages ({', '.join(changed)})"] if changed else [])]
+
+
+class Newer(Exception):
+    """A comparison was stored by a newer version of this program."""
+
+
+def read_plan(folder: Path) -> dict[str, Any]:
+    """The plan of a comparison; raises Newer."""
+    plan: dict[str, Any] = read_json(folder / "plan.json")
+    if plan.get("format", 1) > FORMAT:
+        raise Newer(
+            f"{folder} is stored in format {plan['format']}, and this version knows formats up to {FORMAT}: "
+            "use the version that stored it, or a newer one"
+        )
+    return plan
+
+
+def _governor() -> str | None:
+    """How the kernel chooses the clock of the first core; None where it does not tell."""
+    path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    return path.read_text().strip() if path.exists() else None
 
 
 def _processor() -> str:
@@ -169,5 +247,5 @@ def _processor() -> str:
 
 
 def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(RESULTS.parent), *arguments]
+    command = ["git", "-C", str(PROJECT), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -1,12 +1,12 @@
-"""Pictures of every page, to be looked at: `.venv/bin/python -m tests.screenshots [FOLDER]`.
+"""Pictures of every page, to be looked at: `.venv/bin/python -m tests.screenshots [FOLDER [PAGE...]]`.
 
-At the three sizes that the pages are made for, light and dark, after enough time for something to be seen. Without
-FOLDER, only those that the README shows are taken, into `results/pages/`.
+At the three sizes that the pages are made for, light and dark, once there is something to see. With FOLDER, all of
+them, or those of the pages that are named; without, only those that the README shows, into `results/pages/`.
 """
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,13 +28,14 @@ SHOWN = {
 
 @dataclass(frozen=True)
 class Scene:
-    """A page, what is done on it, and for how long it is then watched."""
+    """A page, what is done on it, and for how long it is then watched; the `whole` page, or what a screen shows."""
 
     name: str
     path: str
     keys: str = ""
     click: str = ""
     watch_s: float = 1.0
+    whole: bool = False
     act: Callable[[Page, Running], Awaitable[None]] | None = None
 
 
@@ -61,6 +62,16 @@ async def talk(page: Page, running: Running) -> None:
     await asyncio.sleep(3)
 
 
+async def every_limit(page: Page, _: Running) -> None:
+    """All four experiments, one after the other."""
+    for name in ("six", "sockets", "equal"):
+        await page.click(f"#run-{name}:not([aria-disabled])")
+        await page.wait_for_selector(f"#{name} [data-state=ended]")
+    await page.click("#record-hidden")
+    await asyncio.sleep(3)
+    await page.keyboard.press("Escape")
+
+
 SCENES = (
     Scene("home", "/"),
     Scene("short-poll", "/modes/short-poll?answer=shown", watch_s=16),
@@ -71,7 +82,11 @@ SCENES = (
     Scene("race", "/race", watch_s=20),
     Scene("chat", "/chat", act=talk),
     Scene("limits", "/limits", click="#run-six", watch_s=2),
+    Scene("limits-whole", "/limits?pause=0.1&away=4&hold=2", act=every_limit, whole=True),
+    Scene("away", "/limits/away?seconds=60"),
     Scene("claims", "/claims"),
+    Scene("claims-whole", "/claims", whole=True),
+    Scene("problem", "/modes/carrier-pigeon"),
 )
 
 
@@ -86,7 +101,7 @@ async def take(chromium: Browser, scene: Scene, size: str, scheme: str, folder: 
             width=width,
             height=height,
             dark=scheme == "dark",
-            expected=("net::ERR_", "WebSocket connection to"),
+            expected=("net::ERR_", "WebSocket connection to", "status of 404"),
         ) as page,
     ):
         await asyncio.sleep(scene.watch_s)
@@ -94,7 +109,7 @@ async def take(chromium: Browser, scene: Scene, size: str, scheme: str, folder: 
         if scene.act:
             await scene.act(page, running)
         name = f"{scene.name}-{size}-{scheme}.png"
-        await page.screenshot(path=folder / name)
+        await page.screenshot(path=folder / name, full_page=scene.whole)
         print(name)
 
 
@@ -107,14 +122,14 @@ async def do(page: Page, scene: Scene) -> None:
         await asyncio.sleep(3)
 
 
-async def main(folder: Path | None) -> None:
+async def main(folder: Path | None, names: Sequence[str] = ()) -> None:
     chromium_path = find()
     if chromium_path is None:
         sys.exit(how_to_install())
     where = folder or Path(__file__).parent.parent / "results" / "pages"
     where.mkdir(parents=True, exist_ok=True)
     async with launched(chromium_path) as chromium:
-        for scene in SCENES:
+        for scene in (scene for scene in SCENES if not names or scene.name in names):
             for size in SIZES:
                 for scheme in ("light", "dark"):
                     if folder or (scene.name, size, scheme) in SHOWN:
@@ -122,4 +137,4 @@ async def main(folder: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
+    asyncio.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else None, sys.argv[2:]))

@@ -7,31 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.analysis.statistics import student_t
+from experiments.analysis.statistics import another_session, student_t
 from experiments.variants import VARIANTS
 
 Column = np.ndarray[tuple[int], np.dtype[np.float64]]
-
-
-def cpu(runs: pd.DataFrame) -> pd.DataFrame:
-    """CPU time of a nearly idle server in ms per response (polling) or push, per variant.
-
-    Least squares over all runs that are not suspect, of CPU ms per second on: 1, messages published per second, and
-    per variant the responses or pushes per second, those to the probe included. `half_ms` is 95 % of Student's t.
-    NaN for a variant without such runs, and for all of them if there are too few runs.
-    """
-    runs = runs[~runs.suspect]
-    readers = np.where(runs.clients > 0, runs.clients + 1, 0) / np.maximum(runs.clients, 1)
-    shared = [np.ones(len(runs)), runs.rate_hz.to_numpy(dtype=float)]
-    its = {}
-    for variant, kind in VARIANTS.items():
-        events = runs.requests if kind.polls else runs.messages
-        per_second = np.where(runs.variant == variant, events * readers / runs.window_s, 0.0)
-        if per_second.any():
-            its[variant] = per_second
-    found = _least_squares(shared, its, (runs.server_cpu_ms / runs.window_s).to_numpy(dtype=float))
-    wanted = [found.get(variant, UNKNOWN) for variant in VARIANTS]
-    return pd.DataFrame({"variant": list(VARIANTS), "ms": [ms for ms, _ in wanted], "half_ms": [h for _, h in wanted]})
 
 
 def load(frame: pd.DataFrame, tap: bool = True) -> pd.DataFrame:
@@ -39,9 +18,12 @@ def load(frame: pd.DataFrame, tap: bool = True) -> pd.DataFrame:
 
     `frame` holds runs that measure CPU, or their summary. Least squares, without suspect runs, of CPU ms per second
     on: 1, messages published per second, and per variant the responses or pushes per second. Runs without readers
-    tell what publishing costs. `half_ms` is 95 % of Student's t. `tap`: of servers with the tap, or without it. NaN
-    for a variant without such runs, and for all of them if there are too few runs.
+    tell what publishing costs. `half_ms` is 95 % of Student's t; of several sessions, half of the interval for another
+    one. `tap`: of servers with the tap, or without it. NaN for a variant without such runs, and for all of them if
+    there are too few runs.
     """
+    if (parts := sessions(frame)) is not None:
+        return _over_sessions([load(part, tap) for part in parts], "ms")
     rows = frame[(frame.measures == "cpu") & ~frame.suspect]
     seconds = rows.window_s * (rows.runs if "runs" in rows else 1)
     cpu_ms = rows.server_cpu_ms_per_s * seconds if "server_cpu_ms_per_s" in rows else rows.server_cpu_ms
@@ -60,9 +42,11 @@ def memory(frame: pd.DataFrame, tap: bool = True) -> pd.DataFrame:
     """Kilobytes (1,000 bytes) of the server's resident memory per reader, per variant: `variant`, `kb`, `half_kb`.
 
     `frame` holds runs that measure memory, or their summary. Least squares, without suspect runs, of memory on the
-    number of readers at each step, every run with a constant of its own. `half_kb` is 95 % of Student's t. NaN for a
-    variant without such runs. `tap`: as for `load`.
+    number of readers at each step, every run with a constant of its own. NaN for a variant without such runs. `half_kb`
+    and `tap`: as for `load`.
     """
+    if (parts := sessions(frame)) is not None:
+        return _over_sessions([memory(part, tap) for part in parts], "kb")
     rows = frame[(frame.measures == "memory") & ~frame.suspect & (frame.tap == tap)]
     found = {str(variant): _slope_kb(group) for variant, group in rows.groupby("variant")}
     wanted = [found.get(variant, UNKNOWN) for variant in VARIANTS]
@@ -70,6 +54,21 @@ def memory(frame: pd.DataFrame, tap: bool = True) -> pd.DataFrame:
 
 
 UNKNOWN = (math.nan, math.nan)
+
+
+def sessions(frame: pd.DataFrame) -> list[pd.DataFrame] | None:
+    """The runs of each session, in their order; None if there is only one."""
+    if "session" not in frame or frame.session.nunique() < 2:
+        return None
+    return [part for _, part in frame.groupby("session")]
+
+
+def _over_sessions(found: Sequence[pd.DataFrame], unit: str) -> pd.DataFrame:
+    """The mean of what was found in each session, and half of the interval for another one."""
+    values = pd.concat([each.set_index("variant")[unit] for each in found], axis=1)
+    ends = [another_session(row.dropna().to_list()) for _, row in values.iterrows()]
+    halves = [(high - low) / 2 for low, high in ends]
+    return pd.DataFrame({"variant": list(VARIANTS), unit: values.mean(axis=1).to_list(), f"half_{unit}": halves})
 
 
 def _slope_kb(runs: pd.DataFrame) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 Each module is a claim: what decides it (the docstring), its title, the note's words, what they mean in English, what
 would be so if it held, the questions that decide it, and `judge(table)`, which makes a verdict of the numbers. No
-verdict and no comparison is written down anywhere: another machine may come to another.
+verdict is written down anywhere: results may differ on another machine.
 """
 
 import inspect
@@ -26,7 +26,7 @@ class Claim(Protocol):
     CHARTS: list[str]
 
     def judge(self, table: Table) -> Verdict:
-        """What the runs of all questions say; raises Undecided if they don't tell."""
+        """What the runs of all questions say; raises Undecided if they do not decide it."""
 
 
 CLAIMS: tuple[Claim, ...] = (asking, every_second, polling_waste, streaming_waste, handshake, fallback)
@@ -44,26 +44,26 @@ TERMS = (
         "word": "长连接",
         "literally": "long connection",
         "quotation": "客户端只请求一次，但是服务器会将连接保持",
-        "meaning": "one request, and the server keeps the connection open and sends data as it comes",
+        "meaning": "one request; the server keeps the connection open and sends data whenever there is some",
         "today": "HTTP streaming; in browsers, server-sent events (SSE)",
     },
     {
         "word": "长轮询的透明模拟",
         "literally": "transparent imitation by long polling",
         "quotation": "提供了长轮询的透明模拟机制",
-        "meaning": "what Socket.IO does without WebSocket: here the word is used as it is today",
-        "today": "long polling: a request that is held until there is news (RFC 6202); the note does not describe it",
+        "meaning": "what Socket.IO does without WebSocket; here the word means what it means today",
+        "today": "long polling: a request held until there is news (RFC 6202), which the note does not describe",
     },
 )
 """Words of the note that mean something else today."""
 
 
 def judged(claim: Claim, table: Table) -> Verdict:
-    """The verdict on a claim, also if it is that this run does not tell."""
+    """The verdict on a claim, even if it is that this comparison does not decide it."""
     try:
         return claim.judge(table)
     except Undecided as why:
-        return Verdict(UNDECIDED, "This run does not tell.", str(why))
+        return Verdict(UNDECIDED, "This comparison does not decide it.", str(why))
 
 
 def content(table: Table) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""Judged by what crosses the socket: the set-up, and what stands around each message after it.
+"""Judged by what crosses the socket: the set-up, and what surrounds each message after it.
 
-The server speaks first if there is no request while messages come, and 95% of them arrive within what feels immediate;
-without that, the claim does not hold. What follows the handshake is TCP if there is nothing around a message. Where
-there are frame headers, the claim holds with a condition: what follows is WebSocket's own protocol on top of TCP, which
-is a stream of bytes and knows no messages (RFC 6455, section 5.2). That both sides may speak at once is not measured,
-for these readers only listen; the page lets one see it.
+The server can speak first if there is no request while messages come, and 95% of them arrive within the time that
+feels immediate; otherwise the claim does not hold. What follows the handshake is plain TCP if nothing surrounds a
+message. If there are frame headers, the claim holds with a condition: what follows is WebSocket's own protocol on top
+of TCP, which carries a stream of bytes, not messages (RFC 6455, section 5.2). That both sides may speak at once is not
+measured, because these readers only listen; the page shows it.
 """
 
 from experiments.analysis.tables import Table
@@ -18,9 +18,9 @@ QUOTATION = (
 )
 ENGLISH = (
     "WebSocket lets browser and server talk in both directions, in real time, and the server can speak first. "
-    "It begins with an HTTP request, the handshake; after that, the two go on over TCP."
+    "It begins with an HTTP request, the handshake; after that, the two continue over TCP."
 )
-IF_IT_HELD = "After one HTTP handshake there would be no request, and nothing around a message but TCP."
+IF_IT_HELD = "After one HTTP handshake there would be no more requests, and nothing around a message but TCP."
 CHARTS = ["overhead", "interval"]
 
 
@@ -35,9 +35,9 @@ def judge(table: Table) -> Verdict:
     )
     header_bytes = script.down_frame_bytes_per_message
     if far.requests or far.delay_p95_ms > IMMEDIATE_MS:
-        word, lesson = FAILS, "The server cannot speak first, in real time."
+        word, lesson = FAILS, "The server cannot speak first in real time."
     elif header_bytes:
-        word, lesson = CONDITIONALLY, "The server speaks first, but in frames: TCP knows bytes and no messages."
+        word, lesson = CONDITIONALLY, "The server speaks first, but in frames: TCP carries bytes, not messages."
     else:
         word, lesson = HOLDS, "The server speaks first, over plain TCP."
     asked = f"{words.count(far.requests_per_message, 'request')} for each" if far.requests else "no further request"
@@ -45,16 +45,17 @@ def judge(table: Table) -> Verdict:
         word,
         lesson,
         f"After a set-up of {words.size(browser.setup_bytes)} with a browser's headers, {far.deliveries} deliveries "
-        f"were made with {asked}, 95% of them within {words.seconds(far.delay_p95_ms)}, and with "
-        f"{words.size(header_bytes)} of frame header in front of each.",
+        f"took {asked}, and 95% of them arrived within {words.seconds(far.delay_p95_ms)}, with "
+        f"{words.size(header_bytes)} of frame header before each (one message per second, "
+        f"{far.one_way_delay_ms:g}{words.NARROW}ms each way, raw clients).",
         [
             ("set-up, a browser's headers", words.size(browser.setup_bytes)),
             ("set-up, a script's headers", words.size(script.setup_bytes)),
             ("after it, per message", words.count(far.requests_per_message, "request")),
             ("frame header per message", words.size(header_bytes)),
-            ("a message with all around it", words.size(script.bytes_per_message)),
+            ("a message with everything around it", words.size(script.bytes_per_message)),
             ("mean delay", words.seconds(far.delay_mean_ms)),
-            ("the network's share, emulated", words.seconds(float(far.one_way_delay_ms))),
-            ("both directions at once", "not measured: see the page"),
+            ("of that, the emulated network", words.seconds(float(far.one_way_delay_ms))),
+            ("both directions at once", "not measured; the page shows it"),
         ],
     )

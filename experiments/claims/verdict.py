@@ -1,20 +1,23 @@
 """The four things that can be said of a claim, and the rules that all claims are judged by.
 
-A claim is judged by ratios, never by eye: something is beyond tolerance when it costs more than `TOLERANCE` times
-as much, with the intervals of both taken into account. Where the intervals leave that open, or a condition is not
-measured, or has only suspect runs, the comparison does not decide the claim, and the verdict says so.
+A claim is judged by ratios, never by eye: something is beyond tolerance when it costs more than `TOLERANCE` times as
+much. Within one session, the intervals of both costs are taken into account. Between sessions, the ratio of each
+session is: what slows a machine down slows both sides down, so ratios agree far better than costs do. Where the
+intervals leave it open, or a condition is not measured, or has only suspect runs, the comparison does not decide the
+claim, and the verdict says so.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from experiments.analysis import costs
+from experiments.analysis.statistics import another_session
 from experiments.analysis.tables import Table, of
-from experiments.design import Condition, every_variant
+from experiments.design import CONDITION_COLUMNS, Condition, every_variant
 from experiments.questions import connections, interval, load
 from experiments.report import words
 
@@ -26,21 +29,21 @@ HOLDS, CONDITIONALLY, FAILS, UNDECIDED = WORDS = (
 )
 
 TOLERANCE = 2.0
-"""What costs up to so many times as much is not called waste: language, library and settings make that difference."""
+"""Up to this many times the cost is not called waste: language, library and settings make that much difference."""
 
 IMMEDIATE_MS, FLOW_MS = interval.LIMITS
-"""The limits of perception: up to the first it feels immediate, up to the second one's thoughts don't wander."""
+"""The limits of perception: up to the first feels immediate, up to the second does not interrupt a flow of thought."""
 
 
 class Undecided(Exception):
-    """The run does not tell; the text is a sentence that says why."""
+    """The comparison does not decide the claim; the text is a sentence that says why."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One of WORDS, what is learnt in a sentence, what was found in words, and the numbers, each with what it is.
+    """One of WORDS, the lesson in a sentence, the findings in words, and the numbers, each with what it is.
 
-    All of it is chosen by the numbers: from others, another verdict would say other things.
+    All of it is chosen by the numbers: other numbers make another verdict, in other words.
     """
 
     word: str
@@ -51,10 +54,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Cost:
-    """Give or take `half`; NaN where one run alone has no spread."""
+    """Give or take `half`; NaN where one run alone has no spread. `sessions`: what each session found, by its name."""
 
     value: float
     half: float = math.nan
+    sessions: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def low(self) -> float:
@@ -67,7 +71,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `one` costs against `other`, which is what would be enough; `said` puts a cost into words, with its unit."""
+    """What `one` costs against `other`, which would be enough; `said` puts a cost into words, with its unit."""
 
     what: str
     one: Cost
@@ -81,9 +85,21 @@ class Comparison:
     @property
     def beyond(self) -> bool | None:
         """Whether it is beyond tolerance; None if the intervals leave it open."""
-        if self.one.low > TOLERANCE * self.other.high:
+        low, high = self.ratios
+        if low > TOLERANCE:
             return True
-        return False if self.one.high <= TOLERANCE * self.other.low else None
+        return False if high <= TOLERANCE else None
+
+    @property
+    def ratios(self) -> tuple[float, float]:
+        """The interval of the ratio: for another session if there are several, else from both intervals."""
+        both = self.one.sessions.keys() & self.other.sessions.keys()
+        if len(both) > 1:
+            return another_session([self.one.sessions[name] / self.other.sessions[name] for name in both])
+        low, high = (
+            a / b if b > 0 else math.inf for a, b in ((self.one.low, self.other.high), (self.one.high, self.other.low))
+        )
+        return low, high
 
     @property
     def words(self) -> str:
@@ -109,13 +125,13 @@ def certain(comparisons: Iterable[Comparison]) -> None:
     """Raises Undecided if the interval of any of them leaves open whether it is beyond tolerance."""
     if left := [comparison.what for comparison in comparisons if comparison.beyond is None]:
         raise Undecided(
-            f"The intervals leave open whether it takes more than {TOLERANCE:g} times the {' and the '.join(left)}; "
+            f"The intervals leave open whether it costs more than {TOLERANCE:g} times the {' and the '.join(left)}; "
             "more repeats, `make compare FULL=1`, make them narrower."
         )
 
 
 def by_variant(**fields: Any) -> dict[str, Condition]:
-    """The same condition for every way, by its name; short polling every second. Raw clients."""
+    """The same condition for every variant, by name; raw clients, short polling every second."""
     return {condition.variant: condition for condition in every_variant(client="raw", **fields)}
 
 
@@ -124,8 +140,8 @@ def measured(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
     rows = of(conditions, table.summary)
     if missing := [condition for condition in conditions if of([condition], table.summary).empty]:
         raise Undecided(
-            f"This run has not measured {len(missing)} of the {len(conditions)} conditions that it takes, such as "
-            f"{named(missing[0])}: `make compare`, without QUICK and ONLY, measures them all."
+            f"This comparison lacks {len(missing)} of the {len(conditions)} conditions that decide it, such as "
+            f"{named(missing[0])}; `make compare`, without QUICK and ONLY, measures them all."
         )
     return rows
 
@@ -140,29 +156,47 @@ def trusted(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
 
 
 def named(condition: Condition) -> str:
-    """A condition, as far as it tells the conditions of one claim apart."""
+    """A condition, with all that its numbers depend on."""
     often = f"at {words.rate(condition.rate_hz)}" if condition.rate_hz else "in silence"
-    return f"{words.title(condition.variant, condition.pause_s)} {often} ({condition.clients} readers)"
+    title, client = words.title(condition.variant, condition.pause_s), words.client(condition.client)
+    each_way = f"{condition.one_way_delay_ms:g}{words.NARROW}ms each way"
+    return f"{title} {often}, {each_way}, {condition.clients} {client} readers"
 
 
-def spread(row: "pd.Series[Any]", name: str) -> Cost:
-    """A column of the summary that has its range over runs beside it, such as `delay_mean_ms`."""
+def cost(table: Table, row: "pd.Series[Any]", name: str) -> Cost:
+    """A column of the summary that has ends beside it, such as `delay_mean_ms`, of the condition in `row`."""
     stem, unit = (name.removesuffix("_ms"), "_ms") if name.endswith("_ms") else (name, "")
     low, high = row[f"{stem}_low{unit}"], row[f"{stem}_high{unit}"]
-    return Cost(float(row[name]), float(high - low) / 2 if row.runs > 1 else math.nan)
+    its = table.sessions
+    for column in CONDITION_COLUMNS if len(its) else ():
+        its = its[its[column] == row[column]]
+    found = dict(zip(its.session, its[name], strict=True)) if len(its) else {}
+    return Cost(float(row[name]), float(high - low) / 2 if row.runs > 1 else math.nan, found)
 
 
 def cpu_ms(table: Table, variant: str) -> Cost:
-    """The server's CPU time for one answer or push, ms; raises Undecided if too little was measured to tell."""
-    cost = costs.load(of(load.CONDITIONS, table.runs)).set_index("variant").loc[variant]
-    if math.isnan(cost.ms):
-        raise Undecided("This run does not tell what an answer or a push costs the server's CPU: `make compare` does.")
-    return Cost(float(cost.ms), float(cost.half_ms))
+    """The busy server's CPU time for one response or push, ms; raises Undecided if too little was measured to tell."""
+    runs = of(load.CONDITIONS, table.runs)
+    its = costs.load(runs).set_index("variant").loc[variant]
+    if math.isnan(its.ms):
+        raise Undecided(
+            "This comparison lacks what a response or a push costs a busy server's CPU; `make compare`, without QUICK "
+            "and ONLY, measures it."
+        )
+    found = {session: costs.load(part).set_index("variant").ms[variant] for session, part in parts(runs)}
+    return Cost(float(its.ms), float(its.half_ms), found)
 
 
 def memory_kb(table: Table, variant: str) -> Cost:
     """The server's memory for one reader, kB; raises Undecided if it is not measured."""
     its = [condition for condition in connections.CONDITIONS if condition.variant == variant]
     trusted(table, its)
-    each = costs.memory(of(its, table.runs)).set_index("variant").loc[variant]
-    return Cost(float(each.kb), float(each.half_kb))
+    runs = of(its, table.runs)
+    each = costs.memory(runs).set_index("variant").loc[variant]
+    found = {session: costs.memory(part).set_index("variant").kb[variant] for session, part in parts(runs)}
+    return Cost(float(each.kb), float(each.half_kb), found)
+
+
+def parts(runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The runs of each session, with its name; nothing if there is only one."""
+    return [(str(part.session.iloc[0]), part) for part in costs.sessions(runs) or ()]

@@ -1,17 +1,18 @@
 """What if WebSocket does not get through?
 
-Some networks have something in the middle that does not know the request to upgrade: a proxy answers it with an
-error, a firewall cuts the connection. Here the emulated network does so, and everything else passes.
+Some networks have a middlebox that does not understand the request to upgrade: a proxy answers it with an error, a
+firewall cuts the connection. Here the emulated network does so, and lets everything else pass.
 
-A WebSocket client then never hears anything. It can only try again, as most scripts do: here a second after a refusal,
-and after a cut within up to five seconds. Socket.IO has begun by polling, before it knows, so it has lost nothing: it
-notices that the upgrade has failed, and goes on polling. It pays with a request per answer, as long polling does, and
-so with its bytes.
+A WebSocket client then never receives anything. All it can do is try again, as most scripts do: here a second after a
+refusal, and within five seconds after a cut. Socket.IO has begun by polling before it knows, so nothing is lost: it
+notices that the upgrade has failed, and keeps polling. Like long polling, it then pays a request per batch of
+messages, and the bytes of it.
 
-*First message* is the time from nothing, no connection yet, to a message that was there already, of readers who come
-one by one while messages flow, and stay for a while: none may be missing between their first and their last. The
-others receive one message per second at random times. Raw clients with a browser's headers, which ask what the
-official ones ask, an emulated delay of 25 ms each way; a new connection takes another round trip for its handshake.
+*First message* is the time from nothing, not even a connection, to a message that is already in the log. It is
+measured with readers who join one by one while messages flow, and stay for a while; none may miss a message between
+their first and their last. The other readers receive one message per second at random times. Raw clients send a
+browser's headers, and the same requests as the official clients. The emulated delay is 25 ms each way; a new
+connection takes another round trip for its handshake.
 """
 
 from typing import Any
@@ -25,7 +26,7 @@ from experiments.design import Condition, Upgrades
 from experiments.report import style, words
 
 TITLE = "Fallback"
-NETWORKS: dict[Upgrades, str] = {"pass": "gets through", "refuse": "answered 400", "cut": "cut"}
+NETWORKS: dict[Upgrades, str] = {"pass": "passes", "refuse": "gets a 400", "cut": "is cut"}
 """What becomes of the request to upgrade."""
 
 READERS: dict[str, Any] = {"one_way_delay_ms": 25.0, "client": "raw", "headers": "browser", "late_joiners": 4}
@@ -40,13 +41,13 @@ CONDITIONS = [
 ROWS = [("websocket", upgrades) for upgrades in NETWORKS] + [("socket_io upgrade", upgrades) for upgrades in NETWORKS]
 PANELS = {
     "first_message_ms": "first message after",
-    "delay_mean_ms": "from then on, mean delay",
+    "delay_mean_ms": "mean delay after that",
     "bytes_per_minute": "bytes per minute",
 }
 
 
 def figure(table: Table) -> Figure:
-    """For each network, how long the first message takes, and what delay and bytes are from then on."""
+    """For each network: how long the first message takes, then the mean delay and the bytes."""
     made = style.figure(conclusion(table.summary))
     for column, (name, said) in enumerate(PANELS.items()):
         axes = made.add_axes((0.285 + 0.245 * column, 0.13, 0.165, 0.65))
@@ -54,22 +55,22 @@ def figure(table: Table) -> Figure:
         bars(axes, table.summary, name, named=not column)
     style.footnote(
         made,
-        "1 message/s, 25 ms emulated delay each way, a browser's headers. WebSocket tries again: refused, after 1 s; "
-        "cut, within 5 s.",
+        "1 message/s, 25 ms emulated delay each way, raw clients, a browser's headers. WebSocket retries: 1 s after a "
+        "refusal, within 5 s after a cut.",
     )
     return made
 
 
 def conclusion(summary: pd.DataFrame) -> str:
-    """What each does where the upgrade is refused, and what that costs."""
+    """What each does where the upgrade is refused, and at what cost."""
     rows = summary.set_index(["variant", "upgrades"])
     here, refused = rows.loc[("socket_io upgrade", "pass")], rows.loc[("socket_io upgrade", "refuse")]
-    exclusive = rows.loc[("websocket", "refuse")]
-    got = "nothing" if not exclusive.deliveries else f"{exclusive.deliveries} deliveries"
+    plain = rows.loc[("websocket", "refuse")]
+    got = "nothing" if not plain.deliveries else f"{plain.deliveries} messages"
     return (
-        f"Where the upgrade is refused, WebSocket brings {got}; Socket.IO its first message after "
-        f"{words.seconds(refused.first_message_ms)} ({words.seconds(here.first_message_ms)} where it gets through), "
-        f"and from then on moves {words.times(refused.bytes_per_minute / here.bytes_per_minute)} times the bytes"
+        f"Where the upgrade is refused, plain WebSocket delivers {got}; Socket.IO delivers its first message after "
+        f"{words.seconds(refused.first_message_ms)} ({words.seconds(here.first_message_ms)} where it passes), and then "
+        f"moves {words.times(refused.bytes_per_minute / here.bytes_per_minute)} times the bytes"
     )
 
 

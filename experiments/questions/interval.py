@@ -1,14 +1,14 @@
 """Can polling be fast enough?
 
-The faster one asks, the shorter a message waits, and the more is sent for nothing. Each point of the polling curve
-is one interval; the formula gives the curve without looking at the points. Long polling, SSE, WebSocket and Socket.IO
-have no such knob: at this rate of messages, their delay is little more than the network's.
+The shorter the interval, the shorter a message waits, and the more is sent for nothing. Each point of the polling
+curve is one interval; the formula gives the curve without looking at the points. Long polling, SSE, WebSocket and
+Socket.IO have no such knob: at this rate of messages, their delay is little more than the network's.
 
 Two limits of perception are drawn (R. B. Miller, "Response time in man-computer conversational transactions", 1968;
-J. Nielsen, "Usability Engineering", 1993, chapter 5): up to 0.1 s feels immediate, up to 1 s does not break one's
+J. Nielsen, "Usability Engineering", 1993, chapter 5): up to 0.1 s feels immediate, up to 1 s does not interrupt one's
 flow of thought.
 
-One message per second at random times, an emulated delay of 25 ms each way, library headers, raw clients.
+One message per second at random times, an emulated delay of 25 ms each way, a library's headers, raw clients.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ LIMITS = {100.0: "0.1 s: feels immediate", 1000.0: "1 s: keeps one's flow of tho
 
 
 def figure(table: Table) -> Figure:
-    """Mean delay over traffic, both on log scales: the lower left is where one wants to be."""
+    """Mean delay over traffic, both on log scales: the lower left is best."""
     summary = table.summary
     made = style.figure(conclusion(summary))
     axes = made.add_axes((0.105, 0.145, 0.79, 0.68))
@@ -68,7 +68,7 @@ def figure(table: Table) -> Figure:
             textcoords="offset points", color=style.colour(row.variant), fontsize=style.TEXT, weight="bold",
             ha="right" if offsets[row.variant][0] < 0 else "left",
         )  # fmt: skip
-    axes.set_xlabel("bytes per reader and minute, above TCP, both ways")
+    axes.set_xlabel("TCP payload bytes per reader and minute, both ways")
     axes.set_ylabel("mean delay of a message")
     axes.set_xlim(summary.bytes_per_minute.min() / 2.4, summary.bytes_per_minute.max() * 2.2)
     style.plain_ticks(axes.yaxis, [20, 50, 100, 500, 1000, 5000], ["20 ms", "50 ms", "100 ms", "0.5 s", "1 s", "5 s"])
@@ -78,7 +78,8 @@ def figure(table: Table) -> Figure:
     style.plain_ticks(axes.xaxis, ticks, [words.size(tick) for tick in ticks])
     style.footnote(
         made,
-        "1 message/s, 25 ms emulated delay each way, library's headers. Dotted: theory. Bars: range over runs.",
+        "1 message/s, 25 ms emulated delay each way, raw clients, a library's headers. Dotted: theory. "
+        + words.ends(summary.sessions.max()),
     )
     return made
 
@@ -98,14 +99,14 @@ def draw_theory(axes: "object", polls: pd.DataFrame) -> None:
 
 
 def conclusion(summary: pd.DataFrame) -> str:
-    """What one second buys, and what it would take to keep up with push."""
+    """What polling every second costs, and what it takes to come close to pushing."""
     polls = summary[summary.transport == "short_poll"].set_index("pause_s")
     push = summary[summary.variant == "websocket"].iloc[0]
     second, fastest = polls.loc[1.0], polls.loc[polls.index.min()]
     second_ratio, fastest_ratio = (row.delay_mean_ms / push.delay_mean_ms for row in (second, fastest))
     second_bytes, fastest_bytes = (row.bytes_per_minute / push.bytes_per_minute for row in (second, fastest))
     return (
-        f"At 25\u00a0ms each way, polling every second has {words.times(second_ratio)} times WebSocket's delay and "
+        f"With 25\u00a0ms each way, polling every second has {words.times(second_ratio)} times WebSocket's delay and "
         f"{words.times(second_bytes)} times its bytes; every {polls.index.min():g}\u00a0s, "
-        f"{words.times(fastest_ratio)} and {words.times(fastest_bytes)} times"
+        f"{words.times(fastest_ratio)} times the delay and {words.times(fastest_bytes)} times the bytes"
     )

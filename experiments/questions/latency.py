@@ -1,19 +1,23 @@
 """How long does a message take to reach the reader?
 
-Readers on every transport receive the same kind of stream, five messages per second at random times. The delay of a
-message counts from the moment when it was due, so a publisher or a server that stalls is not let off.
+Readers on every transport receive the same kind of stream: five messages per second, at random times. A message's
+delay counts from when it was due, so a publisher or a server that stalls gets no credit for it.
 
-The upper charts show which share of the messages had arrived after which time. A short poll adds anything between
-nothing and its interval, evenly: half of it on average. A message that is pushed, or that meets a held question,
-pays only for the way; that of long polling waits for the next question when it comes between two.
+The upper charts show what share of the messages had arrived after what time. Short polling adds anything between
+nothing and its interval, evenly: half of it on average. A message that is pushed, or that meets a held request, only
+takes the way down; in long polling, one that comes between two requests waits for the next.
 
-The lower charts say where the time went. *In*: from when a message was due to when it was in the log, which is the
-publisher's and the server's doing and no transport's. *To the wire*: from the log to the server's write to the
-socket; this is the transport. *From the wire*: the network, and the client's library until its handler is called.
-Differences of a millisecond or two on the last part are those of Python libraries and not of transports.
+The lower charts say where the time went. *In*: from when a message was due until it was in the log; that is the
+publisher and the server, not the transport. *To the wire*: from the log to the server's write to the socket; that is
+the transport. *From the wire*: the network, and the client library until it calls the handler. Differences of a
+millisecond or two in that last part are differences between Python libraries, not between transports.
 
-Short polling is measured with five readers at different phases, who never receive together. The others have one:
-five in one process would receive every message at the same instant and wait for each other's library.
+Without added delay, times depend on the machine and on its mood at the time: two sessions of measuring differ by far
+more than two runs within one. So on loopback, delays are shown as multiples of WebSocket's median delay in the same
+session. With 25 ms each way, milliseconds are what they seem.
+
+Short polling is measured with five readers at different phases, who never receive at the same time. The other
+transports have one reader: five in one process would receive every message at once, and wait for each other's library.
 """
 
 import numpy as np
@@ -22,7 +26,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.analysis.tables import Table, prediction
-from experiments.design import Condition
+from experiments.design import CONDITION_COLUMNS, Condition
 from experiments.report import style, words
 from experiments.variants import VARIANTS
 
@@ -43,7 +47,12 @@ CONDITIONS = [
         Condition("socket_io", via="polling", rate_hz=RATE_HZ, one_way_delay_ms=delay_ms, clients=1),
     )
 ]
+BASE = "websocket"
+"""Its median delay is the unit on loopback."""
+
 PARTS = {"way_in_ms": ("in", "|"), "to_wire_ms": ("to the wire", "o"), "from_wire_ms": ("from the wire", ">")}
+
+TIMES, MULTIPLES = ("0.1 ms", "1 ms", "10 ms", "100 ms", "1 s"), ("0.1×", "1×", "10×", "100×", "1000×")
 
 
 def figure(table: Table) -> Figure:
@@ -53,52 +62,86 @@ def figure(table: Table) -> Figure:
         rows = table.summary[table.summary.one_way_delay_ms == delay_ms]
         left = 0.075 + 0.49 * column
         axes = made.add_axes((left, 0.47, 0.415, 0.36))
-        network = f"{delay_ms:g} ms emulated delay each way" if delay_ms else "no added delay (loopback)"
-        axes.set_title(network, pad=10)
-        distribution(axes, rows, table, inset=not delay_ms)
-        parts(made.add_axes((left + 0.09, 0.145, 0.325, 0.215)), rows)
+        title = f"{delay_ms:g} ms emulated delay each way" if delay_ms else "loopback: WebSocket's median delay = 1"
+        axes.set_title(title, pad=10)
+        distribution(axes, rows, table, relative=not delay_ms)
+        parts(
+            made.add_axes((left + 0.09, 0.145, 0.325, 0.215)),
+            mean_parts(rows, table, relative=not delay_ms),
+            rows,
+            relative=not delay_ms,
+        )
     style.footnote(
         made,
-        "Dotted: theory (on loopback, nothing for what is held or pushed). Delays count from when a message was due.",
+        f"{RATE_HZ:g} messages/s, client libraries. Delays count from when a message was due. Dotted: theory "
+        "(on loopback, 0 for held and pushed).",
     )
     return made
 
 
 def conclusion(summary: pd.DataFrame) -> str:
-    """What the delays say, in a sentence."""
+    """What the delays say, where a network's delay outweighs the machine's."""
     far = summary[summary.one_way_delay_ms == 25].set_index(["variant", "pause_s"]).delay_mean_ms
     pushed = [far[variant.name, 0.0] for variant in VARIANTS.values() if not variant.pauses]
     return (
-        f"With 25\u00a0ms each way, polling every second delays a message by {words.seconds(far['short_poll', 1.0])} "
-        f"on average; holding the question or pushing, by {words.seconds(min(pushed))} to {words.seconds(max(pushed))}"
+        f"At {RATE_HZ:g} messages/s with 25\u00a0ms each way, polling every second delays a message by "
+        f"{words.seconds(far['short_poll', 1.0])} on average; held requests and pushes take "
+        f"{words.seconds(min(pushed))} to {words.seconds(max(pushed))}"
     )
 
 
-def distribution(axes: Axes, rows: pd.DataFrame, table: Table, inset: bool) -> None:
+def units_ms(table: Table) -> "pd.Series[float]":
+    """By session: the median delay of BASE on loopback."""
+    runs = table.runs[
+        (table.runs.variant == BASE)
+        & (table.runs.one_way_delay_ms == 0)
+        & (~table.runs.suspect | table.runs.suspect.all())
+    ]
+    its = table.deliveries[table.deliveries.run.isin(runs.run)]
+    delays = its.received_ms - its.due_ms
+    return delays.groupby(its.run.map(sessions(table.runs))).median()
+
+
+def sessions(runs: pd.DataFrame) -> "pd.Series[str]":
+    """By run, the name of its session; all the same where there is one only."""
+    named = runs.session if "session" in runs else pd.Series("", index=runs.index)
+    return pd.Series(named.to_numpy(), index=runs.run.to_numpy())
+
+
+def mean_parts(rows: pd.DataFrame, table: Table, relative: bool) -> pd.DataFrame:
+    """The parts of each condition in `rows`: in ms, or as multiples of its session's unit, averaged over sessions."""
+    if not relative:
+        return rows[[*PARTS]]
+    units = units_ms(table)
+    if not len(table.sessions):
+        return rows[[*PARTS]] / float(units.iloc[0])
+    keys = list(CONDITION_COLUMNS)
+    each = rows[keys].merge(table.sessions, on=keys)
+    each[[*PARTS]] = each[[*PARTS]].div(each.session.map(units), axis=0)
+    return rows[keys].merge(each.groupby(keys, as_index=False)[[*PARTS]].mean(), on=keys, how="left")[[*PARTS]]
+
+
+def distribution(axes: Axes, rows: pd.DataFrame, table: Table, relative: bool) -> None:
     """Share of messages that had arrived, over time."""
     axes.set_xscale("log")
-    draw(axes, rows, table, np.geomspace(0.3, 3000, 600))
-    axes.set(xlim=(0.3, 1500), ylim=(0, 1.03), ylabel="arrived")
-    style.plain_ticks(axes.xaxis, [1, 10, 100, 1000], ["1 ms", "10 ms", "100 ms", "1 s"])
+    draw(axes, rows, table, np.geomspace(0.1, 3000, 600), relative)
+    axes.set(xlim=(0.2, 900) if relative else (0.3, 1500), ylim=(0, 1.03), ylabel="arrived")
+    style.plain_ticks(axes.xaxis, [1, 10, 100, 1000], MULTIPLES[1:] if relative else TIMES[1:])
     axes.yaxis.set_major_formatter("{x:.0%}")
     axes.set_yticks([0, 0.5, 1])
-    names(axes, rows, beside=inset)
-    if inset:
-        small = axes.inset_axes((0.36, 0.1, 0.2, 0.24))
-        draw(small, rows[rows.pause_s == 0], table, np.linspace(0, 8, 300))
-        small.set(xlim=(0, 8), ylim=(0, 1.03), yticks=[])
-        small.set_xticks([0, 4, 8], ["0", "4", "8"])
-        small.set_title("linear, ms", fontsize=style.SMALL, pad=4)
+    names(axes, rows, beside=relative)
 
 
 def draw(
-    axes: Axes, rows: pd.DataFrame, table: Table, times_ms: "np.ndarray[tuple[int], np.dtype[np.float64]]"
+    axes: Axes, rows: pd.DataFrame, table: Table, xs: "np.ndarray[tuple[int], np.dtype[np.float64]]", relative: bool
 ) -> None:
-    """Each condition's distribution function, stepped, and its formula, dotted."""
+    """Each condition's distribution function, stepped, and its formula, dotted; over ms, or multiples of the unit."""
+    units, its_session = units_ms(table) if relative else pd.Series({"": 1.0}), sessions(table.runs)
     for row in style.apart(rows).itertuples():
         its = table.runs[same(table.runs, row)].run
         d = table.deliveries[table.deliveries.run.isin(its)]
-        delays = np.sort((d.received_ms - d.due_ms).dropna().to_numpy())
+        unit_ms = d.run.map(its_session).map(units) if relative else 1.0
+        delays = np.sort(((d.received_ms - d.due_ms) / unit_ms).dropna().to_numpy())
         shade = style.colour(row.variant)
         axes.step(delays, np.arange(1, len(delays) + 1) / len(delays), where="post", color=shade, alpha=0.95)
         middle = len(delays) // 2
@@ -115,15 +158,16 @@ def draw(
         if not row.one_way_delay_ms and not row.pause_s:
             continue  # the formula says: at once
         model = prediction(condition, row.gap_s if condition.polls else None)
-        axes.plot(times_ms, [model.share_within(t / 1000) for t in times_ms], ":", color=style.INK, linewidth=2)
+        shares = [model.share_within(x * float(units.mean()) / 1000) for x in xs]
+        axes.plot(xs, shares, ":", color=style.INK, linewidth=2)
 
 
 def names(axes: Axes, rows: pd.DataFrame, beside: bool) -> None:
     """The names of what is held or pushed, in a column beside the curves; these are too close to name each alone."""
     pushed = style.apart(rows[rows.pause_s == 0]).sort_values("delay_mean_ms")
-    x = 6.0 if beside else pushed.delay_mean_ms.min() * 0.55
+    x = 3.5 if beside else pushed.delay_mean_ms.min() * 0.55
     for place, row in enumerate(pushed.itertuples()):
-        y = 0.94 - 0.11 * place
+        y = 0.88 - 0.11 * place
         shade = style.colour(row.variant)
         axes.plot(x, y, style.marker(row.variant), color=shade)
         axes.annotate(
@@ -132,24 +176,24 @@ def names(axes: Axes, rows: pd.DataFrame, beside: bool) -> None:
         )  # fmt: skip
 
 
-def parts(axes: Axes, rows: pd.DataFrame) -> None:
-    """For each transport, the mean of each part of a message's way."""
+def parts(axes: Axes, means: pd.DataFrame, rows: pd.DataFrame, relative: bool) -> None:
+    """For each variant, the mean of each part of a message's way, in ms or as multiples of the unit."""
     axes.set_xscale("log")
-    for y, row in enumerate(rows.iloc[::-1].itertuples()):
+    for y, (row, its) in enumerate(zip(rows.iloc[::-1].itertuples(), means.iloc[::-1].itertuples(), strict=True)):
         for name, (_, shape) in PARTS.items():
             axes.plot(
-                max(getattr(row, name), 0.1), y, shape, color=style.colour(row.variant), markersize=17,
+                max(getattr(its, name), 0.1), y, shape, color=style.colour(row.variant), markersize=17,
                 markeredgewidth=4 if shape == "|" else 1,
             )  # fmt: skip
     names = [words.row_title(row.variant, row.pause_s) for row in rows.iloc[::-1].itertuples()]
     axes.set_yticks(range(len(rows)), names)
-    axes.set_xlabel("mean time spent on each part of the way", fontsize=style.SMALL)
+    axes.set_xlabel("mean of each part of the way", fontsize=style.SMALL)
     for tick, row in zip(axes.get_yticklabels(), rows.iloc[::-1].itertuples(), strict=True):
         tick.set_color(style.colour(row.variant))
         tick.set_fontweight("bold")
     axes.set(xlim=(0.1, 1500), ylim=(-0.5, len(rows) - 0.4))
     axes.grid(axis="y", color=style.PALE)
-    style.plain_ticks(axes.xaxis, [0.1, 1, 10, 100, 1000], ["0.1 ms", "1 ms", "10 ms", "100 ms", "1 s"])
+    style.plain_ticks(axes.xaxis, [0.1, 1, 10, 100, 1000], MULTIPLES if relative else TIMES)
     said = "     ".join(f"{ {'|': '┃', 'o': '●', '>': '▶'}[shape] } {name}" for name, shape in PARTS.values())
     axes.set_title(said, fontsize=style.SMALL, loc="left", pad=8)
 

@@ -1,17 +1,17 @@
 """Which layer do the bytes belong to?
 
-Socket.IO is made of layers: *HTTP*, which everything begins with; *WebSocket*, whose frames carry what comes after the
-upgrade; *Engine.IO*, which makes a session of polls or of a WebSocket, and asks now and then whether the other side is
-there; and *Socket.IO* itself, with named events and acknowledgements. Each byte around the messages is put down to
-the layer that it belongs to.
+Socket.IO is built of layers: *HTTP*, which everything begins with; *WebSocket*, whose frames carry everything after
+the upgrade; *Engine.IO*, which makes a session out of polls or a WebSocket, and checks now and then that the other
+side is still there; and *Socket.IO* itself, with named events and acknowledgements. Each byte around the messages is
+attributed to its layer.
 
-On the left is what it takes to connect, once: with Socket.IO's usual way a session is opened by polling, the client
-says where it was, and probes whether WebSocket gets through, so it pays for several requests before the last one is
-the upgrade. How many polls are answered with nothing meanwhile depends on timing, and differs from run to run. On the
-right is what is around each message from then on.
+On the left is what it takes to connect, once. By default Socket.IO opens a session by polling, the client says where
+it was, and then it probes whether WebSocket gets through: it pays for several requests before the last one is the
+upgrade. How many empty responses there are meanwhile depends on timing, and differs from run to run. On the right is
+what surrounds each message from then on.
 
-One message per second, nothing delayed, and the heads of a browser's requests, without cookies. A heartbeat that falls
-into the window counts too, a few bytes among many messages.
+One message per second, no added delay, request headers of a browser, without cookies. A heartbeat that falls into the
+window counts too, a few bytes among many messages.
 """
 
 import pandas as pd
@@ -36,24 +36,27 @@ LAYERS = {
 }
 """What the bars are made of: the ledger's categories.
 
-`other` is where a WebSocket's stream begins, its pings, and an answer's `OK`.
+`other` is the cursor that a WebSocket begins with, its pings, and the `OK` of a response.
 """
 
 
 def figure(table: Table) -> Figure:
-    """What connecting takes, and what is around each message, layer by layer."""
+    """What connecting costs, and what surrounds each message, layer by layer."""
     made = style.figure(conclusion(table.summary))
     for column, (said, named) in enumerate((("to connect, once", True), ("around each message", False))):
         axes = made.add_axes((0.165 + 0.475 * column, 0.14, 0.34, 0.6))
         axes.set_title(said, pad=14)
-        axes.set_xlabel("bytes, above TCP, both ways")
+        axes.set_xlabel("TCP payload bytes, both ways")
         bars(axes, table.summary, "setup" if named else "message", named)
     x = 0.165
     for name, (_, shade) in LAYERS.items():
         made.text(x, 0.82, "\u25a0", color=shade, fontsize=28, va="center")
         made.text(x + 0.018, 0.82, name, fontsize=style.TEXT, va="center")
         x += 0.045 + 0.0095 * len(name)
-    style.footnote(made, "1 message/s, a browser's headers, no added delay, nothing compressed. Bars: range over runs.")
+    style.footnote(
+        made,
+        f"1 message/s, a browser's headers, raw clients, no added delay. {words.ends(table.summary.sessions.max())}",
+    )
     return made
 
 
@@ -68,20 +71,20 @@ def parts(row: "pd.Series[float]", what: str) -> dict[str, float]:
 
 
 def conclusion(summary: pd.DataFrame) -> str:
-    """What Socket.IO's layers take, beside those of WebSocket alone."""
+    """What Socket.IO's layers cost, beside WebSocket's alone."""
     rows = summary.set_index("variant")
     once = {variant: sum(parts(rows.loc[variant], "setup").values()) for variant in COMPARED}
     each = {variant: sum(parts(rows.loc[variant], "message").values()) for variant in COMPARED}
     return (
-        f"To connect, Socket.IO takes {words.size(once['socket_io upgrade'])}, WebSocket alone "
-        f"{words.size(once['websocket'])}; around each message it puts {words.size(each['socket_io upgrade'])} over "
-        f"WebSocket and {words.size(each['socket_io polling'])} when it polls, WebSocket alone "
-        f"{words.size(each['websocket'])}"
+        f"Connecting costs {words.size(once['socket_io upgrade'])} with Socket.IO and {words.size(once['websocket'])} "
+        f"with WebSocket alone; each message {words.size(each['socket_io upgrade'])} with Socket.IO over WebSocket, "
+        f"{words.size(each['socket_io polling'])} when it polls, and {words.size(each['websocket'])} with WebSocket "
+        "alone"
     )
 
 
 def bars(axes: Axes, summary: pd.DataFrame, what: str, named: bool) -> None:
-    """A stacked bar per way, with its parts' sizes written beside it."""
+    """A stacked bar per variant, with the sizes of its parts above it."""
     rows = summary.set_index("variant")
     every = {variant: parts(rows.loc[variant], what) for variant in COMPARED}
     most = max(sum(found.values()) for found in every.values())

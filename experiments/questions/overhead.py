@@ -1,25 +1,24 @@
 """What does a delivered message cost on the wire?
 
 Every byte that crossed the server's socket is put into one category, and the categories add up to what the tap
-counted. Each bar is the cost of one delivered message: the message itself, which is the same on every transport,
-and everything that the transport put around it or sent without one. Bytes are counted above TCP; the number of TCP
-segments, each with 52 bytes of headers, stands beside the bars where the system tells it.
+counted. Each bar is the cost of one delivered message: the message itself, which is the same on every transport, and
+everything that the transport put around it or sent without one. Bytes are TCP payload bytes. Where the system counts
+TCP segments, their number is beside the bars; each has 52 bytes of headers.
 
-A poll costs a request and an answer whether or not there is news, so the rarer the messages, the more each one
-costs. Where messages are pushed, what grows with the silence between them is the heartbeat alone. A silent minute
-is shown apart; what it costs is how often somebody says "still there": questions every second, or held for 25 s; a
-comment every 15 s over SSE, a ping and a pong every 20 s over WebSocket. These are this server's settings, and
-usual ones. Socket.IO has pings of its own every 25 s, in addition to those of its WebSocket; when it polls, they
-answer the held question, and each is acknowledged by a request.
+A poll costs a request and a response whether or not there is news, so the rarer the messages, the more each one costs.
+Where messages are pushed, only heartbeats grow with the silence between them. A silent minute is shown by itself. Its
+cost is how often one side says "still here": requests every second, or held for 25 s; a comment every 15 s over SSE; a
+ping and a pong every 20 s over WebSocket. These are this server's settings, and common ones. Socket.IO has pings of
+its own every 25 s, on top of those of its WebSocket; when it polls, each is the response to the held request, and is
+acknowledged by a request.
 
-Socket.IO is shown as it goes by itself, polling at first and then over WebSocket, and in each of the two alone. Its
-share of the framing is *Engine.IO*, the layer that makes a session of polls or of a WebSocket, and *Socket.IO*, the
-events on top of it: `4` and `2["message",...]` around every message.
+Socket.IO is shown with its default, polling first and then WebSocket, and with each of the two alone. Its part of the
+framing is *Engine.IO*, the layer that makes a session out of polls or a WebSocket, and *Socket.IO*, the events on top:
+`4` and `2["message",...]` around every message.
 
-Scripts are modest: a browser sends more header bytes with each request. Both are shown: *library* is what httpx,
-websockets and aiohttp send, *browser* what Chromium sends, here without cookies. All are sent by the raw client, byte
-for byte; it answers pings and sends none of its own. What a connection costs before its first message is in the
-table, as set-up.
+A script sends few headers, a browser more. Both are shown: *library* is what httpx, websockets and aiohttp send,
+*browser* is what Chromium sends, here without cookies. The raw client sends both, byte for byte; it answers pings and
+sends none of its own. What a connection costs before its first message is in the table, as set-up.
 """
 
 import pandas as pd
@@ -42,13 +41,13 @@ CONDITIONS = [
 CATEGORIES = {
     "message": (("down_payload",), "#8C8C8C"),
     "request head": (("up_request_head",), "#C75B2A"),
-    "answer head": (("down_response_head",), "#E8A87C"),
+    "response head": (("down_response_head",), "#E8A87C"),
     "framing": (("down_poll_body", "down_chunk", "down_sse_field", "down_frame", "up_frame"), "#2A6F97"),
     "Engine.IO": (("up_engine_io", "down_engine_io"), "#6A3D9A"),
     "Socket.IO": (("up_socket_io", "down_socket_io"), "#CAB2D6"),
     "control": (("up_control", "down_control", "up_publication"), "#A9D6E5"),
 }
-"""What the bars are made of; the ledger's categories, a few of them put together."""
+"""What the bars are made of: the ledger's categories, some of them combined."""
 
 LIMITS_Y = (-len(VARIANTS) + 0.45, 0.6)
 LEFT, WIDTH = 0.155, 0.85
@@ -72,27 +71,27 @@ def figure(table: Table) -> Figure:
     key(made)
     style.footnote(
         made,
-        "Above TCP. Upper bars: a library's headers; lower: a browser's. Polls every 1 s, or held 25 s; "
-        "heartbeats: SSE 15 s, WebSocket 20 s.",
+        "TCP payload bytes. Upper bars: a library's headers; lower: a browser's. Polls: every 1 s, or held 25 s. "
+        "Heartbeats: SSE 15 s, WebSocket 20 s.",
     )
     return made
 
 
 def conclusion(summary: pd.DataFrame) -> str:
-    """What the bytes say, in a sentence, for the rarest messages that were measured."""
+    """What a message costs a browser, at the lowest rate that was measured."""
     rare = summary[(summary.rate_hz > 0) & (summary.headers == "browser")]
     rare = rare[rare.rate_hz == rare.rate_hz.min()].set_index("variant").bytes_per_message
     every = summary[(summary.rate_hz > 0)].rate_hz.min()
     often = "second" if every == 1 else f"{1 / every:g} s"
     return (
-        f"For one message per {often}, a browser polling every second moves {words.size(rare['short_poll'])} each; "
-        f"over SSE it is {words.size(rare['sse'])}, over WebSocket {words.size(rare['websocket'])}, "
-        f"with Socket.IO {words.size(rare['socket_io upgrade'])}"
+        f"At one message per {often}, each costs a browser that polls every second "
+        f"{words.size(rare['short_poll'])}; over SSE {words.size(rare['sse'])}, over WebSocket "
+        f"{words.size(rare['websocket'])}, with Socket.IO {words.size(rare['socket_io upgrade'])}"
     )
 
 
 def bars(axes: Axes, rows: pd.DataFrame, named: bool, crowded: bool) -> None:
-    """Two stacked bars per transport, with what else they cost written beside them."""
+    """Two stacked bars per variant, with requests and segments beside them."""
     most = rows.bytes_per_message.max()
     for row in rows.to_dict("records"):
         y = position(row)
@@ -109,11 +108,12 @@ def bars(axes: Axes, rows: pd.DataFrame, named: bool, crowded: bool) -> None:
         whose = f", {row['headers']}" if row["pause_s"] else ""
         axes.text(left + most * 0.02, y, f"{left:,.0f} B{whose}{extra}", fontsize=style.SMALL, va="center")
     axes.set(xlim=(0, most * (3.35 if crowded else 1.6)), ylim=LIMITS_Y)
+    axes.locator_params(axis="x", nbins=3)
     ticks(axes, named)
 
 
 def silent(axes: Axes, rows: pd.DataFrame) -> None:
-    """What a minute without a message costs, on a log scale: the differences are that large."""
+    """What a minute without a message costs; a log scale, because the differences are so large."""
     axes.set_xscale("log")
     for row in rows.to_dict("records"):
         value = max(row["bytes_per_minute"], 1)
@@ -141,7 +141,7 @@ def ticks(axes: Axes, named: bool) -> None:
 
 
 def key(made: Figure) -> None:
-    """What the colours of the stacked bars are."""
+    """What the colours of the stacked bars mean."""
     x = LEFT
     for name, (_, shade) in CATEGORIES.items():
         made.text(x, 0.815, "■", color=shade, fontsize=28, va="center")

@@ -1,19 +1,18 @@
-"""What happens when messages come often?
+"""What happens when messages are frequent?
 
-A poll takes everything that has come since the last one. So the more often messages come, the more of them share
-the cost of one request, and there is a rate from which polling moves fewer bytes than pushing every message by
-itself: batching is the real variable, not the direction in which one asks. What it does not buy is time.
+A poll collects everything since the last one. So the more frequent messages are, the more of them share the cost of
+one request, and above some rate polling moves fewer bytes than pushing each message by itself: what counts is
+batching, not who speaks first. It does not buy time.
 
-Long polling lies between the two. At low rates it answers each message by itself, as push does; when messages come
-faster than a round trip, several wait for the next question, and it turns into short polling without a pause.
+Long polling is in between. At low rates its responses carry one message each, as pushes do. When messages come faster
+than a round trip, several wait for the next request, and it becomes short polling without a pause.
 
-The crossover is where a message's share of a poll equals the framing of a pushed message. The measurement says
-between which two of its rates it lies, the formula where: H / ((h - 1) g), with H the bytes of a poll without its
-messages, g its cycle, h the framing of one pushed message; 1 is the comma that a message costs in a poll's answer.
+The crossover is where a message's share of a poll equals the framing of a pushed message. The measurement says between
+which two of its rates that is; the formula says where: H / ((h - 1) g), with H the bytes of a poll without its
+messages, g its cycle, and h the framing of one pushed message; 1 is the comma that a message costs in a poll's body.
 
-What the server's CPU does is taken apart by least squares over all runs: so much per second for nothing, so much
-per published message, and so much per answered question or pushed message, each transport by itself. Raw clients,
-25 ms emulated delay each way, short polling every second.
+Raw clients, a library's headers, an emulated delay of 25 ms each way, short polling every second. What a request or a
+push costs the server's CPU is a question of its own: load.
 """
 
 import math
@@ -22,59 +21,48 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.analysis import costs
 from experiments.analysis.tables import Table
 from experiments.analysis.theory import crossover_hz
-from experiments.design import Condition, every_variant
+from experiments.design import every_variant
 from experiments.report import style, words
 from experiments.variants import VARIANTS
 
 TITLE = "Rate"
 RATES_HZ = (0.2, 1.0, 5.0, 20.0, 100.0)
 CONDITIONS = [
-    *(
-        condition
-        for rate_hz in RATES_HZ
-        for condition in every_variant(rate_hz=rate_hz, one_way_delay_ms=25.0, client="raw")
-    ),
-    *(
-        Condition("websocket", rate_hz=rate_hz, one_way_delay_ms=25.0, client="raw", clients=0)
-        for rate_hz in RATES_HZ
-        if rate_hz >= 5
-    ),
-    # What a poll costs the server shows where polls differ and messages do not.
-    *(Condition("short_poll", pause_s=pause_s, one_way_delay_ms=25.0, client="raw") for pause_s in (0.05, 0.2)),
+    condition
+    for rate_hz in RATES_HZ
+    for condition in every_variant(rate_hz=rate_hz, one_way_delay_ms=25.0, client="raw")
 ]
 
 
+PANELS = {
+    "delay_mean_ms": "mean delay",
+    "requests_per_message": "requests per message",
+    "bytes_per_message": "TCP payload bytes per message",
+    "empty_share": "requests without any message",
+}
+
+
 def figure(table: Table) -> Figure:
-    """Delay, requests and bytes per message over the rate, and the server's CPU time per delivery."""
-    summary = drawn(table.summary)
+    """Delay, requests, bytes and empty responses over the rate."""
+    summary = style.apart(table.summary)
     made = style.figure(conclusion(table.summary))
-    boxes = [(0.075, 0.53, 0.28, 0.285), (0.555, 0.53, 0.28, 0.285), (0.075, 0.12, 0.28, 0.285)]
-    names = ("delay_mean_ms", "requests_per_message", "bytes_per_message")
-    titles = ("mean delay", "requests per message", "bytes per message, above TCP")
-    for box, name, said in zip(boxes, names, titles, strict=True):
+    boxes = [(left, bottom, 0.28, 0.285) for bottom in (0.53, 0.12) for left in (0.075, 0.555)]
+    for box, (name, title) in zip(boxes, PANELS.items(), strict=True):
         axes = made.add_axes(box)
-        axes.set_title(said, pad=10)
+        axes.set_title(title, pad=10)
         lines(axes, summary, name)
-    cost(made.add_axes((0.665, 0.12, 0.21, 0.285)), table)
     style.footnote(
         made,
-        "x: messages per second. 25 ms emulated delay each way. Dotted: theory. Short polling every 1 s. "
-        "Socket.IO by its default, or polling only.",
+        "x: messages per second. Raw clients, 25 ms emulated delay each way, short polling every 1 s. Dotted: theory.",
     )
     return made
 
 
-def drawn(summary: pd.DataFrame) -> pd.DataFrame:
-    """The conditions of the lines; the others are there for the CPU, or hidden behind Socket.IO's usual way."""
-    return style.apart(summary[(summary.clients > 0) & summary.pause_s.isin((0.0, 1.0))])
-
-
 def lines(axes: Axes, summary: pd.DataFrame, name: str) -> None:
-    """One line per transport over the rate, with its formula."""
-    axes.set(xscale="log", yscale="log")
+    """One line per variant over the rate, with its formula."""
+    axes.set(xscale="log", yscale="linear" if name == "empty_share" else "log")
     ends = []
     for variant in VARIANTS:
         rows = summary[summary.variant == variant].sort_values("rate_hz")
@@ -96,6 +84,9 @@ def lines(axes: Axes, summary: pd.DataFrame, name: str) -> None:
         )
     elif name == "requests_per_message":
         style.plain_ticks(axes.yaxis, [0.01, 0.1, 1, 5], ["0.01", "0.1", "1", "5"])
+    elif name == "empty_share":
+        axes.set_ylim(-0.03, 1.0)
+        style.plain_ticks(axes.yaxis, [0, 0.5, 1], ["0%", "50%", "100%"])
     else:
         axes.set_ylim(low * 0.75, high)
         style.plain_ticks(axes.yaxis, [200, 500, 1000, 2000], ["200 B", "500 B", "1 kB", "2 kB"])
@@ -128,47 +119,15 @@ def expected_crossover(summary: pd.DataFrame, push: str) -> float:
     return crossover_hz(float(polls.cycle_bytes), float(framing), float(polls.gap_s))
 
 
-def cost(axes: Axes, table: Table) -> None:
-    """What the server's CPU does for one answer or push."""
-    rows = costs.cpu(table.runs).dropna()
-    for y, row in enumerate(rows.iloc[::-1].itertuples()):
-        axes.errorbar(
-            row.ms,
-            y,
-            xerr=row.half_ms,
-            fmt=style.marker(row.variant),
-            color=style.colour(row.variant),
-            markersize=17,
-            capsize=7,
-        )
-        axes.text(
-            1.04,
-            y,
-            f"{row.ms:.2f} ms",
-            transform=axes.get_yaxis_transform(),
-            fontsize=style.TEXT,
-            va="center",
-            weight="bold",
-            color=style.colour(row.variant),
-        )
-    axes.set_yticks(range(len(rows)), [words.row_title(variant) for variant in rows.variant[::-1]])
-    axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlim(min(0.0, 1.1 * float(rows.ms.min())), 1.3 * float((rows.ms + rows.half_ms).max()))
-    axes.locator_params(axis="x", nbins=3)
-    axes.grid(axis="y", color=style.PALE)
-    axes.set_xlabel("ms of CPU")
-    axes.set_title("server CPU per answer or push", pad=10)
-
-
 def conclusion(summary: pd.DataFrame) -> str:
-    """From which rate polling is the thriftier one, and what that costs in time."""
-    summary = drawn(summary)
+    """From which rate polling saves bytes, and what that costs in time."""
     (more, fewer), expected = crossover(summary, "sse"), expected_crossover(summary, "sse")
     theory = f"(theory: {words.rate(expected)})"
     slow = summary.groupby("variant").delay_mean_ms.mean()
     price = f"{words.times(slow['short_poll'] / slow['sse'])} times its delay"
     if fewer == math.inf:
-        return f"Up to {more:g}/s {theory}, polling every second moves more bytes than SSE, at {price}"
+        return f"Up to {more:g} messages/s {theory}, polling every second moves more bytes than SSE, at {price}"
     return (
-        f"Between {more:g}/s and {fewer:g}/s {theory}, polling every second begins to save bytes over SSE, at {price}"
+        f"Somewhere between {more:g} and {fewer:g} messages/s {theory}, polling every second starts to move fewer "
+        f"bytes than SSE, at {price}"
     )

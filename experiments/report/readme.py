@@ -6,9 +6,9 @@ import pandas as pd
 
 from experiments import claims
 from experiments.analysis import costs
-from experiments.analysis.tables import Table, of, summarise
-from experiments.questions import QUESTIONS, load
-from experiments.report import words
+from experiments.analysis.tables import Table, of, table
+from experiments.questions import QUESTIONS, latency, load
+from experiments.report import recommend, words
 from experiments.report.report import tables
 from experiments.variants import VARIANTS
 
@@ -24,18 +24,26 @@ def write(readme: Path, folder: Path) -> None:
 
 
 def block(folder: Path) -> str:
-    """The conclusions with their charts, and one table, as Markdown."""
-    runs, deliveries = tables(folder)
-    summary = summarise(runs, deliveries)
-    parts = [f"\n{lines(summary, costs.load(of(load.CONDITIONS, runs)))}\n"]
+    """Which transport to use, one table, and the conclusions with their charts, as Markdown."""
+    whole = table(*tables(folder))
+    parts = [
+        f"\n{advice(whole)}\n",
+        f"{lines(whole.summary, costs.load(of(load.CONDITIONS, whole.runs)))}\n",
+    ]
     for name, question in QUESTIONS.items():
-        its = of(question.CONDITIONS, summary)
+        its = of(question.CONDITIONS, whole.summary)
         if len(its) < len(set(question.CONDITIONS)):
             continue  # an older reference does not know this question
         conclusion = question.conclusion(its)
         parts.append(f"**{question.TITLE}.** {conclusion}.\n\n![{conclusion}](results/reference/figures/{name}.svg)\n")
-    parts.append(f"**The note's claims.**\n\n{verdicts(Table(summary, runs, deliveries))}\n")
+    parts.append(f"**The note's claims.**\n\n{verdicts(whole)}\n")
     return "\n".join(parts) + "\n"
+
+
+def advice(whole: Table) -> str:
+    """One point per situation."""
+    points = [f"- {said.situation}: **{said.use}**. {said.why}" for said in recommend.advice(whole)]
+    return "\n".join(["**Which transport, then?**", "", *points])
 
 
 def verdicts(table: Table) -> str:
@@ -48,10 +56,11 @@ def verdicts(table: Table) -> str:
 
 
 def lines(summary: pd.DataFrame, cpu: pd.DataFrame) -> str:
-    """One row per way."""
+    """One row per variant."""
     head = (
-        "| | mean delay, 25 ms each way | bytes per message at 1/s, script | ... browser "
-        "| bytes per silent minute, browser | server CPU per answer or push |"
+        f"| | mean delay: {latency.RATE_HZ:g}/s, 25 ms each way, client library | bytes per message: 1/s, loopback, "
+        "raw client with a library's headers | ... with a browser's headers | bytes per silent minute, a browser's "
+        "headers | server CPU per response or push, at load |"
     )
     rows = [head, "|---|--:|--:|--:|--:|--:|"]
     cost = cpu.set_index("variant")

@@ -34,10 +34,10 @@ def one_way(table: Table) -> Advice | None:
     delay, size = rows.loc[True].delay_mean_ms, rows.loc[False].bytes_per_message
     cheap = delay.sse <= TOLERANCE * delay.websocket and size.sse <= TOLERANCE * size.websocket
     why = (
-        f"With {FAR_MS:g}{words.NARROW}ms each way, SSE delivers in {words.seconds(delay.sse)} on average, WebSocket "
-        f"in {words.seconds(delay.websocket)}; a message takes {words.size(size.sse)} over SSE and "
-        f"{words.size(size.websocket)} over WebSocket. SSE is plain HTTP, and browsers reconnect and resume by "
-        "themselves."
+        f"At {latency.RATE_HZ:g} messages/s with {FAR_MS:g}{words.NARROW}ms each way, SSE delivers in "
+        f"{words.seconds(delay.sse)} on average, WebSocket in {words.seconds(delay.websocket)}; at one message per "
+        f"second, each costs {words.size(size.sse)} over SSE and {words.size(size.websocket)} over WebSocket. SSE is "
+        "plain HTTP, and browsers reconnect and resume by themselves."
     )
     return Advice("Only the server speaks, and messages must arrive at once", "SSE" if cheap else "WebSocket", why)
 
@@ -49,9 +49,9 @@ def both_ways(table: Table) -> Advice | None:
         return None
     near = rows.loc[False]
     why = (
-        f"Both directions share one connection, at {words.size(near.bytes_per_message.websocket)} per message "
-        "received. Beside an SSE stream, each message that a browser sends costs a request and a response, and a poll "
-        f"without any message in it is {words.size(near.cycle_bytes.short_poll)} already."
+        f"Both directions share one connection, at {words.size(near.bytes_per_message.websocket)} per message received "
+        "(one per second). Beside an SSE stream, each message that a browser sends costs a request and a response; a "
+        f"poll and its response without any message are {words.size(near.cycle_bytes.short_poll)}."
     )
     return Advice("Clients send often, too", "WebSocket", why)
 
@@ -76,7 +76,7 @@ def often(table: Table) -> Advice | None:
     if measured(table, rate.CONDITIONS) is None:
         return None
     more, fewer = rate.crossover(its, "sse")
-    delay = rate.drawn(its).groupby("variant").delay_mean_ms.mean()
+    delay = its.groupby("variant").delay_mean_ms.mean()
     price = (
         f"Its mean delay is {words.seconds(delay.short_poll)} where SSE's is {words.seconds(delay.sse)}, with "
         f"{FAR_MS:g}{words.NARROW}ms each way."
@@ -119,7 +119,7 @@ def falls_back(table: Table) -> Advice | None:
         f"Where the upgrade was refused, all {refused.deliveries} deliveries arrived by long polling, the first after "
         f"{words.seconds(refused.first_message_ms)}. Where it passes, connecting costs "
         f"{words.size(rows.loc[('socket_io upgrade', 'pass')].setup_bytes)}, with plain WebSocket "
-        f"{words.size(plain.setup_bytes)}."
+        f"{words.size(plain.setup_bytes)} ({plain.one_way_delay_ms:g}{words.NARROW}ms each way, a browser's headers)."
     )
     return Advice("WebSocket may be blocked, and you do not want to write the fallback yourself", "Socket.IO", why)
 

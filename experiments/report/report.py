@@ -82,7 +82,7 @@ def write(folder: Path, console: Console, name: str = "") -> pd.DataFrame:
     """
     console.print("drawing the charts and writing the report")
     runs, deliveries = tables(folder)
-    plan = store.read_json(folder / "plan.json")
+    plan = store.read_plan(folder)
     summaries, sections = [], []
     whole = table(runs, deliveries)
     size = Size(**plan["size"])

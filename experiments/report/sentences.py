@@ -1,7 +1,5 @@
 """What the report says besides the questions and claims, each sentence whole."""
 
-from collections.abc import Sequence
-
 from experiments.analysis.sessions import Between
 from experiments.run.suspect import LIMITS, PROBE_OFF_MS, PROBE_RATIO, Limit
 
@@ -62,8 +60,3 @@ def limit_line(limit: Limit) -> str:
     if not limit.limit and limit.beyond == "above":
         return f"{limit.what}: any"
     return f"{limit.what}: {limit.beyond} {limit.limit:g} {limit.unit}".rstrip()
-
-
-def ends(sessions: Sequence[int]) -> str:
-    """What the bars in a chart show, by the number of sessions of its conditions."""
-    return "Bars: 95 % interval for another session." if max(sessions, default=1) > 1 else "Bars: range over runs."

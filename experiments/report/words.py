@@ -36,6 +36,11 @@ def times(ratio: float) -> str:
     return f"{ratio:.0f}" if ratio >= 9.5 else f"{ratio:.1f}"
 
 
+def twice(ratio: float) -> str:
+    """`twice`, or `2.5 times`."""
+    return "twice" if ratio == 2 else f"{ratio:g} times"
+
+
 def rate(per_second: float) -> str:
     """Messages per second, with two digits that mean something."""
     return f"{float(f'{per_second:.2g}'):g}/s"
@@ -55,10 +60,10 @@ def kilobytes(count: float) -> str:
 
 
 def interval(value: float, half: float, unit: str) -> str:
-    """`0.0031 ± 0.0008 ms`: with as many digits as the interval lets matter, and "unknown" where it is not known."""
+    """`0.0031 ± 0.0008 ms`: with as many digits as mean something beside the interval; `not measured` if it was not."""
     if value != value or half != half:
         return "not measured"
-    digits = max(0, 1 - math.floor(math.log10(half))) if half > 0 else 3
+    digits = min(4, max(0, 1 - math.floor(math.log10(half)))) if half > 0 else 3
     return f"{value:.{digits}f} ± {half:.{digits}f}{NARROW}{unit}"
 
 
@@ -73,6 +78,16 @@ def listed(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
+def client(name: str) -> str:
+    """Whose readers they are, before the word "readers"."""
+    return {"raw": "raw", "library": "client-library"}[name]
+
+
 def network(upgrades: str) -> str:
     """What is to be said of a network that does not let WebSocket through."""
     return {"pass": "", "refuse": ", upgrade refused", "cut": ", upgrade cut"}[upgrades]
+
+
+def ends(sessions: int) -> str:
+    """What the bars in a chart show, by the number of sessions."""
+    return "Bars: 95 % interval for another session." if sessions > 1 else "Bars: range over runs."

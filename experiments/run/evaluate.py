@@ -16,7 +16,7 @@ from experiments.run.usage import mean_wait_ms
 
 def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
     """What was observed, as numbers. Times in the deliveries are milliseconds since the window began."""
-    by_port = {c.client_port: c for c in seen.recording.connections}
+    by_port = connections_by_port(seen.recording.connections)
     everything = {port: explain(connection) for port, connection in by_port.items()}  # raises if one is unbalanced
     exchanges: dict[int, list[Exchange]] = {
         client: sorted((e for port in ports for e in everything.get(port, [])), key=lambda e: e.started_ns)
@@ -36,6 +36,18 @@ def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
         "suspect": reasons(metrics, run.condition.undeliverable),
         "deliveries": deliveries,
     }
+
+
+def connections_by_port(connections: list[recording.Connection]) -> dict[int, recording.Connection]:
+    """Whose connection is whose, by the client's port; raises ValueError if a port was used twice.
+
+    The publisher's, over a Unix socket, have no port: they stand under 0, together.
+    """
+    by_port = {connection.client_port: connection for connection in connections}
+    ports = Counter(connection.client_port for connection in connections if connection.client_port)
+    if twice := [port for port, times in ports.items() if times > 1]:
+        raise ValueError(f"port {twice[0]} was used by two connections, and nobody knows whose is which")
+    return by_port
 
 
 DELIVERY_COLUMNS = ("client", "message", "due_ms", "sent_ms", "published_ms", "written_ms", "received_ms")
@@ -80,14 +92,16 @@ def _wire(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> dic
         if run.condition.polls:
             polls = [e for e in its if e.method == "GET"]
             gaps_s += [(b.started_ns - a.ended_ns) / 1e9 for a, b in itertools.pairwise(polls) if counts(a)]
-        if run.condition.rate_hz or not run.condition.polls:
-            span_s += run.window_s
+        its_span_s = run.window_s
         if not run.condition.rate_hz:  # silence: not the message that ends it
             inside = [e for e in inside if not e.messages]
-            if run.condition.polls:  # few questions begin in a window: whole cycles, from the first to the last
+            if run.condition.polls:  # few requests begin in a window: whole cycles, from the first to the last
                 first_ns, last_ns = (asked_ns[0], asked_ns[-1]) if asked_ns else (0, 0)
                 inside = [e for e in inside if first_ns <= e.started_ns < last_ns]
-                span_s += (last_ns - first_ns) / 1e9
+                its_span_s = (last_ns - first_ns) / 1e9
+            else:
+                inside, its_span_s = whole_periods(inside, run.window_s)
+        span_s += its_span_s
         for exchange in inside:
             sizes.update(exchange.sizes)
             messages += len(exchange.messages)
@@ -109,16 +123,37 @@ def _wire(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> dic
         "span_s": span_s,
         "gap_s": statistics.fmean(gaps_s) + up_s if gaps_s else None,
         "cycle_bytes": overhead / requests if run.condition.polls and requests else None,
-        "bytes_up": sum(size for (variant, _), size in sizes.items() if variant == "up"),
-        "bytes_down": sum(size for (variant, _), size in sizes.items() if variant == "down"),
-        **{f"{variant}_{category}_bytes": size for (variant, category), size in sorted(sizes.items())},
+        "bytes_up": sum(size for (direction, _), size in sizes.items() if direction == "up"),
+        "bytes_down": sum(size for (direction, _), size in sizes.items() if direction == "down"),
+        **{f"{direction}_{category}_bytes": size for (direction, category), size in sorted(sizes.items())},
         "setup_bytes": setup.total() / len(exchanges) if setup else None,
         **{f"setup_{category}_bytes": size / len(exchanges) for category, size in sorted(setup.items()) if size},
         "unfinished_bytes": sum(
-            e.sizes[variant, "unfinished"] for its in exchanges.values() for e in its for variant in ("up", "down")
+            e.sizes[direction, "unfinished"] for its in exchanges.values() for e in its for direction in ("up", "down")
         ),
         "connections": sum(len(ports) for ports in seen.received.ports.values()),
     }
+
+
+def whole_periods(silent: list[Exchange], window_s: float) -> tuple[list[Exchange], float]:
+    """Heartbeats of whole periods, and the seconds that their bytes stand for.
+
+    A window of 60 s holds two or three heartbeats of 25 s, and never 2.4. So each kind of heartbeat is counted from
+    its first to its last, which is a whole number of its periods. A connection may have several kinds (Socket.IO over
+    WebSocket pings by itself every 25 s, and the WebSocket beneath it every 20 s): the seconds are those in which all
+    kinds together, each at its own rate, bring as many bytes as were counted.
+    """
+    kinds: dict[Any, list[Exchange]] = {}
+    for exchange in silent:
+        kinds.setdefault((exchange.kind, *sorted(exchange.sizes.items())), []).append(exchange)
+    counted: list[Exchange] = []
+    size, size_per_s = 0, 0.0
+    for its in kinds.values():
+        whole, span_s = (its[:-1], (its[-1].started_ns - its[0].started_ns) / 1e9) if len(its) > 1 else (its, window_s)
+        counted += whole
+        size += (its_size := sum(e.sizes.total() for e in whole))
+        size_per_s += its_size / span_s
+    return counted, size / size_per_s if size else window_s
 
 
 def opening(its: list[Exchange]) -> list[Exchange]:

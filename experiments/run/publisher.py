@@ -1,8 +1,8 @@
 """The publisher: open-loop, on time, and outside of what is measured.
 
-It posts every message when it is due, whether or not the one before was answered ("open loop"): a publisher that waits
-for a slow server would ask it less often just when it is slow, and its figures would look better than what readers
-live through. It speaks HTTP like everybody else, over a Unix socket that the emulated network does not delay.
+It posts every message when it is due, whether or not the response to the one before is there ("open loop"): a
+publisher that waits for a slow server would post less often just when it is slow, and delays would look better than
+what readers see. It speaks HTTP like everybody else, over a Unix socket that the emulated network does not delay.
 """
 
 import contextlib
@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ANSWER_TIMEOUT_S = 10.0
+RESPONSE_TIMEOUT_S = 10.0
+JSON = "Content-Type: application/json\r\n"
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,9 @@ class Publisher:
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(ANSWER_TIMEOUT_S)
-        self._unread = b""
+        self._socket.settimeout(RESPONSE_TIMEOUT_S)
+        self._unread = bytearray()
+        self._read = 0  # so much of it
         self._closed = threading.Event()
         try:
             self._socket.connect(str(path))
@@ -45,7 +47,7 @@ class Publisher:
             raise
 
     def publish(self, due: Sequence[tuple[int, str]]) -> list[Publication]:
-        """Publish every (due_ns, text), in that order; raises OSError if the server does not answer, or when closed."""
+        """Publish every (due_ns, text), in this order; raises OSError if there is no response, or when closed."""
         sent: list[tuple[int, str, int]] = []
         for due_ns, text in due:
             # This is exact to some 0.1 ms here; an event loop's timers are to a whole one.
@@ -54,10 +56,12 @@ class Publisher:
             sent.append((due_ns, text, time.monotonic_ns()))
             self._post(text)
             self._take_what_is_there()
-        answers = [self._answer() for _ in sent]
+        responses = [self._response() for _ in sent]
+        del self._unread[: self._read]
+        self._read = 0
         return [
-            Publication(answer["cursor"], text, due_ns, sent_ns, round(answer["published_ms"] * 1e6))
-            for (due_ns, text, sent_ns), answer in zip(sent, answers, strict=True)
+            Publication(response["cursor"], text, due_ns, sent_ns, round(response["published_ms"] * 1e6))
+            for (due_ns, text, sent_ns), response in zip(sent, responses, strict=True)
         ]
 
     def now(self, text: str) -> Publication:
@@ -73,27 +77,31 @@ class Publisher:
 
     def _post(self, text: str) -> None:
         body = json.dumps({"text": text}).encode()
-        head = f"POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST /messages HTTP/1.1\r\nHost: localhost\r\n{JSON}Content-Length: {len(body)}\r\n\r\n"
         self._socket.sendall(head.encode() + body)
 
     def _take_what_is_there(self) -> None:
-        # Answers are not waited for, but they may not fill the socket's buffer either. MSG_DONTWAIT is not enough:
+        # Responses are not waited for, but they may not fill the socket's buffer either. MSG_DONTWAIT is not enough:
         # Python would wait for a socket that has a timeout.
         self._socket.settimeout(0)
         with contextlib.suppress(BlockingIOError):
             self._unread += self._socket.recv(1 << 20)
-        self._socket.settimeout(ANSWER_TIMEOUT_S)
+        self._socket.settimeout(RESPONSE_TIMEOUT_S)
 
-    def _answer(self) -> dict[str, Any]:
+    def _response(self) -> dict[str, Any]:
+        """The next one; raises OSError if it is a refusal, or if the server has closed the connection."""
         while True:
-            head, end, rest = self._unread.partition(b"\r\n\r\n")
+            # An offset, and not what is left: thousands of responses may be there, and each would be copied for each.
+            end = self._unread.find(b"\r\n\r\n", self._read)
+            head = bytes(self._unread[self._read : end]) if end >= 0 else b""
             length = re.search(rb"\r\ncontent-length: (\d+)", head)
-            if end and length and len(rest) >= (size := int(length[1])):
-                self._unread = rest[size:]
+            if length and len(self._unread) >= (whole := end + 4 + int(length[1])):
+                body = bytes(self._unread[end + 4 : whole])
+                self._read = whole
                 if not head.startswith(b"HTTP/1.1 201 "):
-                    raise OSError(f"the server did not publish: {rest[:200]!r}")
-                answer: dict[str, Any] = json.loads(rest[:size])
-                return answer
+                    raise OSError(f"the server did not publish: {body[:200]!r}")
+                response: dict[str, Any] = json.loads(body)
+                return response
             if not (more := self._socket.recv(1 << 20)):
-                raise OSError("the server has hung up on the publisher")
+                raise OSError("the server closed the publisher's connection")
             self._unread += more

@@ -148,7 +148,7 @@ def evaluate(run: Run, seen: Weighed) -> dict[str, Any]:
     metrics: dict[str, Any] = dict.fromkeys(UNKNOWN) | dict.fromkeys(NONE, 0)
     inside = [p for p in seen.publications if seen.start_ns <= p.due_ns < seen.end_ns]
     metrics |= {"published": len(inside), "span_s": run.window_s * max(1, condition.clients)}
-    metrics |= {"clients_lost": seen.counted.lost, "connections": len(seen.recording.connections) - 1}
+    metrics |= {"clients_lost": seen.counted.lost, "connections": max(0, len(seen.recording.connections) - 1)}
     metrics["server_rss_bytes"] = marks[-1].rss_bytes
     if condition.measures == "memory":
         for number, (readers, mark) in enumerate(zip(seen.steps, marks, strict=True), 1):

@@ -54,6 +54,7 @@ function start(experiment, how) {
     for (const leaving of ["beforeunload", "pagehide"]) removeEventListener(leaving, leave);
     running = null;
   });
+  document.querySelector(`#${experiment.name} .live`).scrollIntoView({ block: "nearest" }); // keys start what may be out of sight
   run.go(() => experiment.perform(run, values, how));
 }
 

@@ -10,7 +10,7 @@ PAGES = {
     "/limits": ("Limits", "What a browser limits: connections per host, timers in hidden tabs, identical requests."),
     "/claims": ("Claims", "What a note of 2016 claims, and what was measured."),
 }
-TRANSPORTS = "One page per transport, live on the wire:"
+TRANSPORTS_TITLE = "Transports, live on the wire"
 
 
 def no_such_page(path: str) -> str:

@@ -323,6 +323,7 @@ async def test_one_at_a_time_and_by_keyboard(chromium: Browser) -> None:
         await ended(page, "six")
         await page.keyboard.press("4")
         await expect(page.locator("#run-equal")).to_contain_text("Stop")
+        await expect(page.locator("#equal .live")).to_be_in_viewport(ratio=0.9)  # it was out of sight
         await page.keyboard.press("Escape")
         await ended(page, "equal")
 

@@ -20,7 +20,7 @@ PAGES = {
     "/limits": "#run-equal:not([aria-disabled])",
     "/limits/away?seconds=600": "#back",
     "/claims": ".glance",
-    "/nonsense": ".problem",
+    "/nonsense": ".notice",
     **{f"/modes/{mode.path}": "#live svg" for mode in MODES},
 }
 """Each page, and what is there when it is complete."""

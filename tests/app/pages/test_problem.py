@@ -38,7 +38,7 @@ async def test_a_browser_gets_a_page_that_says_what_is_wrong_and_what_exists(chr
         serving() as running,
         browsing(chromium, running, path=target, expected=[f"status of {status}"]) as page,
     ):
-        await expect(page.locator(".problem")).to_have_text(sentence)
+        await expect(page.locator(".notice")).to_have_text(sentence)
         await expect(page.get_by_role("navigation").get_by_role("link")).to_have_count(10)
         for path in (*words.PAGES, *(f"/modes/{mode.path}" for mode in MODES)):
             await expect(page.locator(f'main a[href="{path}"]')).to_have_count(1)

@@ -40,7 +40,7 @@ def said_of(number: int, change: Change = nothing, gone: Callable[[Condition], b
 
 
 def late(variant: str, ms: float, pause_s: float | None = None) -> Change:
-    """Every message of a way takes so long; of one pause only, if it is given."""
+    """Every message of a variant takes so long; of one pause only, if it is given."""
 
     def change(condition: Condition, result: Result) -> None:
         if condition.variant == variant and condition.pause_s in (pause_s, pause_s is None and condition.pause_s):
@@ -61,7 +61,7 @@ def times(variant: str, factor: float, *metrics: str, **fields: Any) -> Change:
 
 
 def mixed(condition: Condition, result: Result) -> None:
-    """Asked every second, one message comes at once, and the next is late."""
+    """Polled every second, one message comes at once, and the next is late."""
     if condition.variant == "short_poll" and condition.pause_s == 1:
         result["delay_ms"] = [100.0 + 50 * (-1) ** i for i in range(len(result["delay_ms"]))]
 
@@ -115,7 +115,7 @@ def cheap_polls(condition: Condition, result: Result) -> None:
 
 
 def lost(condition: Condition, result: Result) -> None:
-    """One message is lost in one run, which is doubted for it."""
+    """One message is lost in one run, which is suspect for it."""
     if condition.variant == "socket_io upgrade" and condition.upgrades == "cut" and result["repeat"]:
         result["metrics"]["missing"] += 1
         result["metrics"]["deliveries"] -= 1
@@ -145,7 +145,7 @@ def at_no_cost(condition: Condition, result: Result) -> None:
         plain["up_request_head_bytes"] = 0.0
 
 
-def doubted(transport: str) -> Change:
+def suspected(transport: str) -> Change:
     def change(condition: Condition, result: Result) -> None:
         if condition.transport == transport:
             result["suspect"] = ["the publisher was late"]
@@ -168,53 +168,78 @@ CASES: list[tuple[int, str, Change, str]] = [
         1,
         FAILS,
         nothing,
-        "100 deliveries were made with no further request, 95% of them within 27 ms, which feels immediate",
+        "100 deliveries took no further request, and 95% of them arrived within 27 ms, which feels immediate",
     ),
-    (1, CONDITIONALLY, late("sse", 100.1), "News comes unasked, but not in real time."),
+    (1, CONDITIONALLY, late("sse", 100.1), "News arrives without a request, but not in real time."),
     (
         1,
         CONDITIONALLY,
         asks("sse"),
-        "with 1 request for each, 95% of them within 27 ms, which feels immediate",
+        "took 1 request for each, and 95% of them arrived within 27 ms, which feels immediate",
     ),
-    (1, HOLDS, every(asks("sse"), late("sse", 500.0)), "The reader has to ask, and waits"),
-    (1, UNDECIDED, doubted("sse"), "Every run of SSE at 1/s (5 readers) is suspect"),
-    (2, CONDITIONALLY, nothing, "half of the messages take longer than"),
+    (1, HOLDS, every(asks("sse"), late("sse", 500.0)), "The reader has to ask, and then waits"),
+    (1, UNDECIDED, suspected("sse"), "Every run of SSE at 1/s, 25 ms each way, 5 raw readers is suspect"),
+    (
+        2,
+        CONDITIONALLY,
+        nothing,
+        "A one-second poll is noticeable, but not distracting. When polled every second, half of the messages take",
+    ),
     (
         2,
         CONDITIONALLY,
         late("short_poll", 101.0, pause_s=1.0),
         "0% arrive within 100 ms, which feels immediate, and 100%",
     ),
-    (2, CONDITIONALLY, late("short_poll", 40.0, pause_s=0.05), "Asked every 0.05 s, 100% feel immediate, at "),
-    (2, HOLDS, late("short_poll", 99.0, pause_s=1.0), "Every second feels immediate. Asked every second, half"),
-    (2, FAILS, late("short_poll", 1001.0, pause_s=1.0), "Every second is so late that one's thoughts wander."),
-    (2, UNDECIDED, mixed, "lies between 50 ms and 150 ms, on both sides of a limit"),
-    (2, UNDECIDED, doubted("websocket"), "Every run of WebSocket at 1/s (5 readers) is suspect"),
-    (3, CONDITIONALLY, nothing, "waste where news is rare, and none where it is frequent"),
-    (3, HOLDS, times("short_poll", 100.0, "up_request_head_bytes", rate_hz=100.0), "waste at either rate"),
-    (3, FAILS, cheap_polls, "At 0.2/s, 0% of the questions"),
-    (3, UNDECIDED, doubted("short_poll"), "Every run of Short polling, 1 s at 0.2/s (5 readers) is suspect"),
-    (4, FAILS, nothing, "SSE takes no more than 2 times what WebSocket takes, of anything."),
+    (2, CONDITIONALLY, late("short_poll", 40.0, pause_s=0.05), "When polled every 0.05 s, 100% feel immediate, at "),
+    (
+        2,
+        HOLDS,
+        late("short_poll", 99.0, pause_s=1.0),
+        "Polling every second feels immediate. When polled every second, half",
+    ),
+    (2, FAILS, late("short_poll", 1001.0, pause_s=1.0), "A one-second poll is late enough to distract."),
+    (2, UNDECIDED, mixed, "from 50 ms to 150 ms, includes a limit"),
+    (2, UNDECIDED, suspected("websocket"), "Every run of WebSocket at 1/s, 25 ms each way, 5 raw readers is suspect"),
+    (3, CONDITIONALLY, nothing, "wasteful when news is rare, and not when it is frequent"),
+    (
+        3,
+        HOLDS,
+        times("short_poll", 100.0, "up_request_head_bytes", rate_hz=100.0),
+        "wasteful whether news is rare or frequent",
+    ),
+    (
+        3,
+        FAILS,
+        cheap_polls,
+        "wasteful neither when news is rare nor when it is frequent. At 0.2/s, 0% of the responses are empty",
+    ),
+    (
+        3,
+        UNDECIDED,
+        suspected("short_poll"),
+        "Every run of Short polling, 1 s at 0.2/s, 25 ms each way, 5 raw readers is suspect",
+    ),
+    (4, FAILS, nothing, "On every measure, SSE costs at most twice as much as WebSocket."),
     (
         4,
         CONDITIONALLY,
         heavy("sse", 81.0),
-        "SSE takes more than 2 times the server memory per reader, but not the bytes per message, bytes of",
+        "SSE costs more than 2 times WebSocket's server memory per reader, but not its bytes per message, bytes of",
     ),
     (
         4,
         HOLDS,
         every(WASTEFUL_BYTES, heavy("sse", 81.0), busy("sse", 0.2)),
-        "SSE takes more than 2 times as much of everything.",
+        "On every measure, SSE costs more than 2 times as much as WebSocket.",
     ),
-    (4, UNDECIDED, erratic, "leave open whether it takes more than 2 times the server CPU per message"),
-    (5, CONDITIONALLY, nothing, "with 4 B of frame header in front of each"),
+    (4, UNDECIDED, erratic, "leave open whether it costs more than 2 times the server CPU per message"),
+    (5, CONDITIONALLY, nothing, "with 4 B of frame header before each"),
     (5, HOLDS, times("websocket", 0.0, "down_frame_bytes"), "over plain TCP"),
-    (5, FAILS, asks("websocket"), "100 deliveries were made with 1 request for each"),
-    (5, FAILS, late("websocket", 101.0), "The server cannot speak first, in real time."),
-    (5, UNDECIDED, doubted("websocket"), "is suspect"),
-    (6, CONDITIONALLY, nothing, "The comfort takes 4.5 times the set-up bytes of a plain WebSocket"),
+    (5, FAILS, asks("websocket"), "100 deliveries took 1 request for each"),
+    (5, FAILS, late("websocket", 101.0), "The server cannot speak first in real time."),
+    (5, UNDECIDED, suspected("websocket"), "is suspect"),
+    (6, CONDITIONALLY, nothing, "The comfort costs 4.5 times the set-up bytes of a plain WebSocket"),
     (
         6,
         CONDITIONALLY,
@@ -222,8 +247,8 @@ CASES: list[tuple[int, str, Change, str]] = [
         "5.0 times the server memory per reader",
     ),
     (6, HOLDS, at_no_cost, "nothing costs more than 2 times as much"),
-    (6, FAILS, lost, "Socket.IO lost 1 of 200 deliveries, and brought 0 more than once"),
-    (6, FAILS, twice, "Socket.IO lost 0 of 200 deliveries, and brought 6 more than once"),
+    (6, FAILS, lost, "Socket.IO lost 1 of 200 deliveries, and delivered 0 more than once"),
+    (6, FAILS, twice, "Socket.IO lost 0 of 200 deliveries, and delivered 6 more than once"),
     (6, UNDECIDED, leaky, "A plain WebSocket got through where none should"),
 ]
 
@@ -248,15 +273,18 @@ NEEDED: dict[int, Callable[[Condition], bool]] = {
 def test_what_is_not_measured_is_not_decided(number: int) -> None:
     verdict = said_of(number, gone=NEEDED[number])
     assert (verdict.word, verdict.numbers) == (UNDECIDED, ())
-    assert "This run has not measured " in verdict.sentence
+    assert "This comparison lacks " in verdict.sentence
     assert "`make compare`, without QUICK and ONLY, measures them all" in verdict.sentence
 
 
 @pytest.mark.parametrize(
     ("gone", "said"),
     [
-        (lambda c: c.measures == "cpu" and c.variant == "sse", "what an answer or a push costs the server's CPU"),
-        (lambda c: c.measures == "memory", "SSE in silence (1500 readers)"),
+        (
+            lambda c: c.measures == "cpu" and c.variant == "sse",
+            "a response or a push costs a busy server's CPU",
+        ),
+        (lambda c: c.measures == "memory", "SSE in silence, 0 ms each way, 1500 raw readers"),
     ],
 )
 def test_a_cost_that_is_not_measured_decides_nothing(gone: Callable[[Condition], bool], said: str) -> None:

@@ -52,7 +52,9 @@ def test_numbers_are_those_of_the_reference() -> None:
 def test_every_claim_has_its_row() -> None:
     rows = readme.verdicts(a_table(there=lambda condition: condition.variant == "websocket")).splitlines()
     assert rows[:2] == ["| claim | verdict | |", "|---|---|---|"]
-    assert rows[2] == "| Only asking delivers | **not decided by this run** | This run does not tell. |"
+    assert (
+        rows[2] == "| Only a request brings news | **not decided by this run** | This comparison does not decide it. |"
+    )
     assert rows[6].startswith(
         "| WebSocket: a handshake, then TCP | **holds with a condition** | The server speaks first"
     )

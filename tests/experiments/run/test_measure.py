@@ -3,6 +3,7 @@
 import math
 import multiprocessing
 import os
+import random
 import signal
 import sys
 import tempfile
@@ -13,11 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 
-from experiments.analysis.ledger import Unbalanced
+from experiments.analysis.ledger import Exchange, Kind, Unbalanced
 from experiments.design import Condition, Run
-from experiments.run.evaluate import evaluate
+from experiments.run.evaluate import connections_by_port, evaluate, whole_periods
 from experiments.run.measure import measure
 from experiments.run.observe import MARK_TIME_NS, PROCESSES, Failed, Observed, observe
 from experiments.run.recording import Mark
@@ -240,7 +242,42 @@ def test_the_server_is_blamed_from_when_it_had_both_the_message_and_the_question
     assert took_ms["short_poll, raw"] < 500  # nothing, but for a message that comes while a question is answered
 
 
+def silent(kind: Kind, size: int, every_s: float, first_s: float, until_s: float) -> list[Exchange]:
+    """Heartbeats of one kind, up to the end of the window."""
+    times_s = np.arange(first_s, until_s, every_s)
+    return [
+        Exchange(kind, "/", round(t * 1e9), round(t * 1e9), sizes=Counter({("down", "control"): size})) for t in times_s
+    ]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_heartbeats_are_counted_in_whole_periods(seed: int) -> None:
+    """Socket.IO over WebSocket: 10 bytes every 25 s, 16 every 20 s, whenever the window happens to begin."""
+    rng = random.Random(seed)
+    socket_io = silent("push", 10, 25.0, rng.uniform(0, 25), 60.0)
+    websocket = silent("push", 16, 20.0, rng.uniform(0, 20), 60.0)
+    counted, span_s = whole_periods(sorted([*socket_io, *websocket], key=lambda e: e.started_ns), 60.0)
+    assert 60 * sum(e.sizes.total() for e in counted) / span_s == pytest.approx(72.0)
+    sse, span_s = whole_periods(silent("push", 8, 15.0, rng.uniform(0, 15), 60.0), 60.0)
+    assert 60 * sum(e.sizes.total() for e in sse) / span_s == pytest.approx(32.0)
+
+
+def test_without_heartbeats_the_window_is_what_was_silent() -> None:
+    assert whole_periods([], 60.0) == ([], 60.0)
+    once = silent("push", 8, 90.0, 10.0, 60.0)
+    assert whole_periods(once, 60.0) == (once, 60.0)
+
+
 # What is noticed
+
+
+def test_a_port_that_is_used_twice_is_an_error(seen: dict[str, Observed]) -> None:
+    whole = seen["sse, raw"]
+    again = [*whole.recording.connections, whole.recording.connections[-1]]
+    with pytest.raises(ValueError, match=r"port \d+ was used by two connections"):
+        evaluate(RUNS["sse, raw"], replace(whole, recording=replace(whole.recording, connections=again)))
+    publishers = [replace(connection, client_port=0) for connection in again[-2:]]
+    assert connections_by_port(publishers).keys() == {0}
 
 
 def test_what_did_not_arrive_is_missing_and_what_arrived_twice_a_duplicate(seen: dict[str, Observed]) -> None:
