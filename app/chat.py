@@ -35,7 +35,7 @@ from app import publishing, transports
 from app.link import Connection, Direction
 from app.log import MessageLog
 from app.message import BadInput, Cursor, check_name, read_json
-from app.pages import PALETTE
+from app.palette import PALETTE
 from app.sessions import NAME, checked_name
 
 PEOPLE_MAX = 100

@@ -1,6 +1,6 @@
 """Does the runs of a plan in batches, each run in its own processes, each stored when it is done.
 
-Starting a run takes half a second of CPU, which is far more than most runs use while they measure. So the runs of a
+Starting a run takes far more CPU than most runs use while they measure. So the runs of a
 batch start together, wait until all of them are ready, and only then measure, side by side, in windows that nobody's
 start falls into. There are four kinds:
 
@@ -27,19 +27,19 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from experiments.design import Run
-from experiments.run import readers
+from experiments.run import readers, serving
 from experiments.run.measure import run_in_process
 from experiments.run.observe import PROCESSES
 
-PRELOADED = ["experiments.run.measure"]
+PRELOADED = ["experiments.run.measure", serving.PROGRAM]
 TRIES = 2
 
 CORES = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-BATCH_MOST = 14 * CORES
+BATCH_MOST = 20 * CORES
 LOAD_MOST = 0.45 * CORES
 """Cores that the runs of a batch may be expected to use, all together."""
 
-START_S = 0.4 / CORES
+START_S = 0.25 / CORES
 """What starting and ending one more run in a batch adds to its time."""
 
 LATE_S = 120.0
@@ -48,7 +48,7 @@ LATE_S = 120.0
 CLEAN_UP_S = 10.0
 """How long a run may take to end when it is told to: a run that is killed leaves its server behind."""
 
-AROUND_S = 2.5
+AROUND_S = 1.5
 """What a batch of one takes besides its window: starting, warming up, ending."""
 
 
@@ -58,7 +58,7 @@ class Going:
 
     run: Run
     process: BaseProcess
-    readers: BaseProcess
+    others: tuple[BaseProcess, ...]
     pipe: Connection
     started_at: float
     ready: bool = False
@@ -165,14 +165,16 @@ class Schedule:
 
     def _start(self, run: Run) -> None:
         here, there = PROCESSES.Pipe()
-        of_run, of_readers = PROCESSES.Pipe()
-        process = PROCESSES.Process(target=run_in_process, args=(run, there, of_run))
+        to_readers, of_readers = PROCESSES.Pipe()
+        to_server, of_server = PROCESSES.Pipe()
+        process = PROCESSES.Process(target=run_in_process, args=(run, there, to_readers, to_server))
         reading = PROCESSES.Process(target=readers.main, args=(run, of_readers))
-        process.start()
-        reading.start()
-        for pipe in (there, of_run, of_readers):
+        server = PROCESSES.Process(target=serving.main, args=(of_server,))
+        for one in (process, reading, server):
+            one.start()
+        for pipe in (there, to_readers, of_readers, to_server, of_server):
             pipe.close()
-        self.going[here.fileno()] = Going(run, process, reading, here, time.monotonic())
+        self.going[here.fileno()] = Going(run, process, (reading, server), here, time.monotonic())
         self.tries[run.name] = self.tries.get(run.name, 0) + 1
 
     def _send_go(self) -> None:
@@ -211,9 +213,9 @@ class Schedule:
 
 
 def _end(going: Going, deadline: float) -> None:
-    """Both processes of a run end by themselves, or at the deadline."""
+    """All processes of a run end by themselves, or at the deadline."""
     going.pipe.close()
-    for process in (going.process, going.readers):
+    for process in (going.process, *going.others):
         process.join(max(0.0, deadline - time.monotonic()))
         process.kill()
         process.join()
@@ -248,17 +250,22 @@ def is_slow(run: Run) -> bool:
 
 
 def load(run: Run) -> float:
-    """About how much of a core a run uses while it measures; only good enough for packing."""
+    """About how much of a core a run uses while it measures, all processes together; only good enough for packing.
+
+    The costs are those of the stored reference: server and readers, over the probe's and the readers' requests and
+    pushes.
+    """
     c = run.condition
-    readers = c.clients + 1
-    if c.transport == "short_poll":
-        requests_hz = readers / (c.pause_s + 2 * c.one_way_delay_ms / 1000)
+    readers, round_trip_s = c.clients + 1, 2 * c.one_way_delay_ms / 1000
+    requests_hz = pushes_hz = 0.0
+    if c.kind.pauses:
+        requests_hz = readers / (c.pause_s + round_trip_s)
     elif c.polls:
-        requests_hz = readers * min(c.rate_hz, 1 / max(0.002, 2 * c.one_way_delay_ms / 1000))
+        requests_hz = readers * min(c.rate_hz, 1 / max(0.002, round_trip_s))
     else:
-        requests_hz = 0
-    request_s = 0.002 if c.client == "library" else 0.0005
-    return math.fsum((0.005, requests_hz * request_s, c.rate_hz * readers * 0.00015, c.rate_hz * 0.0005))
+        pushes_hz = c.rate_hz * readers
+    request_s = 0.0025 if c.client == "library" else 0.0007
+    return math.fsum((0.003, requests_hz * request_s, pushes_hz * 0.00013, c.rate_hz * 0.0004))
 
 
 def _batches_s(queue: Sequence[Run]) -> float:

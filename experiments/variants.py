@@ -3,7 +3,7 @@
 Everything that the experiments need to know of a transport stands here, so adding one costs one entry: whether it
 polls, pauses or is held, its heartbeat, its framing, how many connections it opens, how charts mark it. Ask the
 descriptor (`VARIANTS[name]`, or `condition.kind`) instead of comparing names. Titles, colours and markers of the
-transports are those of `app/pages/palette.json`, which the pages read too; a descriptor says only what differs.
+transports are those of `app/palette.json`, which the pages read too; a descriptor says only what differs.
 
 The module imports nothing heavy: every reader process loads it.
 """
@@ -20,7 +20,7 @@ from experiments.analysis.theory import socket_io_bytes, sse_event_bytes, websoc
 Via = Literal["", "upgrade", "websocket", "polling"]
 
 PALETTE: dict[str, dict[str, str]] = json.loads(
-    (Path(__file__).parents[1] / "app" / "pages" / "palette.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[1] / "app" / "palette.json").read_text(encoding="utf-8")
 )
 """For every transport, in teaching order: its title, its colours, its marker's name."""
 

@@ -1,7 +1,7 @@
 """A person's browser at a server of ours, which takes every complaint seriously.
 
 Chromium is driven by Playwright's asynchronous interface, because the server runs on the test's own event loop: a
-blocked loop would answer nothing.
+blocked loop would respond to nothing.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.serving import LIMIT_S, Running
 
-# Nothing that it does by itself, and no way out: a request to elsewhere fails, whether or not this machine is online.
+# It does nothing by itself and reaches nothing else: a request to elsewhere fails, even if this machine is online.
 ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-proxy-server", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -74,7 +74,7 @@ async def browsing(
             await page.goto(running.url + path)
             yield page
             if not page.is_closed():
-                await page.evaluate("0")  # whatever the page has said before its answer has arrived with it
+                await page.evaluate("0")  # whatever the page has said before this result has arrived with it
     except BaseException as problem:
         for line in reckoning():
             problem.add_note(line)

@@ -19,11 +19,16 @@ stays: never ends."""
 
 
 def pretend(
-    folder: Path, outcomes: Mapping[str, Sequence[Outcome]], run: Run, pipe: Connection, readers: Connection
+    folder: Path,
+    outcomes: Mapping[str, Sequence[Outcome]],
+    run: Run,
+    pipe: Connection,
+    readers: Connection,
+    server: Connection,
 ) -> None:
     """A run that is fine unless `outcomes`, by the run's name and for one try after the other, say otherwise.
 
-    Its readers wait at the other end of `readers`, and end when this process does.
+    Its readers and its server wait at the other ends of their pipes, and end when this process does.
     """
 
     def clean_up(*_: object) -> None:

@@ -5,7 +5,6 @@ instead of one, `verdicts` reads a comparison's verdicts, `modes` is a page per 
 """
 
 import inspect
-import json
 from pathlib import Path
 
 from starlette.requests import Request
@@ -14,30 +13,17 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app import transports
+from app import palette, transports
 from app.message import BadInput
 from app.pages import verdicts, words
 from app.pages.modes import MODES
 from app.pages.problem import refused
-from app.pages.rendering import TEMPLATES, answer, page
+from app.pages.rendering import TEMPLATES, page, respond
 from app.query import parameters
 
 FOLDER = Path(__file__).parent
 
-SHAPES = {
-    "square": "M-8,-8 H8 V8 H-8 Z",
-    "triangle": "M0,-9 L9,8 L-9,8 Z",
-    "circle": "M-8.5,0 A8.5,8.5 0 1 1 8.5,0 A8.5,8.5 0 1 1 -8.5,0 Z",
-    "diamond": "M0,-10 L10,0 L0,10 L-10,0 Z",
-    "plus": "M-3.5,-9 H3.5 V-3.5 H9 V3.5 H3.5 V9 H-3.5 V3.5 H-9 V-3.5 H-3.5 Z",
-}
-"""How a marker is drawn: a path within 10 of the origin in each direction."""
-
-PALETTE: dict[str, dict[str, str]] = {
-    name: entry | {"shape": SHAPES[entry["marker"]]}
-    for name, entry in json.loads((FOLDER / "palette.json").read_text()).items()
-}
-TEMPLATES.globals.update(modes=MODES, palette=PALETTE, words=words)
+TEMPLATES.globals.update(modes=MODES, palette=palette.PALETTE, words=words)
 
 
 class Static(StaticFiles):
@@ -61,7 +47,7 @@ def routes() -> list[BaseRoute]:
         Route("/claims/{name}/{chart}.png", chart),
         *(Route(f"/modes/{mode.path}", page("mode.html", mode=mode)) for mode in MODES),
         Route("/code/{name}.py", code),
-        Route("/palette.css", palette),
+        Route("/palette.css", palette_css),
         Route("/socket.io/socket.io.js", socket_io_library),
         Mount("/static", Static(directory=FOLDER / "static")),
     ]
@@ -75,7 +61,7 @@ def claims_page(request: Request) -> Response:
             raise BadInput(f"results={given[:40]!r} is not accepted: give {' or '.join(verdicts.NAMES)}")
     except BadInput as refusal:
         return refused(request, 400, str(refusal))
-    return answer(request, verdicts.render(TEMPLATES.get_template("claims.html"), given or verdicts.newest()))
+    return respond(request, verdicts.render(TEMPLATES.get_template("claims.html"), given or verdicts.newest()))
 
 
 def chart(request: Request) -> Response:
@@ -100,9 +86,6 @@ async def socket_io_library(_: Request) -> Response:
     return FileResponse(file, headers={"cache-control": "no-cache", "cross-origin-resource-policy": "same-origin"})
 
 
-async def palette(_: Request) -> Response:
-    """The palette as style sheet: `[data-transport="sse"]` has `--transport`, and `--sse` is known everywhere."""
-    light_dark = {name: f"light-dark({entry['light']}, {entry['dark']})" for name, entry in PALETTE.items()}
-    names = "".join(f"--{name}: {colour}; " for name, colour in light_dark.items())
-    rules = "".join(f'[data-transport="{name}"] {{ --transport: var(--{name}); }}\n' for name in PALETTE)
-    return Response(f":root {{ {names}}}\n{rules}", media_type="text/css", headers={"cache-control": "no-cache"})
+async def palette_css(_: Request) -> Response:
+    """The palette as a style sheet."""
+    return Response(palette.style_sheet(), media_type="text/css", headers={"cache-control": "no-cache"})

@@ -1,13 +1,13 @@
 """What is said instead of a page that can't be shown: a page to people, one line of JSON to programs.
 
 The API's own errors are JSON for everybody (app/server.py). These are the pages': a browser that was sent to a wrong
-address gets the site's navigation, and so a way on.
+address gets the site's navigation, and can go on from there.
 """
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app.pages.rendering import TEMPLATES, answer
+from app.pages.rendering import TEMPLATES, respond
 from app.pages.words import problem as words
 
 
@@ -21,7 +21,7 @@ def refused(request: Request, status: int, error: str, sentence: str | None = No
     if not wants_page(request):
         return JSONResponse({"error": error}, status)
     text = TEMPLATES.get_template("problem.html").render(status=status, sentence=sentence or words.sentence(error))
-    return answer(request, text, status)
+    return respond(request, text, status)
 
 
 def wants_page(request: Request) -> bool:

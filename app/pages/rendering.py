@@ -48,16 +48,16 @@ TEMPLATES.globals.update(import_map=Markup(IMPORT_MAP))
 
 
 def page(template: str, **context: Any) -> Any:
-    """An endpoint that answers with a page, filled in once."""
+    """An endpoint that responds with a page, filled in once."""
     text = TEMPLATES.get_template(template).render(context)
 
     async def endpoint(request: Request) -> Response:
-        return answer(request, text)
+        return respond(request, text)
 
     return endpoint
 
 
-def answer(request: Request, text: str, status: int = 200) -> Response:
+def respond(request: Request, text: str, status: int = 200) -> Response:
     """A page, with its policy."""
     trusted = request.url.scheme == "https" or host_name(request.headers.get("host", "")) in LOCAL_NAMES
     return Response(text, status, media_type="text/html", headers=HEADERS | ISOLATED if trusted else HEADERS)

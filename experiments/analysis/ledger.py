@@ -277,7 +277,7 @@ class _Reader:
         return None
 
     def text(self, exchange: Exchange, direction: Direction, payload: bytes) -> None:
-        """The payload of a text frame: a message, a publication, or what else the server tells."""
+        """The payload of a text frame: a message, a publication, or something else."""
         update = read_update(payload) if direction == "down" else None
         if isinstance(update, Message):
             exchange.messages.append((update.cursor, exchange.ended_ns))

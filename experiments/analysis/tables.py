@@ -123,8 +123,8 @@ def summarise(runs: pd.DataFrame, deliveries: pd.DataFrame, sessions: pd.DataFra
     if len(sessions):
         ends = [name.format(end) for name in INTERVALS for end in ("_low", "_high")]
         rows[ends] = rows[ends].astype(float)
-        believed = sessions[~sessions.suspect]
-        its = {key: part for key, part in believed.groupby(list(CONDITION_COLUMNS), sort=False)}  # noqa: C416
+        sound = sessions[~sessions.suspect]
+        its = dict(iter(sound.groupby(list(CONDITION_COLUMNS), sort=False)))
         for i, key in enumerate(rows[list(CONDITION_COLUMNS)].itertuples(index=False, name=None)):
             part = its.get(key, sessions.iloc[:0])
             rows.loc[i, "sessions"] = len(part)
@@ -199,7 +199,7 @@ def _row(condition: Condition, every: pd.DataFrame, its: pd.DataFrame, delays: p
 
 
 def _delays(its: pd.DataFrame, delays: pd.DataFrame) -> dict[str, Any]:
-    """The mean over runs and their range; quantiles over all; the three parts of the way."""
+    """The mean over runs and their range; quantiles over all; the three parts of a delay."""
     values = np.sort(delays.delay_ms.dropna().to_numpy())
     # Readers of one message are not independent of each other: it is messages that make an interval narrow.
     messages = len(delays[["run", "message"]].drop_duplicates())

@@ -1,16 +1,16 @@
 """The formulas. Short and long polling are one model with two knobs; pushing is its simplest case.
 
-A reader asks, the server holds the question for at most `hold_s` (tau; 0 is short polling), answers, the answer
-travels back, the reader pauses for `pause_s` (T; 0 is long polling) and asks again. Messages come at random, at
-`rate_hz` (lambda), a Poisson process. In every cycle there is a *gap* g in which no question is at the server:
+A reader sends a request, the server holds it for at most `hold_s` (tau; 0 is short polling), the response travels
+back, the reader pauses for `pause_s` (T; 0 is long polling) and sends the next request. Messages are a Poisson process
+of `rate_hz` (lambda). In every cycle there is a *gap* g in which no request is at the server:
 
-    g = T + R,  R = the way up + the way down + processing
+    g = T + R,  R = delay up + delay down + processing
 
-A message that falls into the gap waits for its end; one that comes while a question is held waits for nothing.
-Socket.IO's polling is long polling whose questions are answered with a heartbeat now and then, at `heartbeat_hz` (b),
-which is acknowledged by a request of its own: for the questions, heartbeats are messages.
+A message that falls into the gap waits for its end; one that comes while a request is held does not wait.
+Socket.IO's polling is long polling in which some responses are heartbeats, at `heartbeat_hz` (b), each acknowledged by
+a request of its own; to a held request, a heartbeat is like a message.
 All times are in seconds, sizes in bytes. The formulas were derived for this project; the tests check them against a
-simulation of the very same cycle.
+simulation of the same cycle.
 """
 
 import math
@@ -28,8 +28,8 @@ class Polling:
     heartbeat_hz: float = 0.0
 
     @property
-    def answers_hz(self) -> float:
-        """a / D with a = lambda + b and D = a g + e^(-a g) (1 - e^(-a tau)), what is in an answer on average.
+    def responses_hz(self) -> float:
+        """a / D with a = lambda + b and D = a g + e^(-a g) (1 - e^(-a tau)), what is in a response on average.
 
         The gap's arrivals are in it, and if there were none, the hold's first.
         """
@@ -41,13 +41,13 @@ class Polling:
 
     @property
     def requests_hz(self) -> float:
-        """Each answer's, and one for each heartbeat."""
-        return self.answers_hz + self.heartbeat_hz
+        """One for each response, and one for each heartbeat."""
+        return self.responses_hz + self.heartbeat_hz
 
     @property
     def waiting_share(self) -> float:
         """q = g a / D: the share of time, and so of messages, that falls into a gap."""
-        return self.gap_s * self.answers_hz
+        return self.gap_s * self.responses_hz
 
     @property
     def empty_share(self) -> float:
@@ -69,13 +69,13 @@ class Polling:
         return 1 - self.waiting_share + self.waiting_share * waited
 
     def bytes_per_message(self, payload_bytes: float, cycle_bytes: float) -> float:
-        """m + H / D, with H the bytes of a request and its answer without the messages, and D messages per request."""
+        """m + H / D, with H the bytes of a request and response without the messages, and D messages per request."""
         return payload_bytes + cycle_bytes * self.requests_hz / self.rate_hz
 
 
 @dataclass(frozen=True)
 class Push:
-    """A connection that is there already: the message takes the way down, and that is all."""
+    """A connection that is already open: a message only travels down."""
 
     down_s: float
 
@@ -109,6 +109,6 @@ def socket_io_bytes(payload_bytes: int) -> int:
 def crossover_hz(cycle_bytes: float, push_bytes: float, gap_s: float) -> float:
     """The rate from which polling moves fewer bytes than pushing: H / D + 1 = h, that is lambda = H / ((h - 1) g).
 
-    1 is the comma between two messages of an answer.
+    1 is the comma between two messages of a response.
     """
     return cycle_bytes / ((push_bytes - 1) * gap_s)

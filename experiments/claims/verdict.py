@@ -140,7 +140,7 @@ def measured(table: Table, conditions: Sequence[Condition]) -> pd.DataFrame:
     rows = of(conditions, table.summary)
     if missing := [condition for condition in conditions if of([condition], table.summary).empty]:
         raise Undecided(
-            f"This comparison lacks {len(missing)} of the {len(conditions)} conditions that decide it, such as "
+            f"It lacks {len(missing)} of the {len(conditions)} conditions that decide it, such as "
             f"{named(missing[0])}; `make compare`, without QUICK and ONLY, measures them all."
         )
     return rows
@@ -180,7 +180,7 @@ def cpu_ms(table: Table, variant: str) -> Cost:
     its = costs.load(runs).set_index("variant").loc[variant]
     if math.isnan(its.ms):
         raise Undecided(
-            "This comparison lacks what a response or a push costs a busy server's CPU; `make compare`, without QUICK "
+            "It lacks what a response or a push costs a busy server's CPU; `make compare`, without QUICK "
             "and ONLY, measures it."
         )
     found = {session: costs.load(part).set_index("variant").ms[variant] for session, part in parts(runs)}

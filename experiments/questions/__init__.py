@@ -22,10 +22,10 @@ class Question(Protocol):
     CONDITIONS: list[Condition]
 
     def conclusion(self, summary: pd.DataFrame) -> str:
-        """The answer in a sentence, made of the summary's numbers."""
+        """What was found, in a sentence made of the summary's numbers."""
 
     def figure(self, table: Table) -> Figure:
-        """The answer as a chart, with the conclusion as its title."""
+        """The same as a chart, with the conclusion as its title."""
 
 
 QUESTIONS: dict[str, Question] = {

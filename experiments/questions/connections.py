@@ -62,8 +62,8 @@ def figure(table: Table) -> Figure:
     axes.set_xlabel("resident memory of the server per connected reader, kB")
     style.footnote(
         made,
-        f"Slope over up to {READERS:,} readers. Without the kernel's memory. Bars: 95 % interval. "
-        f"The tap's part: {tap_share(table.runs)}.",
+        f"Slope over up to {READERS:,} readers. Without the kernel's memory. "
+        f"{words.slope_ends(table.summary.sessions.max())} The tap's part: {tap_share(table.runs)}.",
     )
     return made
 

@@ -56,7 +56,7 @@ TIMES, MULTIPLES = ("0.1 ms", "1 ms", "10 ms", "100 ms", "1 s"), ("0.1×", "1×"
 
 
 def figure(table: Table) -> Figure:
-    """Distribution functions for each emulated delay, with theory dotted, above the parts of the way."""
+    """Distribution functions for each emulated delay, with theory dotted, above the parts of the delay."""
     made = style.figure(conclusion(table.summary))
     for column, delay_ms in enumerate(ONE_WAY_DELAYS_MS):
         rows = table.summary[table.summary.one_way_delay_ms == delay_ms]
@@ -164,7 +164,7 @@ def draw(
 
 def names(axes: Axes, rows: pd.DataFrame, beside: bool) -> None:
     """The names of what is held or pushed, in a column beside the curves; these are too close to name each alone."""
-    pushed = style.apart(rows[rows.pause_s == 0]).sort_values("delay_mean_ms")
+    pushed = style.apart(rows[rows.pause_s == 0]).sort_values("delay_mean_ms", ascending=False)
     x = 3.5 if beside else pushed.delay_mean_ms.min() * 0.55
     for place, row in enumerate(pushed.itertuples()):
         y = 0.88 - 0.11 * place
@@ -177,7 +177,7 @@ def names(axes: Axes, rows: pd.DataFrame, beside: bool) -> None:
 
 
 def parts(axes: Axes, means: pd.DataFrame, rows: pd.DataFrame, relative: bool) -> None:
-    """For each variant, the mean of each part of a message's way, in ms or as multiples of the unit."""
+    """For each variant, the mean of each part of a message's delay, in ms or as multiples of the unit."""
     axes.set_xscale("log")
     for y, (row, its) in enumerate(zip(rows.iloc[::-1].itertuples(), means.iloc[::-1].itertuples(), strict=True)):
         for name, (_, shape) in PARTS.items():
@@ -187,7 +187,7 @@ def parts(axes: Axes, means: pd.DataFrame, rows: pd.DataFrame, relative: bool) -
             )  # fmt: skip
     names = [words.row_title(row.variant, row.pause_s) for row in rows.iloc[::-1].itertuples()]
     axes.set_yticks(range(len(rows)), names)
-    axes.set_xlabel("mean of each part of the way", fontsize=style.SMALL)
+    axes.set_xlabel("mean of each part of the delay", fontsize=style.SMALL)
     for tick, row in zip(axes.get_yticklabels(), rows.iloc[::-1].itertuples(), strict=True):
         tick.set_color(style.colour(row.variant))
         tick.set_fontweight("bold")

@@ -63,7 +63,7 @@ def figure(table: Table) -> Figure:
     share = tap_share(table.runs)
     style.footnote(
         made,
-        f"{READERS} readers, server at about 10 to 50 % of a core. Bars: 95 % interval of the slope. "
+        f"{READERS} readers, server at 10 to 50 % of a core. {words.slope_ends(table.summary.sessions.max())} "
         f"The tap's part of a push: {share}.",
     )
     return made

@@ -15,7 +15,7 @@ from experiments import claims, questions, store
 from experiments.analysis.sessions import Between, between
 from experiments.analysis.tables import deliveries_frame, of_question, runs_frame, table
 from experiments.design import Size
-from experiments.report import recommend, sentences, style, words
+from experiments.report import recommend, sentences, style
 
 SHOWN = {
     "variant": "transport",
@@ -65,10 +65,6 @@ RESIDUALS = {
     ),
     "bytes": ("theory_bytes_per_message", "bytes_per_message", "residual_bytes_percent", "spread_bytes_percent"),
 }
-
-
-LEAST_PERCENT = 0.1
-"""Counts hardly spread over runs at all; a difference from theory below this is not worth a sentence."""
 
 
 class NoResults(Exception):
@@ -180,7 +176,7 @@ def section(
         "head": list(SHOWN.values()),
         "rows": [[shown(row, column) for column in SHOWN] for row in readers.to_dict("records")],
         "residuals": [residuals(row) for row in judged.to_dict("records")],
-        "verdict": verdict(judged),
+        "verdict": sentences.theory(judged),
     }
 
 
@@ -193,41 +189,10 @@ def shown(row: dict[str, Any], column: str) -> str:
 
 def residuals(row: dict[str, Any]) -> list[str]:
     """A row of the table that holds theory against measurement."""
-    said = words.title(row["variant"], row["pause_s"])
     return [
-        f"{said}, {row['rate_hz']:g}/s, {row['one_way_delay_ms']:g} ms, {row['client']}"
-        f"{words.network(row['upgrades'])}",
+        sentences.condition(row),
         *(cell(row.get(column)) for columns in RESIDUALS.values() for column in columns),
     ]
-
-
-def verdict(rows: pd.DataFrame) -> list[str]:
-    """Where theory and measurement differ by more than the spread over runs, in words; delay, requests and bytes."""
-    said = []
-    for what, off, spread, unit in (
-        ("mean delay", "unexplained_delay_ms", "spread_delay_ms", "ms"),
-        ("requests per message", "residual_requests_percent", "spread_requests_percent", "%"),
-        ("bytes per message", "residual_bytes_percent", "spread_bytes_percent", "%"),
-    ):
-        judged = rows[rows[off].notna()] if off in rows else rows.iloc[:0]
-        repeated = judged[judged[spread].notna()] if len(judged) else judged
-        if judged.empty:
-            continue
-        if repeated.empty:
-            said.append(f"{what.capitalize()}: each condition was run once, so there is no spread to judge by.")
-            continue
-        least = 0.0 if unit == "ms" else LEAST_PERCENT
-        beyond = repeated[repeated[off].abs() > repeated[spread].clip(lower=least)]
-        count = f"{len(repeated) - len(beyond)} of {len(repeated)} conditions that were repeated"
-        within = f"{what.capitalize()}: theory meets the measurement within the spread over runs in {count}"
-        named = "; ".join(
-            f"{words.title(row.variant, row.pause_s)} at {row.rate_hz:g}/s, {row.one_way_delay_ms:g} ms, "
-            f"{row.client}, {row.headers}{words.network(row.upgrades)} "
-            f"({getattr(row, off):+.2g} {unit}, spread ±{getattr(row, spread):.2g})"
-            for row in beyond.itertuples()
-        )
-        said.append(f"{within}. Beyond it: {named}." if named else f"{within}.")
-    return said
 
 
 def cell(value: Any) -> str:

@@ -1,6 +1,11 @@
 """What the report says besides the questions and claims, each sentence whole."""
 
+from typing import Any
+
+import pandas as pd
+
 from experiments.analysis.sessions import Between
+from experiments.report import words
 from experiments.run.suspect import LIMITS, PROBE_OFF_MS, PROBE_RATIO, Limit
 
 
@@ -60,3 +65,49 @@ def limit_line(limit: Limit) -> str:
     if not limit.limit and limit.beyond == "above":
         return f"{limit.what}: any"
     return f"{limit.what}: {limit.beyond} {limit.limit:g} {limit.unit}".rstrip()
+
+
+LEAST_PERCENT = 0.1
+"""Counts hardly spread over runs at all; a difference from theory below this is not worth a sentence."""
+
+
+def theory(rows: pd.DataFrame) -> list[str]:
+    """How often theory and measurement agree, and where they do not: in delay, requests and bytes."""
+    return [
+        *agreement(rows, "Mean delay", "unexplained_delay_ms", "spread_delay_ms", "ms"),
+        *agreement(rows, "Requests per message", "residual_requests_percent", "spread_requests_percent", "%"),
+        *agreement(rows, "Bytes per message", "residual_bytes_percent", "spread_bytes_percent", "%"),
+    ]
+
+
+def agreement(rows: pd.DataFrame, what: str, off: str, spread: str, unit: str) -> list[str]:
+    """At most one sentence, and a list where they differ by more than the spread."""
+    judged = rows[rows[off].notna()] if off in rows else rows.iloc[:0]
+    repeated = judged[judged[spread].notna()] if len(judged) else judged
+    if judged.empty:
+        return []
+    if repeated.empty:
+        return [f"{what}: each condition was run once, so there is no spread to compare with."]
+    least = 0.0 if unit == "ms" else LEAST_PERCENT
+    beyond = repeated[repeated[off].abs() > repeated[spread].clip(lower=least)]
+    within, of = len(repeated) - len(beyond), len(repeated)
+    if beyond.empty:
+        return [f"{what}: theory and measurement agree within the spread in all {of} conditions that were repeated."]
+    named = "; ".join(
+        f"{condition(row._asdict())} ({getattr(row, off):+.2g} {unit}, spread ±{getattr(row, spread):.2g})"
+        for row in beyond.itertuples()
+    )
+    return [
+        f"{what}: theory and measurement agree within the spread in {within} of {of} conditions that were repeated. "
+        f"The others: {named}."
+    ]
+
+
+def condition(row: dict[str, Any]) -> str:
+    """The condition in a row of the summary, as far as it tells the conditions of one question apart."""
+    title = words.title(row["variant"], row["pause_s"])
+    headers = "" if row["client"] == row["headers"] == "library" else f", {row['headers']} headers"
+    return (
+        f"{title} at {row['rate_hz']:g}/s, {row['one_way_delay_ms']:g} ms each way, {words.client(row['client'])} "
+        f"readers{headers}{words.network(row['upgrades'])}"
+    )

@@ -91,3 +91,8 @@ def network(upgrades: str) -> str:
 def ends(sessions: int) -> str:
     """What the bars in a chart show, by the number of sessions."""
     return "Bars: 95 % interval for another session." if sessions > 1 else "Bars: range over runs."
+
+
+def slope_ends(sessions: int) -> str:
+    """The same for a slope over all runs."""
+    return ends(sessions) if sessions > 1 else "Bars: 95\u00a0% interval of the slope."

@@ -7,17 +7,17 @@ from typing import Any
 from experiments.design import Run
 from experiments.run import weigh
 from experiments.run.evaluate import evaluate
-from experiments.run.observe import BARRIER_TIMEOUT_S, Barrier, at_once, in_folder, observe, receive
+from experiments.run.observe import BARRIER_TIMEOUT_S, NONE_YET, Barrier, Others, at_once, in_folder, observe, receive
 
 
-def measure(run: Run, barrier: Barrier = at_once, pipe: Any = None) -> dict[str, Any]:
+def measure(run: Run, barrier: Barrier = at_once, others: Others = NONE_YET) -> dict[str, Any]:
     """Observe a run and make sense of it: {"metrics": {...}, "suspect": [reason, ...], "deliveries": {...}}."""
     if run.condition.measures == "deliveries":
-        return evaluate(run, observe(run, barrier, pipe))
-    return weigh.evaluate(run, in_folder(lambda folder: weigh.weigh(run, folder, barrier, pipe)))
+        return evaluate(run, observe(run, barrier, others))
+    return weigh.evaluate(run, in_folder(lambda folder: weigh.weigh(run, folder, barrier, others)))
 
 
-def run_in_process(run: Run, pipe: Any, readers_pipe: Any) -> None:
+def run_in_process(run: Run, pipe: Any, readers_pipe: Any, server_pipe: Any) -> None:
     """The process of one run. Says "ready", waits to be told "go", and sends its result; a string if that went wrong.
 
     Ctrl-C and SIGTERM end it cleanly.
@@ -30,7 +30,7 @@ def run_in_process(run: Run, pipe: Any, readers_pipe: Any) -> None:
 
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
         try:
-            pipe.send(measure(run, barrier, readers_pipe))
+            pipe.send(measure(run, barrier, Others(readers_pipe, server_pipe)))
         except Exception as problem:
             pipe.send(f"{type(problem).__name__}: {problem}")
     pipe.close()

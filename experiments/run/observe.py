@@ -15,24 +15,22 @@ import contextlib
 import math
 import multiprocessing
 import random
-import re
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from app.message import Message
 from clients import raw
-from experiments.design import Condition, Run, arrivals
-from experiments.run import readers, recording
+from experiments.design import Run, arrivals
+from experiments.run import readers, recording, serving
 from experiments.run.publisher import Publication, Publisher
+from experiments.run.serving import Failed
 from experiments.run.suspect import MARK_LATE_MS
 from experiments.run.text import sample_text
 from experiments.run.usage import waited_for_cpu
@@ -42,15 +40,12 @@ BARRIER_TIMEOUT_S = 120.0
 SILENT_LEAD_IN_S = 5.0  # no heartbeat (every 15 s) or hold (25 s) then ends at the edge of a silent minute
 MARK_TIME_NS = round(MARK_LATE_MS * 1e6)
 LEAD_IN_LEAST_S = 0.5
+PATIENCE_S = 10.0  # for messages that are late, before they are missing
 
 PROCESSES: ForkServerContext = multiprocessing.get_context("forkserver")
 
 
 T = TypeVar("T")
-
-
-class Failed(Exception):
-    """A run came to nothing; the text says why."""
 
 
 @dataclass
@@ -76,9 +71,20 @@ async def at_once() -> None:
     """A barrier for a run that waits for nobody."""
 
 
-def observe(run: Run, barrier: Barrier = at_once, pipe: Any = None) -> Observed:
-    """Do it; raises Failed. `pipe` leads to a process with the readers, if there is one already (`readers.main`)."""
-    return in_folder(lambda folder: _observe(run, folder, barrier, pipe))
+@dataclass(frozen=True)
+class Others:
+    """Pipes to the other processes of a run, where these are there already (`readers.main`, `serving.main`)."""
+
+    readers: Any = None
+    server: Any = None
+
+
+NONE_YET = Others()
+
+
+def observe(run: Run, barrier: Barrier = at_once, others: Others = NONE_YET) -> Observed:
+    """Do it; raises Failed."""
+    return in_folder(lambda folder: _observe(run, folder, barrier, others))
 
 
 def in_folder(do: Callable[[Path], Coroutine[Any, Any, T]]) -> T:
@@ -90,16 +96,17 @@ def in_folder(do: Callable[[Path], Coroutine[Any, Any, T]]) -> T:
             raise Failed(f"{type(problem).__name__}: {problem}") from problem
 
 
-async def _observe(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) -> Observed:
+async def _observe(run: Run, folder: Path, barrier: Barrier, others: Others) -> Observed:
     condition, rng = run.condition, random.Random(run.seed)
     recorded = folder / "recording"
+    command = serving.arguments(folder, recorded, condition, "all")
     with (
-        server(folder, recorded, condition) as (process, url),
+        serving.server(command, others.server) as (process, url),
         contextlib.closing(Publisher(folder / "in")) as publisher,
     ):
         first = publisher.now("warm-up")
         after = "0"  # the warm-up is there already: every first question is answered at once
-        async with reading(run, url, after, readers_pipe) as pipe, probing(run, url) as probe:
+        async with reading(run, url, after, others.readers) as pipe, probing(run, url) as probe:
             if condition.clients:
                 await receive(pipe, START_TIMEOUT_S + condition.pause_s)
             await barrier()
@@ -134,7 +141,9 @@ async def _observe(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) 
             publications = await publishing
             received = readers.Received()
             if condition.clients:
-                patience_s = 10 + condition.pause_s + 4 * condition.one_way_delay_ms / 1000
+                patience_s = PATIENCE_S + condition.pause_s + 4 * condition.one_way_delay_ms / 1000
+                if condition.undeliverable:  # there is nothing to wait for
+                    patience_s = 0.0
                 with contextlib.suppress(TimeoutError):
                     received = await receive(pipe, patience_s)
                 tell(pipe, "end")
@@ -153,36 +162,6 @@ async def _observe(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) 
         came,
         (waits_before, waits_after) if waits_before and waits_after else None,
     )
-
-
-@contextlib.contextmanager
-def server(
-    folder: Path, recorded: Path, condition: Condition, remembered: Literal["all", "counts"] = "all"
-) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A fresh `python -m app` and its URL; at the end it has written its recording, with these bytes in it."""
-    command = [sys.executable, "-m", "app", "--port", "0", "--unix", str(folder / "in"), "--record", str(recorded)]
-    network = ["--delay-ms", str(condition.one_way_delay_ms), "--upgrades", condition.upgrades]
-    recording = ["--record-bytes", remembered, *([] if condition.tap else ["--no-tap"])]
-    process = subprocess.Popen(
-        [*command, *network, *recording], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout and process.stderr
-        line = process.stdout.readline()
-        if not (url := re.search(r"http://[^/ ]+", line)):
-            raise Failed(f"the server did not start: {process.stderr.read().strip()}")
-        yield process, url[0]
-        process.send_signal(signal.SIGINT)
-        if process.wait(timeout=START_TIMEOUT_S) != 0:
-            raise Failed(f"the server ended with {process.returncode}: {process.stderr.read().strip()}")
-    except subprocess.TimeoutExpired as problem:
-        raise Failed("the server did not end") from problem
-    finally:
-        process.kill()
-        process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe:
-                pipe.close()
 
 
 @contextlib.asynccontextmanager

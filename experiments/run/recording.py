@@ -18,6 +18,7 @@ class Stream:
     def __init__(self, pieces: Iterable[tuple[int, bytes]]) -> None:
         pieces = list(pieces)
         self.data = b"".join(data for _, data in pieces)
+        self.pieces = pieces
         self._ends = list(accumulate(len(data) for _, data in pieces))
         self._times = [at_ns for at_ns, _ in pieces]
 
@@ -39,6 +40,12 @@ class Connection:
     writes: int
     up: Stream
     down: Stream
+
+    def pieces(self) -> list[tuple[int, Direction, bytes]]:
+        """All (time, direction, bytes) in the order in which they passed the tap."""
+        ups: list[tuple[int, Direction, bytes]] = [(at_ns, "up", data) for at_ns, data in self.up.pieces]
+        downs: list[tuple[int, Direction, bytes]] = [(at_ns, "down", data) for at_ns, data in self.down.pieces]
+        return sorted([*ups, *downs], key=lambda piece: piece[0])
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from experiments.design import Condition, Run, arrivals
-from experiments.run import recording
+from experiments.run import recording, serving
 from experiments.run.crowd import Counted, open_files_most
 from experiments.run.evaluate import DELIVERY_COLUMNS
 from experiments.run.observe import (
     START_TIMEOUT_S,
     Barrier,
+    Others,
     reading,
     receive,
-    server,
     tell,
     until,
 )
@@ -66,16 +66,17 @@ def sizes(condition: Condition, open_files: int) -> list[int]:
     return [max(1, round(share * readers)) for share in STEPS]
 
 
-async def weigh(run: Run, folder: Path, barrier: Barrier, readers_pipe: Any) -> Weighed:
+async def weigh(run: Run, folder: Path, barrier: Barrier, others: Others) -> Weighed:
     """Do it; raises Failed, OSError, ValueError or TimeoutError."""
     condition, recorded = run.condition, folder / "recording"
     open_files = open_files_most()
+    command = serving.arguments(folder, recorded, condition, "counts")
     with (
-        server(folder, recorded, condition, "counts") as (process, url),
+        serving.server(command, others.server) as (process, url),
         contextlib.closing(Publisher(folder / "in")) as publisher,
     ):
         publisher.now("warm-up")
-        async with reading(run, url, "0", readers_pipe) as pipe:
+        async with reading(run, url, "0", others.readers) as pipe:
             measured = _grow if condition.measures == "memory" else _load
             seen = await measured(run, process, publisher, pipe, barrier, sizes(condition, open_files))
     seen.recording = recording.read(recorded)

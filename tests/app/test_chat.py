@@ -15,7 +15,7 @@ from app import chat
 from app.chat import AWAY_S, GRACE_S, HISTORY, Chat
 from app.link import Connection
 from app.log import MessageLog
-from app.pages import PALETTE
+from app.palette import PALETTE
 from tests.clock import run_jumping
 from tests.reading import Json, next_update, reading
 from tests.serving import HTTP_TRANSPORTS, TRANSPORTS, Running, Wire, ask, eventually, path, serving

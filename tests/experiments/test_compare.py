@@ -41,7 +41,7 @@ def test_what_was_interrupted_goes_on_where_it_stopped(tmp_path: Path) -> None:
         first.send_signal(signal.SIGINT)
         said, _ = first.communicate(timeout=60)
     assert first.returncode == 130
-    assert "interrupted; what is finished is kept, and the same command goes on from here" in said
+    assert "interrupted; what is finished is kept, and the same command resumes it" in said
     assert "Traceback" not in said
     wait_until(lambda: not members(first.pid))
     kept = stored(tmp_path)
@@ -52,7 +52,7 @@ def test_what_was_interrupted_goes_on_where_it_stopped(tmp_path: Path) -> None:
     with comparing(tmp_path) as second:
         said, _ = second.communicate(timeout=180)
     assert second.returncode == 0, said
-    assert f"going on with {next(tmp_path.glob('2*')).name}: {len(kept)} of 6 runs are there" in " ".join(said.split())
+    assert f"resuming {next(tmp_path.glob('2*')).name}: {len(kept)} of 6 runs are there" in " ".join(said.split())
     done = stored(tmp_path)
     assert len(done) == 6
     assert {name: done[name] for name in kept} == kept  # nothing was measured twice

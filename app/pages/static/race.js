@@ -218,7 +218,7 @@ function Lane({ standing, axis, box }) {
   const client = clients[transport].value, model = models[transport];
   const figures = [
     ["median", words.MEDIAN, duration(median_ms), median_ms],
-    ["bytes", `${words.BYTES} ${words.SETUP}`, html`${size(perMessage)} <small>(${size(setup)})</small>`, perMessage],
+    ["bytes", `${words.BYTES} ${words.SETUP}`, html`${size(perMessage)}${setup > 0 && html` <small>(${size(setup)})</small>`}`, perMessage],
     ["requests", `${words.REQUESTS} ${words.EMPTY}`, html`${requests} <small>(${empty})</small>`, `${requests} ${empty}`],
   ];
   return html`

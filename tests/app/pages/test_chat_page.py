@@ -1,4 +1,4 @@
-"""The chat in a browser: people on all transports hear each other, and a cut costs them time and nothing else."""
+"""The chat in a browser: everybody receives everything over every transport, and a cut costs time and nothing else."""
 
 import asyncio
 import contextlib

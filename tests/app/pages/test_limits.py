@@ -1,10 +1,11 @@
-"""The limits page does what it says, in a real browser; what the server has really been asked is looked up there."""
+"""The limits page does what it says, in a real browser; what has really reached the server is looked up there."""
 
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
@@ -18,15 +19,15 @@ pytestmark = pytest.mark.anyio
 expect.set_options(timeout=1000 * LIMIT_S)  # its own 5 s are not enough for everything on a busy computer
 
 
-class Asked:
+class Requests:
     """What of a page's experiments has reached the server, in order: an observer of the link."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[Connection, str]] = []
 
     def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
-        if direction == "up" and (asked := re.match(rb"GET /s/[^/ ]+/[^/ ]+/([a-z-]+)", data)):
-            self.requests.append((connection, asked[1].decode()))
+        if direction == "up" and (target := re.match(rb"GET /s/[^/ ]+/[^/ ]+/([a-z-]+)", data)):
+            self.requests.append((connection, target[1].decode()))
 
     def count(self, transport: str) -> int:
         return sum(one == transport for _, one in self.requests)
@@ -46,15 +47,22 @@ async def limits(
     width: int = 1280,
     height: int = 720,
     expected: Collection[str] = (),
-) -> AsyncIterator[tuple[Page, Asked, Running]]:
-    asked = Asked()
-    async with serving(observer=asked) as running:
+) -> AsyncIterator[tuple[Page, Requests, Running]]:
+    requests = Requests()
+    async with serving(observer=requests) as running:
         path = f"/limits?{settings}" if settings else "/limits"
         async with browsing(
             chromium, running, path=path, dark=dark, width=width, height=height, expected=expected
         ) as page:
             await expect(page.locator("#run-six")).not_to_have_attribute("aria-disabled", "true")
-            yield page, asked, running
+            yield page, requests, running
+
+
+async def together(*scenes: Coroutine[Any, Any, None]) -> None:
+    """All of them at the same time, each at a server of its own: most of what they do is to wait for a real browser."""
+    async with asyncio.TaskGroup() as group:
+        for scene in scenes:
+            group.create_task(scene)
 
 
 def says(page: Page, row: str) -> str:
@@ -68,11 +76,11 @@ async def ended(page: Page, name: str) -> str:
     return await page.inner_text(f"#verdict-{name}")
 
 
-async def test_the_seventh_is_not_asked_until_one_is_closed(chromium: Browser) -> None:
-    async with limits(chromium, "pause=12") as (page, asked, _):
+async def test_the_seventh_is_not_sent_until_one_is_closed(chromium: Browser) -> None:
+    async with limits(chromium, "pause=12") as (page, requests, _):
         await page.click("#run-six")
         await expect(page.locator("#verdict-six")).to_contain_text("EventSource 7 and the fetch are waiting")
-        assert (asked.count("sse"), asked.count("short-poll")) == (6, 0)
+        assert (requests.count("sse"), requests.count("short-poll")) == (6, 0)
         for i in range(1, 7):
             await expect(page.locator("#six").locator(says(page, f"EventSource {i}"))).to_contain_text("open after")
         for row in ("EventSource 7", "fetch"):
@@ -81,11 +89,11 @@ async def test_the_seventh_is_not_asked_until_one_is_closed(chromium: Browser) -
             )
 
         await page.click("#close-one")
-        await eventually(lambda: asked.count("sse") == 7)
+        await eventually(lambda: requests.count("sse") == 7)
         await expect(page.locator("#verdict-six")).to_contain_text("The fetch is waiting")
-        assert asked.count("short-poll") == 0
+        assert requests.count("short-poll") == 0
         await page.click("#close-one")
-        await eventually(lambda: asked.count("short-poll") == 1)
+        await eventually(lambda: requests.count("short-poll") == 1)
 
         said = await ended(page, "six")
         assert "Six EventSources were open at the same time" in said
@@ -93,25 +101,15 @@ async def test_the_seventh_is_not_asked_until_one_is_closed(chromium: Browser) -
             "EventSource 7 waited .* and the fetch waited .* All that time, the server had not heard of", said
         )
         assert re.search("EventSource 7 was sent .* after EventSource 1 was closed and the fetch was sent", said)
-        await eventually(lambda: asked.open() == 0)
-
-
-async def test_left_alone_it_closes_by_itself_and_can_be_repeated(chromium: Browser) -> None:
-    async with limits(chromium, "pause=0.1") as (page, asked, _):
-        for count in (7, 14):
-            await page.click("#run-six")
-            await expect(page.locator("#run-six")).to_contain_text("Close all")
-            assert "EventSource 7 was sent" in await ended(page, "six")
-            assert (asked.count("sse"), asked.count("short-poll")) == (count, count / 7)
-            await eventually(lambda: asked.open() == 0)
+        await eventually(lambda: requests.open() == 0)
 
 
 async def test_nothing_stays_open_when_it_is_stopped(chromium: Browser) -> None:
     async def stopped(by: str) -> None:
-        async with limits(chromium, "pause=12") as (page, asked, running):
+        async with limits(chromium, "pause=12") as (page, requests, running):
             await page.click("#run-six")
             await expect(page.locator("#verdict-six")).to_contain_text("EventSource 7 and the fetch are waiting")
-            assert (asked.open(), asked.count("sse"), asked.count("short-poll")) == (6, 6, 0)
+            assert (requests.open(), requests.count("sse"), requests.count("short-poll")) == (6, 6, 0)
             if by == "leaving":
                 await page.goto(f"{running.url}/limits/away?seconds=600")
             else:
@@ -119,14 +117,14 @@ async def test_nothing_stays_open_when_it_is_stopped(chromium: Browser) -> None:
                 said = await ended(page, "six")
                 assert said.startswith("You stopped it. ")
                 assert "EventSource 7 and the fetch were never sent." in said
-            await eventually(lambda: asked.open() == 0)
+            await eventually(lambda: requests.open() == 0)
 
-    await asyncio.gather(stopped("button"), stopped("escape"), stopped("leaving"))
+    await together(stopped("button"), stopped("escape"), stopped("leaving"))
 
 
 @pytest.mark.parametrize("moment", ["before anything opened", "while they open", "while the seventh waits"])
 async def test_stopped_at_any_moment_words_and_picture_agree(chromium: Browser, moment: str) -> None:
-    async with limits(chromium, "pause=12") as (page, asked, _):
+    async with limits(chromium, "pause=12") as (page, requests, _):
         escape = "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }))"
         if moment == "before anything opened":
             await page.evaluate(f"document.getElementById('run-six').click(); {escape}")
@@ -137,7 +135,7 @@ async def test_stopped_at_any_moment_words_and_picture_agree(chromium: Browser, 
             await expect(page.locator("#six").locator(says(page, row))).to_contain_text(state)
             await page.keyboard.press("Escape")
         said = await ended(page, "six")
-        await eventually(lambda: asked.open() == 0)
+        await eventually(lambda: requests.open() == 0)
         never = await page.locator("#six tr:has(td.server:text-is('never')) th").all_inner_texts()
         if moment == "while the seventh waits":
             assert "EventSource 7" in never
@@ -159,7 +157,7 @@ async def test_what_is_sent_only_because_all_was_closed_is_not_shown_as_sent(chr
                 const run = new Run({ uncertainty_ms: 0.1 }, 60_000, () => {});
                 const early = new Row("sse", 1), late = new Row("sse", 2);
                 run.rows = [early, late];
-                for (const row of run.rows) row.asked_ms = performance.now();
+                for (const row of run.rows) row.requested_ms = performance.now();
                 const before_ms = performance.now();
                 await new Promise(done => setTimeout(done, 5));
                 run.end("you");
@@ -172,26 +170,26 @@ async def test_what_is_sent_only_because_all_was_closed_is_not_shown_as_sent(chr
 
 
 async def test_websockets_open_while_the_six_places_are_taken(chromium: Browser) -> None:
-    async with limits(chromium, "pause=12") as (page, asked, _):
+    async with limits(chromium, "pause=12") as (page, requests, _):
         await page.click("#run-sockets")
         await expect(page.locator("#verdict-sockets")).to_contain_text("16 connections are open")
-        assert (asked.count("sse"), asked.count("websocket"), asked.count("short-poll")) == (6, 10, 0)
-        assert asked.open() == 16
+        assert (requests.count("sse"), requests.count("websocket"), requests.count("short-poll")) == (6, 10, 0)
+        assert requests.open() == 16
         await page.keyboard.press("Escape")
         said = await ended(page, "sockets")
         assert "All ten WebSockets were open at the same time" in said
         assert "Meanwhile six EventSources held all HTTP/1.1 connections" in said
-        await eventually(lambda: asked.open() == 0)
+        await eventually(lambda: requests.open() == 0)
 
 
 async def test_websockets_alone(chromium: Browser) -> None:
-    async with limits(chromium, "pause=0.1") as (page, asked, _):
+    async with limits(chromium, "pause=0.1") as (page, requests, _):
         await page.uncheck("#option-six")
         assert page.url.endswith("six=0")
         await page.click("#run-sockets")
         assert "All ten WebSockets were open" in await ended(page, "sockets")
-        assert (asked.count("websocket"), asked.count("sse")) == (10, 0)
-        await eventually(lambda: asked.open() == 0)
+        assert (requests.count("websocket"), requests.count("sse")) == (10, 0)
+        await eventually(lambda: requests.open() == 0)
 
 
 async def test_identical_requests_queue_unless_they_say_no_store(chromium: Browser) -> None:
@@ -219,7 +217,7 @@ async def test_identical_requests_queue_unless_they_say_no_store(chromium: Brows
             assert said.endswith("no-store in the request avoids the lock.")
             assert ("found the message already there" in said) is message_found
 
-    await asyncio.gather(
+    await together(
         queued("publish=1", message_found=True),
         queued("publish=0&hold=1", message_found=False),
     )
@@ -257,8 +255,8 @@ async def with_real_tabs(executable: str, profile: Path) -> AsyncIterator[Page]:
 
 async def test_a_hidden_tab_ticks_less_and_misses_no_message(chromium_path: str, tmp_path: Path) -> None:
     """In a tab that is really hidden, by the page's own button. How much slower it gets is the browser's business."""
-    asked = Asked()
-    async with serving(observer=asked) as running, with_real_tabs(chromium_path, tmp_path) as page:
+    requests = Requests()
+    async with serving(observer=requests) as running, with_real_tabs(chromium_path, tmp_path) as page:
         complaints: list[str] = []
         page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -281,18 +279,18 @@ async def test_a_hidden_tab_ticks_less_and_misses_no_message(chromium_path: str,
         assert ticks < due / 2
         assert delivered == published > 0
         assert await page.locator("#hidden .shade").count() == 3
-        await eventually(lambda: asked.open() == 0)
+        await eventually(lambda: requests.open() == 0)
         assert not complaints
 
 
 async def test_a_tab_that_is_never_hidden_is_told_so(chromium: Browser) -> None:
-    async with limits(chromium) as (page, asked, _):
+    async with limits(chromium) as (page, requests, _):
         await page.click("#record-hidden")
-        await eventually(lambda: asked.count("sse") == 1)
+        await eventually(lambda: requests.count("sse") == 1)
         await expect(page.locator("#hidden .lane.arrivals .count")).not_to_have_text("0")
         await page.keyboard.press("Escape")
         assert "This tab was never hidden" in await ended(page, "hidden")
-        await eventually(lambda: asked.open() == 0)
+        await eventually(lambda: requests.open() == 0)
 
 
 async def test_without_another_tab_it_asks_for_one(chromium: Browser) -> None:
@@ -305,7 +303,7 @@ async def test_without_another_tab_it_asks_for_one(chromium: Browser) -> None:
 
 
 async def test_one_at_a_time_and_by_keyboard(chromium: Browser) -> None:
-    async with limits(chromium, "pause=12") as (page, asked, _):
+    async with limits(chromium, "pause=12") as (page, requests, _):
         await page.focus("#run-six")
         await page.keyboard.press("Enter")
         await expect(page.locator("#run-six")).to_contain_text("Close all")
@@ -318,7 +316,7 @@ async def test_one_at_a_time_and_by_keyboard(chromium: Browser) -> None:
             await page.keyboard.press("Enter")
         await page.keyboard.press("2")
         await expect(page.locator("#verdict-six")).to_contain_text("EventSource 7 and the fetch are waiting")
-        assert (asked.count("websocket"), asked.count("long-poll")) == (0, 0)
+        assert (requests.count("websocket"), requests.count("long-poll")) == (0, 0)
         await page.keyboard.press("Escape")
         await ended(page, "six")
         await page.keyboard.press("4")
@@ -329,7 +327,7 @@ async def test_one_at_a_time_and_by_keyboard(chromium: Browser) -> None:
 
 
 async def test_keys_work_right_after_a_click_and_space_presses_nothing(chromium: Browser) -> None:
-    async with limits(chromium, "pause=12") as (page, asked, _):
+    async with limits(chromium, "pause=12") as (page, requests, _):
         await page.click("#option-six")  # which takes the focus
         assert page.url.endswith("six=0")
         await page.keyboard.press("2")
@@ -341,7 +339,7 @@ async def test_keys_work_right_after_a_click_and_space_presses_nothing(chromium:
         await page.keyboard.press("Space")
         await page.keyboard.press("2")
         await expect(page.locator("#sockets .picture-of")).to_have_attribute("data-state", "runs")
-        assert asked.open() == 10
+        assert requests.open() == 10
         await page.keyboard.press("Escape")
         await ended(page, "sockets")
         await page.focus("#run-sockets")
@@ -349,22 +347,6 @@ async def test_keys_work_right_after_a_click_and_space_presses_nothing(chromium:
         await expect(page.locator("#verdict-sockets")).to_contain_text("10 connections are open")
         await page.keyboard.press("Escape")
         await ended(page, "sockets")
-
-
-async def test_a_place_that_what_has_just_ended_still_keeps_is_waited_for(chromium: Browser) -> None:
-    """As a browser keeps one that reads on in a response that was broken off; here a held request does."""
-    async with limits(chromium, "pause=12") as (page, asked, _):
-        await page.click("#run-six")
-        await expect(page.locator("#verdict-six")).to_contain_text("EventSource 7 and the fetch are waiting")
-        await page.evaluate("void fetch('/long-poll?hold=4')")  # gets its place when those of the run are free
-        await page.keyboard.press("Escape")
-        await ended(page, "six")
-        await page.click("#run-sockets")
-        await expect(page.locator("#verdict-sockets")).to_contain_text("connections are open")
-        assert "16 connections are open" in await page.inner_text("#verdict-sockets")
-        await page.keyboard.press("Escape")
-        await ended(page, "sockets")
-        await eventually(lambda: asked.open() == 0)
 
 
 async def test_it_is_accessible_with_its_results(chromium: Browser) -> None:
@@ -398,8 +380,43 @@ async def everywhere(page: Page) -> None:
             await axe(page)
 
 
-async def test_when_the_server_is_lost_it_says_so(chromium: Browser) -> None:
-    async with limits(chromium, "pause=12", expected=["ERR_INCOMPLETE_CHUNKED_ENCODING"]) as (page, asked, running):
+async def test_one_run_after_the_other(chromium: Browser) -> None:
+    """The second has to wait until Chromium has let go of the first one's connections: for 5 s, each of these."""
+    await together(
+        left_alone_it_closes_by_itself_and_can_be_repeated(chromium),
+        a_connection_that_the_last_run_still_holds_is_waited_for(chromium),
+        when_the_server_is_lost_it_says_so(chromium),
+    )
+
+
+async def left_alone_it_closes_by_itself_and_can_be_repeated(chromium: Browser) -> None:
+    async with limits(chromium, "pause=0.1") as (page, requests, _):
+        for count in (7, 14):
+            await page.click("#run-six")
+            await expect(page.locator("#run-six")).to_contain_text("Close all")
+            assert "EventSource 7 was sent" in await ended(page, "six")
+            assert (requests.count("sse"), requests.count("short-poll")) == (count, count / 7)
+            await eventually(lambda: requests.open() == 0)
+
+
+async def a_connection_that_the_last_run_still_holds_is_waited_for(chromium: Browser) -> None:
+    """As a browser keeps one that reads on in a response that was broken off; here a held request does."""
+    async with limits(chromium, "pause=12") as (page, requests, _):
+        await page.click("#run-six")
+        await expect(page.locator("#verdict-six")).to_contain_text("EventSource 7 and the fetch are waiting")
+        await page.evaluate("void fetch('/long-poll?hold=4')")  # gets its place when those of the run are free
+        await page.keyboard.press("Escape")
+        await ended(page, "six")
+        await page.click("#run-sockets")
+        await expect(page.locator("#verdict-sockets")).to_contain_text("connections are open")
+        assert "16 connections are open" in await page.inner_text("#verdict-sockets")
+        await page.keyboard.press("Escape")
+        await ended(page, "sockets")
+        await eventually(lambda: requests.open() == 0)
+
+
+async def when_the_server_is_lost_it_says_so(chromium: Browser) -> None:
+    async with limits(chromium, "pause=12", expected=["ERR_INCOMPLETE_CHUNKED_ENCODING"]) as (page, requests, running):
         await page.click("#run-six")
         await expect(page.locator("#verdict-six")).to_contain_text("EventSource 7 and the fetch are waiting")
         running.link.cut()
@@ -407,7 +424,7 @@ async def test_when_the_server_is_lost_it_says_so(chromium: Browser) -> None:
             "The connection to the server was lost, so this says nothing"
         )
         await expect(page.locator("#verdict-six")).to_contain_text("It is back: try again.")
-        assert asked.open() == 0
+        assert requests.open() == 0
         await page.click("#run-six")
         await expect(page.locator("#verdict-six")).to_contain_text("EventSource 7 and the fetch are waiting")
 
@@ -418,7 +435,7 @@ VERDICTS = {
         "six",
         """rows.forEach((row, i) => set(row, 100 * i, 100 * i + 3, 100 * i + 5));
            rows.forEach(row => end(row, "closed", 9000));
-           end(rows[7], "answered", 710);""",
+           end(rows[7], "responded", 710);""",
         "All seven EventSources opened, and the fetch got its response: no limit here. This page came over HTTP/2",
     ),
     "other tabs hold two": (
@@ -443,19 +460,19 @@ VERDICTS = {
     "both at once anyway": (
         "equal",
         """rows.forEach(row => set(row, 0, 3, 2000, 1999));
-           rows.forEach(row => end(row, "answered", 2001));""",
+           rows.forEach(row => end(row, "responded", 2001));""",
         "This browser sends both at once anyway",
     ),
-    "only one is asked": (
+    "only one is sent": (
         "equal",
         """rows.forEach((row, i) => i % 2 ? set(row, 0, null, 2000) : set(row, 0, 3, 2000, 1999));
-           rows.forEach(row => end(row, "answered", 2001));""",
+           rows.forEach(row => end(row, "responded", 2001));""",
         "only one request reached the server, and the browser used its response for both",
     ),
     "the lock's time is up": (
         "equal",
         """rows.forEach((row, i) => set(row, 0, i % 2 ? 20000 : 3, 30000, 30000));
-           rows.forEach(row => end(row, "answered", 30001));""",
+           rows.forEach(row => end(row, "responded", 30001));""",
         "the second request was sent 20.00 s after the first, while that was still held",
     ),
     "not slowed down": (
@@ -513,8 +530,8 @@ async def test_what_is_said_is_what_was_seen(chromium: Browser) -> None:
                     const run = {{ rows: [], marks: [], sees: true, ended_ms: 99000 }};
                     experiment.plan(run, {{ six: "1", publish: "1" }});
                     const {{ rows, recording }} = run;
-                    const set = (row, asked_ms, reached_ms, began_ms, left_ms = null) =>
-                      Object.assign(row, {{ asked_ms, reached_ms, began_ms, left_ms }});
+                    const set = (row, requested_ms, reached_ms, opened_ms, left_ms = null) =>
+                      Object.assign(row, {{ requested_ms, reached_ms, opened_ms, left_ms }});
                     const end = (row, how, ended_ms) => Object.assign(row, {{ how, ended_ms }});
                     {script}
                     return experiment.verdict(run, "h2");

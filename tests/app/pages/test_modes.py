@@ -256,7 +256,7 @@ async def test_a_cut_connection_is_resumed_without_loss(chromium: Browser, trans
         await arrived(page, 5)
         await press(page, "p")
         await arrived(page, 6)
-        assert "you cut the connection" in (await page.text_content(".ladder") or "")
+        assert "✕ cut" in (await page.text_content(".ladder") or "")
         assert int(await count(page, "messages")) == 6
 
 
@@ -352,6 +352,108 @@ async def test_stop_step_and_continue(chromium: Browser) -> None:
         await press(page, "Space")
         await arrived(page, 3)
         assert "stopped=1" not in page.url
+
+
+async def test_messages_and_their_bytes_begin_to_count_at_the_same_moment(chromium: Browser) -> None:
+    async with serving() as running, browsing(chromium, running, path=mode("sse")) as page:
+        await ready(page)
+        await press(page, "Space")
+        await press(page, "p", 3)
+        await until(page, "document.querySelector('.zoom .stopped').innerText.includes('9 waiting')")
+        await press(page, "r")
+        await press(page, "Space")
+        await until(page, "document.querySelectorAll('.ladder .message .arrived').length === 3")
+        assert [await count(page, name) for name in ("messages", "up", "down")] == ["0", "0", "0"]
+        await press(page, "p")
+        await arrived(page, 1)
+        assert await count(page, "messages") == "1"
+        assert 100 < int(await count(page, "down")) < 200
+
+
+async def test_the_keys_work_right_after_a_click_and_a_button_reached_by_keyboard_stays_a_button(
+    chromium: Browser,
+) -> None:
+    async with (
+        serving() as running,
+        browsing(chromium, running, path=mode("sse"), expected=CUT) as page,
+    ):
+        await ready(page)
+        stopped = "(document.querySelector('.zoom .stopped').innerText !== '')"
+        for button in ("publish", "cut", "reset", "closer"):
+            await page.click(f"#{button}")
+            if button == "cut":
+                await until(page, "document.querySelectorAll('.ladder line.mark').length === 2")  # and its connection
+            before = str(running.log.newest), len(await page.locator(".ladder line.mark").all())
+            await press(page, "Space")
+            await until(page, stopped)
+            assert (str(running.log.newest), len(await page.locator(".ladder line.mark").all())) == before, button
+            await press(page, "Space")
+            await until(page, f"!({stopped})")
+        # Whoever comes by Tab gets what every platform does.
+        await page.focus("#cut")
+        await press(page, "Shift+Tab")
+        assert await page.evaluate("document.activeElement.id") == "publish"
+        messages = int(await count(page, "messages"))
+        await press(page, "Space")
+        await arrived(page, messages + 1)
+        await press(page, "Enter")
+        await arrived(page, messages + 2)
+        assert not await page.evaluate(stopped)
+        assert await page.evaluate("document.activeElement.id") == "publish"
+
+
+SPOTS = """() => {
+    const box = one => ({ ...one.getBoundingClientRect().toJSON(), text: one.textContent });
+    const texts = [...document.querySelectorAll(".ladder text, .zoom > *")].map(box).filter(one => one.width);
+    const shared = (a, b, from, to) => Math.min(a[to], b[to]) - Math.max(a[from], b[from]);
+    const covers = (a, b) => shared(a, b, "left", "right") > 1 && shared(a, b, "top", "bottom") > 4;
+    return texts.flatMap((a, i) => texts.slice(i + 1).filter(b => covers(a, b)).map(b => `${a.text} and ${b.text}`));
+}"""
+"""Which texts in and over the ladder cover each other; lines may touch, for a box is higher than its letters."""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1280, 720), (390, 844)])
+async def test_no_text_of_the_picture_covers_another(chromium: Browser, width: int, height: int) -> None:
+    async with (
+        serving() as running,
+        browsing(chromium, running, path=mode("sse", delay=10), width=width, height=height, expected=CUT) as page,
+    ):
+        await until(page, "/open for [1-9]/.test(document.querySelector('.ladder').textContent)")
+        await press(page, "p")
+        await arrived(page, 1)
+        await press(page, "Space")
+        await until(page, "/message 1/.test(document.querySelector('.ladder').textContent)")
+        assert await page.evaluate(SPOTS) == []
+        await press(page, "p", 40)
+        await until(page, "document.querySelector('.zoom .stopped').innerText.includes('120 waiting')")
+        assert await page.evaluate(SPOTS) == []
+        (line,) = await page.eval_on_selector_all(
+            ".zoom .stopped", "all => all.map(one => one.getClientRects().length)"
+        )
+        assert line == 1
+        await press(page, "Space")
+        await press(page, "x")
+        await arrived(page, 41)
+        await press(page, "p")
+        await arrived(page, 42)
+        await press(page, "Space")
+        assert await page.evaluate(SPOTS) == []
+
+
+@pytest.mark.parametrize("path", [mode("short_poll"), "/race?rate=0"])
+async def test_on_a_phone_the_buttons_are_in_sight(chromium: Browser, path: str) -> None:
+    async with serving() as running, browsing(chromium, running, path=path, width=390, height=844) as page:
+        await page.wait_for_selector("#step")
+        for button in await page.locator(".actions button").all():
+            box = await button.bounding_box()
+            assert box and box["y"] >= 0 and box["y"] + box["height"] <= 844
+            top = "([x, y]) => document.elementFromPoint(x, y).closest('button')?.id"
+            middle = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+            assert await page.evaluate(top, middle) == await button.get_attribute("id")
+        # Nothing is under them for good.
+        await page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        last = "document.querySelector('main').lastElementChild.getBoundingClientRect().bottom"
+        assert await page.evaluate(f"{last} <= document.querySelector('.actions').getBoundingClientRect().top")
 
 
 async def test_who_wants_less_motion_steps(chromium: Browser) -> None:

@@ -1,9 +1,12 @@
 """The clients of the pages, in a real browser, without any page around them: receive(url, options, tell)."""
 
+import asyncio
+import json
+import re
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Route, WebSocketRoute
 
 from tests.browsing import browsing
 from tests.serving import Running, serving
@@ -92,3 +95,60 @@ async def test_a_websocket_that_is_not_there_takes_no_message(chromium: Browser)
         running.link.cut()
         await page.wait_for_function("() => told.lost.length === 1")
         assert await publish(page, "lost") == "not connected at the moment"
+
+
+# A cut between the server's saying where the reader is now and its saying what was missed
+
+OLD, NEW = "deadbeef-2", "7f3a90c2-4"
+MISSED = {"reason": "restarted", "cursor": NEW}
+CUTS: list[tuple[str, dict[str, object], list[str]]] = [
+    ("short_poll", {"pause_s": 0.05}, ['{"cursor":"7f3a90c2-4","messages":[],"mis']),
+    ("long_poll", {"hold_s": 1}, ['{"cursor":"7f3a90c2-4","messages":[],"mis']),
+    ("sse", {}, [f"retry: 10\nid: {NEW}\nevent: missed\n"]),
+    ("websocket", {}, [json.dumps({"cursor": NEW})]),
+    ("socket_io", {"via": "websocket"}, ['0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000}']),
+]
+
+
+@pytest.mark.parametrize(("transport", "options", "begun"), CUTS, ids=[name for name, *_ in CUTS])
+async def test_a_cut_before_the_notice_makes_no_silent_gap(
+    chromium: Browser, transport: str, options: dict[str, object], begun: list[str]
+) -> None:
+    """The first connection ends too early; the second has to be asked for what the first was asked for."""
+    expected = ("ERR_", "WebSocket connection to")
+    asked: list[str] = []
+
+    async def stream(route: Route) -> None:
+        asked.append(route.request.headers.get("last-event-id") or route.request.url.split("after=")[1].split("&")[0])
+        kind = "text/event-stream" if transport == "sse" else "application/json"
+        whole = f"event: missed\nid: {NEW}\ndata: {json.dumps({'missed': MISSED})}\n\n"
+        if transport != "sse":
+            whole = json.dumps({"missed": MISSED, "messages": [], "cursor": NEW})
+        await route.fulfill(content_type=kind, body=begun[0] if len(asked) == 1 else whole)
+
+    async def socket(route: WebSocketRoute) -> None:
+        if transport == "websocket":
+            asked.append(route.url.split("after=")[1])
+            route.send(begun[0] if len(asked) == 1 else json.dumps({"missed": MISSED}))
+            await route.close()
+            return
+
+        async def connect(packet: str | bytes) -> None:
+            asked.append(json.loads(str(packet)[2:])["after"])
+            route.send('40{"sid":"b"}')
+            update = ["cursor", {"cursor": NEW}] if len(asked) == 1 else ["missed", MISSED]
+            route.send(f"42{json.dumps(update)}")
+            await route.close()
+
+        route.on_message(lambda packet: asyncio.ensure_future(connect(packet)))
+        route.send(begun[0])
+
+    async with serving() as running, browsing(chromium, running, expected=expected) as page:
+        await page.route(re.compile("/(short-poll|long-poll|sse)\\?"), stream)
+        await page.route_web_socket(re.compile("/(websocket|socket.io/)\\?"), socket)
+        await page.reload()  # with it, in the place of the browser's own, whoever keeps a reference to that
+        await page.evaluate(RECEIVE.replace("await promise;", ""), [transport, {"after": OLD, **options}])
+        await page.wait_for_function("() => told.missed.length > 0")
+        assert (await page.evaluate("told.missed"))[0] == MISSED
+        await page.evaluate("client.stop()")
+    assert asked[:2] == [OLD, OLD]

@@ -74,7 +74,7 @@ async def test_isolation_is_not_asked_of_a_browser_that_would_only_complain() ->
 async def test_the_palette_is_a_style_sheet_with_every_colour() -> None:
     status, headers, sheet = await got("/palette.css")
     assert (status, headers["content-type"]) == (200, "text/css; charset=utf-8")
-    palette = json.loads((FOLDER / "palette.json").read_text())
+    palette = json.loads((FOLDER.parent / "palette.json").read_text())
     assert tuple(palette) == TRANSPORTS
     for name, entry in palette.items():
         assert f"--{name}: light-dark({entry['light']}, {entry['dark']});" in sheet

@@ -111,6 +111,62 @@ async def test_a_page_that_is_left_open_does_not_grow(chromium: Browser) -> None
         assert max(sizes[1]) <= 4000
 
 
+async def test_every_request_whose_arrow_is_kept_keeps_its_bar(chromium: Browser) -> None:
+    async with serving() as running, browsing(chromium, running) as page:
+        arrows, holds = await imported(
+            page,
+            "live/model",
+            """const model = new m.Model(), bytes = new Uint8Array(10);
+            for (let i = 0; i < 1000; i++) {
+                const piece = { connection: 1, at_ms: 1000 * i, arrives_ms: 1000 * i, bytes, parts: [] };
+                const request = { type: "request", number: i, method: "GET", target: "/s/a/b/long-poll" };
+                model.piece({ ...piece, direction: "up", facts: [request] });
+            }
+            return [model.arrows, model.holds].map(list => list.map(({ at_ms, from_ms }) => at_ms ?? from_ms))""",
+        )
+        assert len(arrows) == 300
+        assert holds == arrows
+
+
+async def test_an_arrow_is_of_one_kind_that_every_table_knows(chromium: Browser) -> None:
+    """The kinds that took some deciding; and no transport speaks of one that does not exist."""
+    response, poll = {"type": "response", "number": 1, "status": 200}, {"type": "response_end", "number": 1}
+    cases: list[tuple[str, list[dict[str, Any]], str]] = [
+        ("up", [{"type": "request", "method": "GET", "target": "/s/a/b/long-poll?after=e-4&hold=25"}], "request"),
+        ("up", [{"type": "request", "method": "GET", "target": "/sse", "lastEventId": "e-4"}], "resume"),
+        ("up", [{"type": "request", "method": "GET", "target": "/socket.io/?EIO=4"}], "handshake_request"),
+        ("up", [{"type": "request", "method": "GET", "target": "/socket.io/?sid=a"}], "poll_request"),
+        ("up", [{"type": "request", "method": "POST", "target": "/socket.io/?sid=a"}, {"type": "connect"}], "connect"),
+        ("down", [response, {"type": "missed"}, {**poll, "messages": ["e-5"], "missed": True}], "messages"),
+        ("down", [response, {"type": "missed"}, {**poll, "messages": [], "missed": True}], "missed"),
+        ("down", [response, {**poll, "messages": [], "empty": True}], "empty"),
+        ("down", [response, {"type": "noop"}, {**poll, "messages": [], "empty": True}], "noop"),
+        ("down", [response, {"type": "connect"}, {"type": "position", "cursor": "e-4"}], "position"),
+        ("down", [{**response, "status": 101}, {"type": "upgrade"}], "upgraded"),
+        ("down", [{**response, "status": 400}], "error"),
+        ("down", [{"type": "probe"}], "probe_ok"),
+        ("down", [], "bytes"),
+    ]
+    async with serving() as running, browsing(chromium, running) as page:
+        kinds, labels, unknown = await imported(
+            page,
+            "live/arrow",
+            """const { LABELS, label, SENTENCES } = await import("/static/words/arrows.js");
+            const { TRANSPORTS } = await import("/static/transports/index.js");
+            const arrows = given.map(([direction, facts]) => m.classify(direction, facts));
+            const named = Object.values(TRANSPORTS)
+                .flatMap(({ words, setup }) => [...Object.keys(words.arrows), ...setup({})]);
+            return [arrows.map(({ kind }) => kind), arrows.map(label),
+                [...named, ...Object.keys(SENTENCES)].filter(kind => !(kind in LABELS))]""",
+            cases,
+        )
+    assert kinds == [kind for *_, kind in cases]
+    assert labels[0] == "GET /long-poll?after=…4&hold=25"
+    assert labels[4:6] == ["POST /socket.io/ · connect", "200 · some were missed · message 5"]
+    assert labels[6:8] == ["200 · some were missed", "200 · nothing new"]
+    assert unknown == []
+
+
 async def test_a_stopped_picture_keeps_a_bounded_amount(chromium: Browser) -> None:
     async with serving() as running, browsing(chromium, running) as page:
         waited, applied, opened = await imported(
@@ -178,12 +234,23 @@ async def test_the_address_is_read_strictly_and_written_sparingly(chromium: Brow
                 const { values, problems } = m.read(known, search);
                 return [values, problems, m.address(known, values)];
             })""",
-            ["", "?rate=2.5&name=abc", "?rate=11", "?rate=", "?rate=NaN", "?name=A%20b", "?nmae=abc", "?rate=<b>1</b>"],
+            [
+                "",
+                "?rate=2.5&name=abc",
+                "?rate=11",
+                "?rate=",
+                "?rate=NaN",
+                "?name=A%20b",
+                "?nmae=abc",
+                "?rate=<b>1</b>",
+                "?rate=2&rate=3",
+            ],
         )
         default = {"rate": 1, "name": ""}
         assert read[0] == [default, [], "/"]
         assert read[1] == [{"rate": 2.5, "name": "abc"}, [], "/?rate=2.5&name=abc"]
-        for values, problems, address in read[2:]:
+        assert read[8] == [{"rate": 2, "name": ""}, ["rate is given more than once; using the first, 2."], "/?rate=2"]
+        for values, problems, address in read[2:8]:
             assert values == default and address == "/"
             assert len(problems) == 1
         assert read[2][1] == ["rate=11 is not a number from 0 to 10; using 1."]

@@ -116,7 +116,7 @@ def simulate(model: Polling) -> Simulated:
 @every_setting
 def test_messages_per_answer_and_requests_per_second(name: str) -> None:
     model, seen = SETTINGS[name], simulate(SETTINGS[name])
-    assert model.rate_hz / model.answers_hz == pytest.approx(len(seen.delays_s) / seen.answers, rel=0.01)
+    assert model.rate_hz / model.responses_hz == pytest.approx(len(seen.delays_s) / seen.answers, rel=0.01)
     assert model.requests_hz == pytest.approx(seen.answers / seen.length_s, rel=0.01)
 
 
@@ -155,7 +155,7 @@ def test_bytes_per_message(name: str) -> None:
 @pytest.mark.parametrize("gap_s", [0.001, 1.0, 30.0])
 def test_short_polling_is_the_limit_without_a_hold(rate_hz: float, gap_s: float) -> None:
     short = Polling(rate_hz, gap_s, 0.0, DOWN_S)
-    assert rate_hz / short.answers_hz == pytest.approx(rate_hz * gap_s, rel=1e-12)
+    assert rate_hz / short.responses_hz == pytest.approx(rate_hz * gap_s, rel=1e-12)
     assert short.requests_hz == pytest.approx(1 / gap_s, rel=1e-12)
     assert short.waiting_share == pytest.approx(1, rel=1e-12)
     assert short.mean_delay_s == pytest.approx(DOWN_S + gap_s / 2, rel=1e-12)
@@ -164,7 +164,7 @@ def test_short_polling_is_the_limit_without_a_hold(rate_hz: float, gap_s: float)
 @pytest.mark.parametrize("rate_hz", [0.01, 1.0, 300.0])
 def test_an_endless_hold_without_a_gap_is_the_limit_of_pushing(rate_hz: float) -> None:
     long = Polling(rate_hz, 1e-12, 1e9, DOWN_S)
-    assert long.rate_hz / long.answers_hz == pytest.approx(1)
+    assert long.rate_hz / long.responses_hz == pytest.approx(1)
     assert long.mean_delay_s == pytest.approx(Push(DOWN_S).mean_delay_s)
     assert long.empty_share == 0
     assert [long.share_within(s) for s in (0.024, 0.026)] == [Push(DOWN_S).share_within(s) for s in (0.024, 0.026)]
@@ -254,5 +254,5 @@ async def test_the_server_frames_a_server_sent_message_with_that_many_bytes() ->
 
 def test_a_hold_that_never_ends_has_no_numerical_trouble() -> None:
     endless = Polling(1.0, 0.05, math.inf, DOWN_S)
-    assert endless.rate_hz / endless.answers_hz == pytest.approx(0.05 + math.exp(-0.05))
+    assert endless.rate_hz / endless.responses_hz == pytest.approx(0.05 + math.exp(-0.05))
     assert endless.empty_share == 0

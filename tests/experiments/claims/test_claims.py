@@ -1,6 +1,7 @@
 """Every verdict that a claim can have, from a comparison that is made up so that it must; and what is said with it."""
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -273,7 +274,7 @@ NEEDED: dict[int, Callable[[Condition], bool]] = {
 def test_what_is_not_measured_is_not_decided(number: int) -> None:
     verdict = said_of(number, gone=NEEDED[number])
     assert (verdict.word, verdict.numbers) == (UNDECIDED, ())
-    assert "This comparison lacks " in verdict.sentence
+    assert "It lacks " in verdict.sentence
     assert "`make compare`, without QUICK and ONLY, measures them all" in verdict.sentence
 
 
@@ -344,6 +345,24 @@ def test_the_page_and_the_report_get_plain_data() -> None:
 def test_tolerance_takes_the_intervals_into_account(one: Cost, other: Cost, beyond: bool | None) -> None:
     assert TOLERANCE == 2
     assert Comparison("bytes", one, other).beyond is beyond
+
+
+def test_between_sessions_the_ratios_decide_and_not_the_costs() -> None:
+    """Each session is slow or fast for both sides: the costs differ widely, and the ratio hardly at all."""
+    machine = {"s0": 1.0, "s1": 1.5, "s2": 0.7}
+    one, other = (
+        Cost(
+            value,
+            5 * value,
+            {name: value * factor * off for (name, factor), off in zip(machine.items(), offs, strict=True)},
+        )
+        for value, offs in ((3.0, (1.0, 1.01, 0.99)), (1.0, (1.0, 1.0, 1.0)))
+    )
+    assert Comparison("CPU", Cost(one.value, one.half), Cost(other.value, other.half)).beyond is None
+    assert Comparison("CPU", one, other).beyond is True
+    assert Comparison("CPU", other, one).beyond is False
+    unsure = Cost(2.0, math.nan, {"s0": 2.0, "s1": 3.0 * 1.5, "s2": 1.4 * 0.7})
+    assert Comparison("CPU", unsure, other).beyond is None
 
 
 def test_one_that_is_surely_beyond_is_enough_and_one_that_may_be_is_too_much() -> None:

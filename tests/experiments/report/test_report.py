@@ -14,9 +14,8 @@ from rich.console import Console
 from experiments import claims, store
 from experiments.__main__ import main
 from experiments.analysis.tables import Table, of_question, table
-from experiments.compare import overview
 from experiments.questions import QUESTIONS
-from experiments.report import report, sentences
+from experiments.report import report, sentences, terminal
 from experiments.report.check import problems, sound
 from experiments.run import suspect
 from tests import ROOT, inventing
@@ -110,8 +109,8 @@ def test_what_is_blocked_on_purpose_is_not_missing(tmp_path: Path) -> None:
     assert "under 2 conditions the network blocks everything, as intended" in page
     assert page.count(f"<td>{sentences.blocked()}</td>") == 2
     lines = Console(width=200, file=io.StringIO(), record=True)
-    lines.print(overview(summary))
-    assert lines.export_text().count(sentences.blocked()) == 2
+    lines.print(terminal.overview(summary))
+    assert lines.export_text().count("blocked") == 2
     assert problems(summary) == []
     assert "2 of them blocked, as intended" in sound(summary)
 
@@ -184,7 +183,7 @@ def test_theory_and_measurement_are_judged_in_words() -> None:
             "spread_delay_ms": [1.0, 1.0, float("nan")],
         }
     )
-    (said,) = report.verdict(rows)
-    assert "within the spread over runs in 1 of 2 conditions that were repeated" in said
-    assert "SSE at 5/s, 25 ms, raw, library (-3 ms, spread ±1)" in said
+    (said,) = sentences.theory(rows)
+    assert "agree within the spread in 1 of 2 conditions that were repeated" in said
+    assert "SSE at 5/s, 25 ms each way, raw readers, library headers (-3 ms, spread ±1)" in said
     assert "20/s" not in said

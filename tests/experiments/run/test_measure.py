@@ -21,8 +21,9 @@ from experiments.analysis.ledger import Exchange, Kind, Unbalanced
 from experiments.design import Condition, Run
 from experiments.run.evaluate import connections_by_port, evaluate, whole_periods
 from experiments.run.measure import measure
-from experiments.run.observe import MARK_TIME_NS, PROCESSES, Failed, Observed, observe
+from experiments.run.observe import MARK_TIME_NS, PROCESSES, Observed, observe
 from experiments.run.recording import Mark
+from experiments.run.serving import Failed
 from experiments.run.suspect import reasons
 from experiments.run.usage import Usage
 from experiments.schedule import PRELOADED
@@ -500,7 +501,7 @@ if __name__ == "__main__":
     here, there = multiprocessing.Pipe()
     here.send("go")
     threading.Thread(target=tell, daemon=True).start()
-    run_in_process(Run(Condition("long_poll", rate_hz=0.001), 0, 1000.0, seed=1), there, None)
+    run_in_process(Run(Condition("long_poll", rate_hz=0.001), 0, 1000.0, seed=1), there, None, None)
 """
 """A run whose next message is not due for minutes."""
 

@@ -14,9 +14,10 @@ from app.link import Upgrades
 from app.log import MessageLog
 from clients.headers import browser
 from experiments.design import Condition, Run
-from experiments.run.observe import PROCESSES, Failed, reading, receive
+from experiments.run.observe import PROCESSES, reading, receive
 from experiments.run.readers import LAST, Received, note_ports
 from experiments.run.readers import receive as receiving
+from experiments.run.serving import Failed
 from experiments.run.usage import Usage
 from experiments.schedule import PRELOADED
 from experiments.variants import VARIANTS

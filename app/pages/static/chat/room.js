@@ -72,7 +72,7 @@ export function room() {
       connected: unlessOver(() => { now({ state: "there", why: "" }); send(); }),
       lost: unlessOver(lost),
       missed: unlessOver(missed),
-      message: unlessOver(message => hear(message, transport)),
+      message: unlessOver(message => receive(message, transport)),
     });
     client = { publish, stop() { over = true; stop(); } };
     now({ state: "coming", why: "" });
@@ -99,7 +99,7 @@ export function room() {
     show({ cursor: `missed before ${there}`, missed: reason });
   }
 
-  function hear(message, over) {
+  function receive(message, over) {
     cursor = message.cursor;
     if (message.people) people.value = message.people;
     const own = outbox.value.find(({ name, text, state }) => state !== "waiting" && name === message.name && text === message.text);

@@ -61,4 +61,4 @@ const crosses = (line, { x0, x1, top, bottom }) => {
   return Math.max(a, b) > top && Math.min(a, b) < bottom;
 };
 
-const overlap = (a, b) => a.x0 < b.x1 && b.x0 < a.x1 && a.top < b.bottom && b.top < a.bottom;
+export const overlap = (a, b) => a.x0 < b.x1 && b.x0 < a.x1 && a.top < b.bottom && b.top < a.bottom;

@@ -2,7 +2,7 @@
 // the socket, its slope the delay on the way; a hollow dot is where a message was published, a filled one where the
 // browser got it; a bar on the server's line is a request that it holds, or a response that is still open.
 import { html } from "htm/preact";
-import { boxOf, fitted, labels, widthOf } from "./labels.js";
+import { boxOf, fitted, labels, overlap, widthOf } from "./labels.js";
 import { label } from "../words/arrows.js";
 import { sequence } from "../words/format.js";
 import * as words from "../words/ladder.js";
@@ -42,8 +42,14 @@ export function Ladder({ model, top_ms, window_ms, now_ms, width, height, font_p
   }
   for (const moment of moments) moment.text = fitted(words.marks([...moment.labels]), right - left - 20, font_px);
   const texts = small ? [] : labels(arrows, y, left, right, font_px, moments.map(moment => boxOf(moment, font_px)));
-  // What is under the present is empty, so that nothing is covered there.
   const held = small ? undefined : model.holds.findLast(hold => hold.to_ms === null && now_ms - hold.from_ms > 1000);
+  if (held) {
+    // Below the present, where there is nothing but perhaps the text of the last arrow.
+    const text = (held.endless ? words.open : words.held)(Math.floor((now_ms - held.from_ms) / 1000));
+    const options = [1, 2, 3].map(line => ({ key: "hold", text, x: right - 12, y: y(now_ms) + line * (font_px + 2), anchor: "end", tone: "hold" }));
+    const free = options.find(option => texts.every(other => !overlap(boxOf(option, font_px), boxOf(other, font_px))));
+    if (free) texts.push(free);
+  }
   return html`
     <svg class="ladder" width=${width} height=${height} viewBox="0 0 ${width} ${height}" role="img" aria-label=${title}>
       <defs><clipPath id=${small ? `clip-${small}` : "clip"}><rect x="0" y=${head - 4} width=${width} height=${Math.max(0, y(now_ms) - head + 4)} /></clipPath></defs>
@@ -63,9 +69,8 @@ export function Ladder({ model, top_ms, window_ms, now_ms, width, height, font_p
             ${arrived_ms && html`<circle class="arrived" cx=${left} cy=${y(arrived_ms)} r=${small ? 5 : 7} />`}
           </g>`)}
         ${marks.map(({ at_ms }) => html`<line key=${`line-${at_ms}`} class="mark" x1=${left} x2=${right} y1=${y(at_ms)} y2=${y(at_ms)} />`)}
-        ${[...texts, ...numbers, ...moments].map(({ key, text, x, y, anchor, tone }) => html`<text key=${key} class=${tone} x=${x} y=${y} text-anchor=${anchor}>${text}</text>`)}
       </g>
-      ${held && html`<text class="hold" x=${right - 12} y=${y(now_ms) + font_px + 2} text-anchor="end">${(held.endless ? words.open : words.held)(Math.floor((now_ms - held.from_ms) / 1000))}</text>`}
+      ${[...numbers, ...moments, ...texts].filter(text => boxOf(text, font_px).top > head - 4).map(({ key, text, x, y, anchor, tone }) => html`<text key=${key} class=${tone} x=${x} y=${y} text-anchor=${anchor}>${text}</text>`)}
       ${!small && html`<line class="now" x1="0" x2=${width} y1=${y(now_ms)} y2=${y(now_ms)} />`}
     </svg>`;
 }

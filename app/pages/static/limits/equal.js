@@ -1,7 +1,7 @@
 // Two long polls with the same address at the same time: plain, and then with `no-store`.
 import { html } from "htm/preact";
 import * as words from "../words/limits.js";
-import { ask, Row } from "./run.js";
+import { request, Row } from "./run.js";
 import { Rows } from "./rows.js";
 
 const PUBLISH_AFTER_MS = 2000;
@@ -24,7 +24,7 @@ export const equal = {
       const after = run.tap.newest;
       run.onPublished = (cursor, at_ms) => run.mark("published", { group, at_ms });
       run.say(words.sending({ group, hold_s: hold, publish }));
-      for (const row of pair) ask(run, row, `/long-poll?after=${after}&hold=${hold}`, options);
+      for (const row of pair) request(run, row, `/long-poll?after=${after}&hold=${hold}`, options);
       if (publish) {
         await run.wait(PUBLISH_AFTER_MS);
         run.tap.say({ publish: words.PUBLISHED });
@@ -46,7 +46,7 @@ export const equal = {
 export function findings({ rows, marks, sees = true }) {
   if (rows.some(row => row.how === "lost")) return { kind: "failed" };
   if (!sees) return { kind: "unseen" };
-  const pairs = Object.keys(GROUPS).map(group => [group, rows.filter(row => row.group === group && row.asked_ms !== null)]).filter(([, pair]) => pair.length === 2);
+  const pairs = Object.keys(GROUPS).map(group => [group, rows.filter(row => row.group === group && row.requested_ms !== null)]).filter(([, pair]) => pair.length === 2);
   return pairs.length
     ? { kind: "seen", pairs: pairs.map(([group, pair]) => ({ group, ...about(pair, marks.find(mark => mark.group === group)) })) }
     : { kind: "early" };
@@ -59,7 +59,7 @@ const sent = pair => [...pair].sort((a, b) => (a.reached_ms ?? Infinity) - (b.re
 function kind(pair) {
   const [first, second] = sent(pair);
   if (first.reached_ms === null) return "ended";
-  if (second.reached_ms === null) return second.how === "answered" ? "shared" : "ended";
+  if (second.reached_ms === null) return second.how === "responded" ? "shared" : "ended";
   if (first.left_ms !== null && second.reached_ms >= first.left_ms) return "queued";
   return second.reached_ms - first.reached_ms < AT_ONCE_MS ? "together" : "late";
 }
@@ -69,7 +69,7 @@ function about(pair, published) {
   return {
     kind: kind(pair),
     gap_ms: second.reached_ms - first.reached_ms,
-    late: published !== undefined && second.reached_ms > published.at_ms && second.how === "answered",
-    answered_ms: pair.every(row => row.how === "answered") ? [first, second].map(row => row.ended_ms - row.asked_ms) : null,
+    late: published !== undefined && second.reached_ms > published.at_ms && second.how === "responded",
+    responses_ms: pair.every(row => row.how === "responded") ? [first, second].map(row => row.ended_ms - row.requested_ms) : null,
   };
 }

@@ -5,20 +5,20 @@ import * as words from "../words/limits.js";
 const AXES_S = [4, 6, 8, 10, 12, 14, 16, 18, 20, 25, 30];
 
 /** What the browser says of a row: { text, tone }. */
-function browserSays({ asked_ms, began_ms, ended_ms, how }, now_ms) {
-  if (asked_ms === null) return { text: words.BROWSER.planned(), tone: "none" };
+function browserSays({ requested_ms, opened_ms, ended_ms, how }, now_ms) {
+  if (requested_ms === null) return { text: words.BROWSER.planned(), tone: "none" };
   if (how === "lost") return { text: words.BROWSER.failed(), tone: "waits" };
-  if (how === "answered") return { text: words.BROWSER.answered(ended_ms - asked_ms), tone: "good" };
-  if (began_ms !== null) return ended_ms === null ? { text: words.BROWSER.open(began_ms - asked_ms), tone: "good" } : { text: words.BROWSER.opened(began_ms - asked_ms), tone: "past" };
-  if (ended_ms !== null) return { text: words.BROWSER.cancelled(ended_ms - asked_ms), tone: "waits" };
-  return { text: words.BROWSER.waiting(now_ms - asked_ms), tone: "waits" };
+  if (how === "responded") return { text: words.BROWSER.responded(ended_ms - requested_ms), tone: "good" };
+  if (opened_ms !== null) return ended_ms === null ? { text: words.BROWSER.open(opened_ms - requested_ms), tone: "good" } : { text: words.BROWSER.opened(opened_ms - requested_ms), tone: "past" };
+  if (ended_ms !== null) return { text: words.BROWSER.cancelled(ended_ms - requested_ms), tone: "waits" };
+  return { text: words.BROWSER.waiting(now_ms - requested_ms), tone: "waits" };
 }
 
 /** When it reached the server, as the tap saw it. */
-function serverSaw({ asked_ms, sent_ms, ended_ms }, sees = true) {
-  if (asked_ms === null) return { text: words.SERVER.planned(), tone: "none" };
+function serverSaw({ requested_ms, sent_ms, ended_ms }, sees = true) {
+  if (requested_ms === null) return { text: words.SERVER.planned(), tone: "none" };
   // Below a millisecond, the two clocks do not agree well enough to say more.
-  if (sent_ms !== null) return { text: sent_ms - asked_ms < 1 ? words.SERVER.at_once() : words.SERVER.reached(sent_ms - asked_ms), tone: "past" };
+  if (sent_ms !== null) return { text: sent_ms - requested_ms < 1 ? words.SERVER.at_once() : words.SERVER.reached(sent_ms - requested_ms), tone: "past" };
   if (!sees) return { text: words.SERVER.unknown(), tone: "past" };
   return { text: ended_ms === null ? words.SERVER.not_yet() : words.SERVER.never(), tone: "waits" };
 }
@@ -37,8 +37,8 @@ export function Axis({ span_ms }) {
 /** Rows with their bars; several groups begin each at their own zero. */
 export function Rows({ rows, marks, now_ms, sees, least_s, caption }) {
   const groups = [...new Set(rows.map(row => row.group))];
-  const begin = group => Math.min(...rows.filter(row => row.group === group && row.asked_ms !== null).map(row => row.asked_ms), Infinity);
-  const end = group => Math.max(...rows.filter(row => row.group === group).map(row => (row.asked_ms === null ? 0 : row.ended_ms ?? now_ms)));
+  const begin = group => Math.min(...rows.filter(row => row.group === group && row.requested_ms !== null).map(row => row.requested_ms), Infinity);
+  const end = group => Math.max(...rows.filter(row => row.group === group).map(row => (row.requested_ms === null ? 0 : row.ended_ms ?? now_ms)));
   const span_ms = Math.max(...groups.map(group => span(Math.min(begin(group), now_ms), Math.max(end(group), 0), least_s)));
   return html`
     <table class="rows">
@@ -59,15 +59,15 @@ export function Rows({ rows, marks, now_ms, sees, least_s, caption }) {
 function One({ row, from_ms, span_ms, now_ms, sees, marks, first }) {
   const at = ms => `${Math.min(100, Math.max(0, (100 * (ms - from_ms)) / span_ms))}%`;
   const bar = (kind, since_ms, until_ms) => html`<i class=${`bar ${kind}`} style=${{ left: at(since_ms), width: `calc(${at(until_ms)} - ${at(since_ms)})` }}></i>`;
-  const { asked_ms, ended_ms } = row;
-  const sent_ms = row.sent_ms ?? row.began_ms, last_ms = ended_ms ?? now_ms;
+  const { requested_ms, ended_ms } = row;
+  const sent_ms = row.sent_ms ?? row.opened_ms, last_ms = ended_ms ?? now_ms;
   const browser = browserSays(row, now_ms), server = serverSaw(row, sees);
   return html`
     <tr data-transport=${row.transport}>
       <th scope="row">${row.label}</th>
       <td class="time"><div class="track" aria-hidden="true">
-        ${asked_ms !== null && bar("waiting", asked_ms, sent_ms ?? last_ms)}
-        ${asked_ms !== null && sent_ms !== null && bar("sent", sent_ms, last_ms)}
+        ${requested_ms !== null && bar("waiting", requested_ms, sent_ms ?? last_ms)}
+        ${requested_ms !== null && sent_ms !== null && bar("sent", sent_ms, last_ms)}
         ${marks.map(mark => html`<i class="event" style=${{ left: at(mark.at_ms) }}></i>`)}
       </div></td>
       <td class=${`browser ${browser.tone}`}>${browser.text}</td>

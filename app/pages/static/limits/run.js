@@ -1,4 +1,4 @@
-// One run of an experiment: what was asked for and what became of it, and the promise that nothing stays open.
+// One run of an experiment: its connections and requests, what became of them, and the promise that nothing stays open.
 import { close } from "../clients/websocket.js";
 import { label } from "../words/limits.js";
 
@@ -9,11 +9,11 @@ class Ended extends Error {}
 const DRAINS_MS = 5500;
 let drained_ms = 0; // from when on no connection is held by what was closed before
 
-/** One thing that was asked for: a connection, or a request. All times are the page's, in ms; null: not so far. */
+/** A connection, or a request. All times are the page's, in ms; null: not so far. */
 export class Row {
-  asked_ms = null; // by the script
+  requested_ms = null; // by the script
   reached_ms = null; // the server's socket, says the tap
-  began_ms = null; // open, says the browser; of a fetch: its response has begun
+  opened_ms = null; // open, says the browser; of a fetch: its response has begun
   left_ms = null; // its whole response has left the server, says the tap
   ended_ms = null;
   how = null; // closed (by us), answered, lost
@@ -22,11 +22,14 @@ export class Row {
 
   get label() { return label(this.transport, this.number); }
 
-  /** When the server was asked, as far as the two clocks agree: not before the script did, nor after the browser knew. */
-  get sent_ms() { return this.reached_ms === null ? null : Math.max(this.asked_ms, Math.min(this.reached_ms, this.began_ms ?? Infinity)); }
+  /** When it reached the server, as far as the two clocks agree: not before the script sent it, nor after the browser knew. */
+  get sent_ms() { return this.reached_ms === null ? null : Math.max(this.requested_ms, Math.min(this.reached_ms, this.opened_ms ?? Infinity)); }
 
-  get open() { return this.began_ms !== null && this.ended_ms === null; }
-  get waits() { return this.asked_ms !== null && this.began_ms === null && this.ended_ms === null; }
+  get open() { return this.opened_ms !== null && this.ended_ms === null; }
+  get waits() { return this.requested_ms !== null && this.opened_ms === null && this.ended_ms === null; }
+
+  /** It is open, unless it was given up before. */
+  opened() { if (this.ended_ms === null) this.opened_ms ??= performance.now(); }
 
   end(how) {
     if (this.ended_ms !== null) return;
@@ -141,8 +144,8 @@ export class Run {
   /** Requests are alike; the first that reached the server is that of the row that was the first to open, and so on. */
   #pair() {
     for (const [transport, requests] of Object.entries(this.#requests)) {
-      const rows = this.rows.filter(row => row.transport === transport && row.asked_ms !== null);
-      rows.sort((a, b) => (a.began_ms ?? Infinity) - (b.began_ms ?? Infinity) || a.asked_ms - b.asked_ms);
+      const rows = this.rows.filter(row => row.transport === transport && row.requested_ms !== null);
+      rows.sort((a, b) => (a.opened_ms ?? Infinity) - (b.opened_ms ?? Infinity) || a.requested_ms - b.requested_ms);
       rows.forEach((row, i) => Object.assign(row, requests[i] && { reached_ms: requests[i].reached_ms, left_ms: requests[i].left_ms }));
     }
   }
@@ -157,9 +160,9 @@ export class Run {
 
 /** Open an EventSource for real. */
 export function stream(run, row) {
-  row.asked_ms = performance.now();
+  row.requested_ms = performance.now();
   const source = new EventSource(`${run.tap.url}/sse`);
-  source.onopen = () => { row.began_ms ??= performance.now(); run.changed(); };
+  source.onopen = () => { row.opened(); run.changed(); };
   source.onerror = () => { source.close(); row.end("lost"); run.changed(); };
   row.close = () => { source.close(); row.end("closed"); };
   run.atEnd(row.close);
@@ -169,9 +172,9 @@ export function stream(run, row) {
 
 /** Open a WebSocket for real. */
 export function socket(run, row) {
-  row.asked_ms = performance.now();
+  row.requested_ms = performance.now();
   const one = new WebSocket(`${run.tap.url}/websocket`);
-  one.onopen = () => { row.began_ms ??= performance.now(); run.changed(); };
+  one.onopen = () => { row.opened(); run.changed(); };
   one.onclose = () => { row.end("lost"); run.changed(); };
   row.close = () => {
     row.end("closed");
@@ -182,14 +185,14 @@ export function socket(run, row) {
 }
 
 /** Fetch for real; `path` is that of a poll, in the page's session. */
-export function ask(run, row, path, options) {
+export function request(run, row, path, options) {
   const stopping = new AbortController();
-  row.asked_ms = performance.now();
+  row.requested_ms = performance.now();
   row.close = () => { row.end("closed"); stopping.abort(); };
   run.atEnd(row.close);
   fetch(run.tap.url + path, { ...options, signal: stopping.signal })
-    .then(response => { row.began_ms = performance.now(); return response.text(); })
-    .then(() => row.end("answered"), () => row.end("lost"))
+    .then(response => { row.opened(); return response.text(); })
+    .then(() => row.end("responded"), () => row.end("lost"))
     .then(() => run.changed());
   run.changed();
 }

@@ -1,7 +1,7 @@
 // Seven EventSources to one host, one after the other, and a fetch: over HTTP/1.1 the seventh waits, and so does the fetch.
 import { html } from "htm/preact";
 import * as words from "../words/limits.js";
-import { ask, Row, stream } from "./run.js";
+import { request, Row, stream } from "./run.js";
 import { Rows } from "./rows.js";
 
 const STREAMS = 7;
@@ -41,7 +41,7 @@ export const six = {
     const waiting = () => run.rows.filter(row => row.waits);
     run.say(words.openingSeven());
     await fill(run, streams);
-    ask(run, poll, "/short-poll", { cache: "no-store" });
+    request(run, poll, "/short-poll", { cache: "no-store" });
     await settle(run);
     const wait_ms = [1000 * pause];
     while (waiting().length && streams.some(row => row.open)) {
@@ -69,13 +69,13 @@ export function findings({ rows, marks, sees = true }) {
   if (rows.some(row => row.how === "lost")) return { kind: "failed" };
   const streams = rows.filter(row => row.transport === "sse"), poll = rows.find(row => row.transport !== "sse");
   const cut_ms = Math.min(...streams.map(row => row.ended_ms ?? Infinity));
-  const open = streams.filter(row => row.began_ms !== null && row.began_ms < cut_ms).length;
+  const open = streams.filter(row => row.opened_ms !== null && row.opened_ms < cut_ms).length;
   // What was cancelled while it was still opening, or had only just been asked for, did not wait for anything.
-  const waited = rows.filter(row => row.asked_ms !== null && (row.began_ms === null || row.began_ms >= cut_ms) && (row.began_ms ?? row.ended_ms) - row.asked_ms >= AT_ONCE_MS);
-  if (!waited.length) return { kind: poll.began_ms === null ? "early" : "none", open };
+  const waited = rows.filter(row => row.requested_ms !== null && (row.opened_ms === null || row.opened_ms >= cut_ms) && (row.opened_ms ?? row.ended_ms) - row.requested_ms >= AT_ONCE_MS);
+  if (!waited.length) return { kind: poll.opened_ms === null ? "early" : "none", open };
   const kept = waited.map(row => {
     const mark = row.sent_ms === null ? undefined : marks.filter(({ at_ms }) => at_ms <= row.sent_ms).at(-1) ?? marks.find(({ at_ms }) => at_ms <= row.sent_ms + CLOCKS_MS);
-    return { row, waited_ms: (row.sent_ms ?? row.began_ms ?? row.ended_ms) - row.asked_ms, closed: mark?.row, after_ms: mark && Math.max(0, row.sent_ms - mark.at_ms) };
+    return { row, waited_ms: (row.sent_ms ?? row.opened_ms ?? row.ended_ms) - row.requested_ms, closed: mark?.row, after_ms: mark && Math.max(0, row.sent_ms - mark.at_ms) };
   });
   const reached = kept.filter(({ row, closed }) => row.sent_ms !== null && !closed).map(({ row }) => row);
   return reached.length ? { kind: "slow", reached } : { kind: "limit", open, kept, sees };

@@ -1,7 +1,7 @@
 // Ten WebSockets to one host, if wanted while all connections for HTTP/1.1 are taken.
 import { html } from "htm/preact";
 import * as words from "../words/limits.js";
-import { ask, Row, socket } from "./run.js";
+import { request, Row, socket } from "./run.js";
 import { Rows } from "./rows.js";
 import { fill, settle, streamsAndFetch } from "./six.js";
 
@@ -24,7 +24,7 @@ export const sockets = {
     if (poll) {
       run.say(words.takingConnections());
       await fill(run, of("sse"));
-      ask(run, poll, "/short-poll", { cache: "no-store" });
+      request(run, poll, "/short-poll", { cache: "no-store" });
       await settle(run);
     }
     run.say(words.openingTen());
@@ -53,17 +53,17 @@ export const sockets = {
 export function findings({ rows }) {
   if (rows.some(row => row.how === "lost")) return { kind: "failed" };
   const of = transport => rows.filter(row => row.transport === transport);
-  const asked = of("websocket").filter(row => row.asked_ms !== null), [poll] = of("short_poll");
+  const asked = of("websocket").filter(row => row.requested_ms !== null), [poll] = of("short_poll");
   if (!asked.length) return { kind: "not_yet" };
-  const first_ms = Math.min(...asked.map(row => row.asked_ms));
+  const first_ms = Math.min(...asked.map(row => row.requested_ms));
   const cut_ms = Math.min(...asked.map(row => row.ended_ms ?? Infinity));
-  const opened = asked.filter(row => row.began_ms !== null && row.began_ms < cut_ms), open = opened.length;
+  const opened = asked.filter(row => row.opened_ms !== null && row.opened_ms < cut_ms), open = opened.length;
   if (open < asked.length) return { kind: "few", open, asked: asked.length, after_ms: cut_ms - first_ms };
-  const opened_ms = Math.max(...opened.map(row => row.began_ms)), last_ms = opened_ms - first_ms;
-  const held = of("sse").filter(row => row.began_ms !== null).length;
+  const opened_ms = Math.max(...opened.map(row => row.opened_ms)), last_ms = opened_ms - first_ms;
+  const held = of("sse").filter(row => row.opened_ms !== null).length;
   if (!held) return { kind: "alone", open, last_ms };
   // The fetch waited if it had no response yet when all the WebSockets were open.
-  return poll.began_ms === null || poll.began_ms > opened_ms
-    ? { kind: "apart", open, last_ms, held, waited_ms: (poll.sent_ms ?? poll.began_ms ?? poll.ended_ms) - poll.asked_ms }
+  return poll.opened_ms === null || poll.opened_ms > opened_ms
+    ? { kind: "apart", open, last_ms, held, waited_ms: (poll.sent_ms ?? poll.opened_ms ?? poll.ended_ms) - poll.requested_ms }
     : { kind: "unclear", open, last_ms, held };
 }

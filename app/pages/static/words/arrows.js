@@ -5,7 +5,7 @@ const http = (status, text) => (status ? `${status} · ${text}` : text);
 const posted = (path, text) => (path ? `POST ${path} · ${text}` : text);
 
 /** The label of an arrow, of what it is: what goes up is a request, or `path`, if it was posted; what comes down may have a `status`. */
-const LABELS = {
+export const LABELS = {
   // up
   request: ({ method, path, query }) => `${method} ${path}${query && `?${query}`}`,
   resume: ({ method, path, lastEventId }) => `${method} ${path} · Last-Event-ID: …${sequence(lastEventId)}`,

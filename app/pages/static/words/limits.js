@@ -60,7 +60,7 @@ export const CAPTIONS = {
 export const BROWSER = {
   planned: () => "not yet",
   failed: () => "failed",
-  answered: ms => `response after ${duration(ms)}`,
+  responded: ms => `response after ${duration(ms)}`,
   open: ms => `open after ${duration(ms)}`,
   opened: ms => `opened after ${duration(ms)}`,
   waiting: ms => `waiting ${(Math.floor(ms / 100) / 10).toFixed(1)} s`,
@@ -164,16 +164,16 @@ export const equal = {
     ...(CONCLUSIONS[pairs.map(({ kind }) => kind).join()] ?? []),
   ].join(" "),
 };
-const responses = answered_ms => (answered_ms
-  ? `The responses came after ${answered_ms.map(duration).join(" and ")}.`
+const responses = responses_ms => (responses_ms
+  ? `The responses came after ${responses_ms.map(duration).join(" and ")}.`
   : "Not both requests got a response.");
 const PAIRS = {
-  queued: ({ gap_ms, late, answered_ms }) => (late
-    ? `the second request was sent only when the first had its response, ${duration(gap_ms)} later, and found the message already there. ${responses(answered_ms)}`
-    : `the second request was sent only when the first had its response, ${duration(gap_ms)} later. ${responses(answered_ms)}`),
-  together: ({ answered_ms }) => `both requests reached the server at once. ${responses(answered_ms)}`,
-  late: ({ gap_ms, answered_ms }) => `the second request was sent ${duration(gap_ms)} after the first, while that was still held. ${responses(answered_ms)}`,
-  shared: ({ answered_ms }) => `only one request reached the server, and the browser used its response for both. ${responses(answered_ms)}`,
+  queued: ({ gap_ms, late, responses_ms }) => (late
+    ? `the second request was sent only when the first had its response, ${duration(gap_ms)} later, and found the message already there. ${responses(responses_ms)}`
+    : `the second request was sent only when the first had its response, ${duration(gap_ms)} later. ${responses(responses_ms)}`),
+  together: ({ responses_ms }) => `both requests reached the server at once. ${responses(responses_ms)}`,
+  late: ({ gap_ms, responses_ms }) => `the second request was sent ${duration(gap_ms)} after the first, while that was still held. ${responses(responses_ms)}`,
+  shared: ({ responses_ms }) => `only one request reached the server, and the browser used its response for both. ${responses(responses_ms)}`,
   ended: () => "stopped before the second request was sent.",
 };
 const CONCLUSIONS = {

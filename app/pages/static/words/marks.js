@@ -4,7 +4,7 @@ import { size } from "./format.js";
 /** Of each kind of mark (live/session.js), its label and its sentence. */
 const MARKS = {
   connection_closed: () => ["connection closed", "The connection closed."],
-  cut: () => ["you cut the connection", "You cut the connection."],
+  cut: () => ["cut", "You cut the connection."],
   server_lost: () => ["server lost", "The connection to the server was lost."],
   new_log: () => ["new log: counters reset", "A new log has begun: the server restarted, or nobody was watching. The counters are reset."],
   behind: ({ things, bytes }) => [`${things} things not seen`, `This page was too slow: it missed ${things} things, ${size(bytes)}.`],

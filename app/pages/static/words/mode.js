@@ -27,7 +27,7 @@ export const RESET = "Reset counters";
 export const RESET_TIP = "Set the counters to zero. Changing a setting resets them, too.";
 
 export const span = seconds => `${seconds} s`;
-export const stopped = waiting => `stopped · ${waiting} waiting`;
+export const stopped = waiting => (waiting ? `${waiting} waiting` : "stopped");
 
 /** What is wrong, or what one should know. */
 export const unreachable = why => `The server can't be reached. Retrying every second. ${why}`.trim();

@@ -11,7 +11,7 @@ export const SETTINGS = {
     tip: "Socket.IO starts with polling and upgrades if WebSocket gets through; or it is told to use only one of the two.",
   },
   upgrades: {
-    label: "WebSocket", options: { pass: "gets through", refuse: "refused (400)", cut: "cut off" },
+    label: "WebSocket", options: { pass: "allowed", refuse: "refused (400)", cut: "cut off" },
     tip: "Emulated: some proxies and firewalls respond to a WebSocket request with an error, or cut its connection. Plain requests get through.",
   },
 };

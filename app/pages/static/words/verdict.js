@@ -49,7 +49,8 @@ function cost(lanes) {
   const polled = poller.requests > 1 ? `sent ${count(poller.requests)} requests, ${emptyOf(poller)}` : "";
   if (most.perMessage <= least.perMessage * TIE) return `A message took about as many bytes on all of them${polled && `; ${name(poller)} ${polled}`}.`;
   const took = `Per message, ${name(most)} took ${size(most.perMessage)}, ${times(most.perMessage / least.perMessage)} the ${size(least.perMessage)} of ${name(least)}`;
-  return polled ? `${took}; ${name(poller)} ${polled}.` : `${took}.`;
+  if (!polled) return `${took}.`;
+  return most === poller ? `${took}; it ${polled}.` : `${took}; ${name(poller)} ${polled}.`;
 }
 
 const emptyOf = ({ empty, requests }) => (empty === 0 ? "none of them empty" : empty >= requests ? "all of them empty" : `${count(empty)} of them empty`);

@@ -1,0 +1,11 @@
+"""Around every page."""
+
+NAME = "transport-compare"
+SKIP = "Skip to the content"
+PAGES = "Pages"
+RACE = "Race"
+CHAT = "Chat"
+LIMITS = "Limits"
+CLAIMS = "Claims"
+DARK = "Dark"
+NO_SCRIPT = "These pages draw what happens on the wire. They need JavaScript for it."
