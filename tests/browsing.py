@@ -46,8 +46,11 @@ async def browsing(
     dark: bool = False,
     reduced_motion: bool = False,
     expected: Collection[str] = (),
+    limit_s: float | None = 2 * LIMIT_S,
 ) -> AsyncIterator[Page]:
     """A page of the server, in a browser profile of its own; `width` and `height` are CSS pixels.
+
+    The block may last `limit_s`; None is for a page that several tests share.
 
     With the block comes the reckoning, an AssertionError: any error or warning in the console, any exception that
     nobody caught, unless one of the regular expressions in `expected` is found in its line; and any request to
@@ -69,7 +72,7 @@ async def browsing(
 
     try:
         # In time before pytest's own limit, which would leave the test's task on the loop that the browser needs.
-        async with asyncio.timeout(2 * LIMIT_S):
+        async with asyncio.timeout(limit_s):
             page = await context.new_page()
             await page.goto(running.url + path)
             yield page

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -226,23 +227,6 @@ async def test_a_held_request_gets_an_empty_response_when_the_hold_ends(chromium
 
 
 @every_transport
-async def test_the_delay_is_in_what_is_measured(chromium: Browser, transport: str) -> None:
-    async with (
-        serving() as running,
-        browsing(chromium, running, path=mode(transport, answer="shown", delay=300)) as page,
-    ):
-        await ready(page)
-        await press(page, "p")
-        await arrived(page, 1)
-        slow_ms = float(await count(page, "delay"))
-        assert slow_ms >= 299
-        await slide(page, "delay", 0)
-        await press(page, "p", 3)
-        await arrived(page, 3)
-        assert float(await count(page, "median")) < slow_ms / 2
-
-
-@every_transport
 async def test_a_cut_connection_is_resumed_without_loss(chromium: Browser, transport: str) -> None:
     async with (
         serving() as running,
@@ -263,7 +247,7 @@ async def test_a_cut_connection_is_resumed_without_loss(chromium: Browser, trans
 async def test_what_a_cut_keeps_from_leaving_is_lost_and_not_counted(chromium: Browser) -> None:
     async with (
         serving() as running,
-        browsing(chromium, running, path=mode("sse", delay=2000), expected=CUT) as page,
+        browsing(chromium, running, path=mode("sse", delay=1000), expected=CUT) as page,
     ):
         await ready(page)
         await way(page, "you are at")  # all of how its answer begins
@@ -515,69 +499,98 @@ async def test_the_end_of_a_long_log_is_not_its_beginning(chromium: Browser) -> 
             assert await two.locator(".message .published").count() == 1
 
 
-@every_transport
-async def test_the_prediction_is_asked_before_the_answer_is_shown(chromium: Browser, transport: str) -> None:
+# One page of each transport, for tests that do not mind what the others did with it
+
+
+@pytest.fixture(scope="module", params=TRANSPORTS)
+async def shared(chromium: Browser, request: pytest.FixtureRequest) -> AsyncIterator[tuple[Page, str]]:
+    """A page that receives, and its transport."""
+    pause = {"pause": 1} if request.param == "short_poll" else {}
+    path = mode(request.param, delay=100, **pause)
     async with (
         serving() as running,
-        browsing(
-            chromium,
-            running,
-            path=mode(transport, delay=100, pause=2) if transport == "short_poll" else mode(transport, delay=100),
-        ) as page,
+        browsing(chromium, running, path=path, expected=CUT, limit_s=None) as page,
     ):
         await ready(page)
-        assert await page.inner_text("#count-median") == "?"
-        assert await page.locator(".delays").count() == 0
-        right = {"short_poll": "1.20 s"}.get(transport, "100 ms")
-        await page.click(f".options button:text-is('{right}')")
-        assert "Right." in await page.inner_text(".prediction")
-        assert "answer=shown" in page.url
-        await press(page, "p", 2)
-        await arrived(page, 2)
-        await until(page, "document.querySelectorAll('.delays .bar').length > 0")
-        assert "over 2 messages" in await page.inner_text(".delays")
-        await page.click("text=Ask me again")
-        wrong = await page.locator(".options button").all_inner_texts()
-        await page.click(f".options button:text-is('{next(text for text in wrong if text != right)}')")
-        assert "Not quite." in await page.inner_text(".prediction")
+        yield page, request.param
+
+
+async def set_to(page: Page, *, delay_ms: float, shown: bool) -> None:
+    """As if it had just been opened, with this delay, and with the delays shown or still to be guessed."""
+    await slide(page, "delay", delay_ms)
+    button = "Just show me" if shown else "Ask me again"
+    if await page.locator(f"text={button}").count():
+        await page.click(f"text={button}")
+    await press(page, "r")
+    await until(page, "document.getElementById('count-messages').dataset.value === '0'")
 
 
 def source(file: str) -> str:
     return (ROOT / file).read_text()
 
 
-@every_transport
-async def test_the_code_shown_is_the_code_that_runs(chromium: Browser, transport: str) -> None:
-    async with serving() as running, browsing(chromium, running, path=mode(transport)) as page:
-        await until(page, "document.querySelectorAll('#code pre').length === 2")
-        server, browser = await page.locator("#code pre").all_text_contents()
-        assert server == source(f"app/transports/{transport}.py")
-        assert browser == source(f"app/pages/static/clients/{transport}.js")
+async def test_the_code_shown_is_the_code_that_runs(shared: tuple[Page, str]) -> None:
+    page, transport = shared
+    await until(page, "document.querySelectorAll('#code pre').length === 2")
+    server, browser = await page.locator("#code pre").all_text_contents()
+    assert server == source(f"app/transports/{transport}.py")
+    assert browser == source(f"app/pages/static/clients/{transport}.js")
 
 
-@every_transport
-async def test_everybody_can_use_it(chromium: Browser, transport: str) -> None:
-    async with (
-        serving() as running,
-        browsing(chromium, running, path=mode(transport), expected=CUT) as page,
-    ):
-        await ready(page)
-        await press(page, "p", 2)
-        await arrived(page, 2)
-        await press(page, "x")
-        await axe(page)
-        await page.click("text=Just show me")
-        for width, height, least in ((1920, 1080, 18), (1280, 720, 15), (390, 844, 14)):
-            await page.set_viewport_size({"width": width, "height": height})
-            assert await page.evaluate("document.documentElement.scrollWidth") <= width
-            smallest = await page.evaluate(
-                "Math.min(...[...document.querySelectorAll('main :is(p, li, dd, dt, td, label, button, .ladder text)')]"
-                ".map(one => parseFloat(getComputedStyle(one).fontSize)))"
-            )
-            assert smallest >= least
-            for scheme in ("light", "dark"):
-                await page.emulate_media(color_scheme=scheme)
-                await axe(page)
+async def test_the_prediction_is_asked_before_the_answer_is_shown(shared: tuple[Page, str]) -> None:
+    page, transport = shared
+    await set_to(page, delay_ms=100, shown=False)
+    assert await page.inner_text("#count-median") == "?"
+    assert await page.locator(".delays").count() == 0
+    right = {"short_poll": "700 ms"}.get(transport, "100 ms")
+    await page.click(f".options button:text-is('{right}')")
+    assert "Right." in await page.inner_text(".prediction")
+    assert "answer=shown" in page.url
+    await press(page, "p", 2)
+    await arrived(page, 2)
+    await until(page, "document.querySelectorAll('.delays .bar').length > 0")
+    assert "over 2 messages" in await page.inner_text(".delays")
+    await page.click("text=Ask me again")
+    wrong = await page.locator(".options button").all_inner_texts()
+    await page.click(f".options button:text-is('{next(text for text in wrong if text != right)}')")
+    assert "Not quite." in await page.inner_text(".prediction")
+
+
+async def test_the_delay_is_in_what_is_measured(shared: tuple[Page, str]) -> None:
+    page, _ = shared
+    await set_to(page, delay_ms=300, shown=True)
+    await press(page, "p")
+    await arrived(page, 1)
+    slow_ms = float(await count(page, "delay"))
+    assert slow_ms >= 299
+    if await page.locator("#pause").count():
+        await slide(page, "pause", 0.1)
+    await slide(page, "delay", 0)
+    await press(page, "p", 3)
+    await arrived(page, 3)
+    assert float(await count(page, "median")) < slow_ms / 2
+
+
+async def test_everybody_can_use_it(shared: tuple[Page, str]) -> None:
+    page, _ = shared
+    await set_to(page, delay_ms=0, shown=False)
+    await press(page, "p", 2)
+    await arrived(page, 2)
+    await press(page, "x")
+    await axe(page)
+    await page.click("text=Just show me")
+    for width, height, least in ((1920, 1080, 18), (1280, 720, 15), (390, 844, 14)):
+        await page.set_viewport_size({"width": width, "height": height})
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        smallest = await page.evaluate(
+            "Math.min(...[...document.querySelectorAll('main :is(p, li, dd, dt, td, label, button, .ladder text)')]"
+            ".map(one => parseFloat(getComputedStyle(one).fontSize)))"
+        )
+        assert smallest >= least
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)
+            await axe(page)
+    await page.set_viewport_size({"width": 1280, "height": 720})
 
 
 # Socket.IO, and a network where WebSocket does not get through

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ every_client = pytest.mark.parametrize(
 )
 
 RECEIVE = """async ([transport, options]) => {
+  globalThis.client?.stop();
   const { TRANSPORTS } = await import("/static/transports/index.js");
   const { resolve, promise } = Promise.withResolvers();
   globalThis.told = { message: [], missed: [], lost: [] };
@@ -35,6 +37,14 @@ RECEIVE = """async ([transport, options]) => {
   globalThis.client = TRANSPORTS[transport].receive("", options, tell);
   await promise;
 }"""
+
+
+@pytest.fixture(scope="module")
+async def opened(chromium: Browser) -> AsyncIterator[tuple[Page, Running]]:
+    """A page and its server: every test lets the client before it stop."""
+    expected = ("400 .Bad Request",)
+    async with serving() as running, browsing(chromium, running, expected=expected, limit_s=None) as page:
+        yield page, running
 
 
 async def receives(page: Page, running: Running, transport: str, options: dict[str, object]) -> None:
@@ -48,53 +58,57 @@ async def publish(page: Page, text: str) -> Any:
 
 @every_client
 async def test_what_is_published_is_promised_and_received(
-    chromium: Browser, transport: str, options: dict[str, object]
+    opened: tuple[Page, Running], transport: str, options: dict[str, object]
 ) -> None:
-    async with serving() as running, browsing(chromium, running) as page:
-        await receives(page, running, transport, options)
-        promised = [await publish(page, text) for text in ("first", "<b>second</b>")]
-        await page.wait_for_function("() => told.message.length === 2")
-        received = await page.evaluate("told")
-        assert [message["text"] for message in received["message"]] == ["first", "<b>second</b>"]
-        assert (received["missed"], received["lost"]) == ([], [])
-        assert promised == (received["message"] if transport != "websocket" else [None, None])
-        await page.evaluate("client.stop(); globalThis.stopped = told")
-        await receives(page, running, transport, options)
-        running.log.publish("the first one does not listen any more")
-        await page.wait_for_function("() => told.message.length === 1")
-        assert len(await page.evaluate("stopped.message")) == 2
+    page, running = opened
+    await receives(page, running, transport, options)
+    promised = [await publish(page, text) for text in ("first", "<b>second</b>")]
+    await page.wait_for_function("() => told.message.length === 2")
+    received = await page.evaluate("told")
+    assert [message["text"] for message in received["message"]] == ["first", "<b>second</b>"]
+    assert (received["missed"], received["lost"]) == ([], [])
+    assert promised == (received["message"] if transport != "websocket" else [None, None])
+    await page.evaluate("client.stop(); globalThis.stopped = told")
+    await receives(page, running, transport, options)
+    running.log.publish("the first one does not listen any more")
+    await page.wait_for_function("() => told.message.length === 1")
+    assert len(await page.evaluate("stopped.message")) == 2
 
 
 @every_client
-async def test_it_begins_where_it_is_told_to(chromium: Browser, transport: str, options: dict[str, object]) -> None:
-    async with serving() as running, browsing(chromium, running) as page:
-        before = running.log.publish("seen").cursor
-        running.log.publish("not yet seen")
-        await page.evaluate(RECEIVE, [transport, {**options, "after": str(before)}])
-        await page.wait_for_function("() => told.message.length === 1")
-        assert [message["text"] for message in await page.evaluate("told.message")] == ["not yet seen"]
+async def test_it_begins_where_it_is_told_to(
+    opened: tuple[Page, Running], transport: str, options: dict[str, object]
+) -> None:
+    page, running = opened
+    before = running.log.publish("seen").cursor
+    running.log.publish("not yet seen")
+    await page.evaluate(RECEIVE, [transport, {**options, "after": str(before)}])
+    await page.wait_for_function("() => told.message.length === 1")
+    assert [message["text"] for message in await page.evaluate("told.message")] == ["not yet seen"]
 
 
 @every_client
 async def test_what_is_refused_is_said_in_the_servers_words(
-    chromium: Browser, transport: str, options: dict[str, object]
+    opened: tuple[Page, Running], transport: str, options: dict[str, object]
 ) -> None:
-    expected = ("400 .Bad Request",)
-    async with serving() as running, browsing(chromium, running, expected=expected) as page:
-        await receives(page, running, transport, options)
-        refused = await publish(page, "")
-        if transport == "websocket":  # it can't be told which frame was refused: the connection closes
-            await page.wait_for_function("() => told.lost.length === 1")
-            (refused,) = await page.evaluate("told.lost")
-        assert "the text has 0 bytes: 1 to 16384 are accepted" in refused
-
-
-async def test_a_websocket_that_is_not_there_takes_no_message(chromium: Browser) -> None:
-    async with serving() as running, browsing(chromium, running) as page:
-        await receives(page, running, "websocket", {})
-        running.link.cut()
+    page, running = opened
+    await receives(page, running, transport, options)
+    refused = await publish(page, "")
+    if transport == "websocket":  # it can't be told which frame was refused: the connection closes
         await page.wait_for_function("() => told.lost.length === 1")
-        assert await publish(page, "lost") == "not connected at the moment"
+        (refused,) = await page.evaluate("told.lost")
+    assert "the text has 0 bytes: 1 to 16384 are accepted" in refused
+
+
+async def test_a_websocket_that_is_not_there_takes_no_message(opened: tuple[Page, Running]) -> None:
+    page, running = opened
+    await receives(page, running, "websocket", {})
+    # In the moment of the loss, before it has reconnected.
+    await page.evaluate("""globalThis.refused = new Promise(done => {
+        told.lost.push = () => client.publish({ text: "lost" }).catch(problem => done(problem.message));
+    }); 0""")
+    running.link.cut()
+    assert await page.evaluate("refused") == "not connected at the moment"
 
 
 # A cut between the server's saying where the reader is now and its saying what was missed

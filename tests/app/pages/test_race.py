@@ -5,8 +5,8 @@ import contextlib
 import json
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Literal
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -306,39 +306,47 @@ async def receiving_news(page: Page) -> None:
     await until(begun)
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-async def test_nobody_is_kept_out(chromium: Browser, dark: bool) -> None:
-    async with serving() as running, browsing(chromium, running, path=QUIET + "&delay=0", dark=dark) as page:
+@pytest.fixture(scope="module")
+async def frozen(chromium: Browser) -> AsyncIterator[Page]:
+    """A race with six messages, stopped: for those who only look at it."""
+    async with serving() as running, browsing(chromium, running, path=QUIET + "&delay=0", limit_s=None) as page:
         await receiving(page)
         await arrived(page, await publish(running, *"abcdef"))
         await page.keyboard.press("Space")
-        await axe(page)
+        yield page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_nobody_is_kept_out(frozen: Page, scheme: Literal["light", "dark"]) -> None:
+    await frozen.emulate_media(color_scheme=scheme)
+    await axe(frozen)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1280, 720), (390, 844)])
-async def test_nothing_covers_anything(chromium: Browser, width: int, height: int) -> None:
-    path = QUIET + "&delay=0"
-    async with serving() as running, browsing(chromium, running, path=path, width=width, height=height) as page:
-        await receiving(page)
-        await arrived(page, await publish(running, *"abcdef"))
-        await page.keyboard.press("Space")
-        found = await page.evaluate("""() => {
-            const buttons = innerWidth > 900 ? ".bar button, " : ""; // or they stay in sight, over what is scrolled
-            const things = [`nav a, nav button, h1, .sentence, .control, ${buttons}.status p, .heads > *`,
-                ".axis text, .lane h2, .who p, .track, .lane dd, .lane dt, #verdict"].join();
-            const box = element => ({ element, ...element.getBoundingClientRect().toJSON() });
-            const boxes = [...document.querySelectorAll(things)].map(box).filter(box => box.width > 1);
-            const name = box => box.element.outerHTML.slice(0, 60);
-            const shared = (a, b) => Math.min(Math.min(a.right, b.right) - Math.max(a.left, b.left),
-                Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top));
-            const overlaps = boxes.flatMap((a, i) => boxes.slice(i + 1)
-                .filter(b => !a.element.contains(b.element) && shared(a, b) > 1).map(b => `${name(a)} and ${name(b)}`));
-            const outside = boxes.filter(box => box.left < 0 || box.right > innerWidth + 0.5).map(name);
-            return { overlaps, outside, verdict: document.querySelector("#verdict").getBoundingClientRect().bottom };
-        }""")
-        assert (found["overlaps"], found["outside"]) == ([], [])
-        if width > 900:
-            assert found["verdict"] <= height
+async def test_nothing_covers_anything(frozen: Page, width: int, height: int) -> None:
+    await frozen.set_viewport_size({"width": width, "height": height})
+    track = await frozen.wait_for_function(
+        "() => { const { width } = document.querySelector('.track').getBoundingClientRect();"
+        " return Math.abs(document.querySelector('.track svg').getBoundingClientRect().width - width) < 12; }"
+    )
+    assert track
+    found = await frozen.evaluate("""() => {
+        const buttons = innerWidth > 900 ? ".bar button, " : ""; // or they stay in sight, over what is scrolled
+        const things = [`nav a, nav button, h1, .sentence, .control, ${buttons}.status p, .heads > *`,
+            ".axis text, .lane h2, .who p, .track, .lane dd, .lane dt, #verdict"].join();
+        const box = element => ({ element, ...element.getBoundingClientRect().toJSON() });
+        const boxes = [...document.querySelectorAll(things)].map(box).filter(box => box.width > 1);
+        const name = box => box.element.outerHTML.slice(0, 60);
+        const shared = (a, b) => Math.min(Math.min(a.right, b.right) - Math.max(a.left, b.left),
+            Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top));
+        const overlaps = boxes.flatMap((a, i) => boxes.slice(i + 1)
+            .filter(b => !a.element.contains(b.element) && shared(a, b) > 1).map(b => `${name(a)} and ${name(b)}`));
+        const outside = boxes.filter(box => box.left < 0 || box.right > innerWidth + 0.5).map(name);
+        return { overlaps, outside, verdict: document.querySelector("#verdict").getBoundingClientRect().bottom };
+    }""")
+    assert (found["overlaps"], found["outside"]) == ([], [])
+    if width > 900:
+        assert found["verdict"] <= height
 
 
 def lane(title: str, median_ms: float, **more: object) -> dict[str, object]:

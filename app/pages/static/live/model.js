@@ -63,15 +63,17 @@ export class Model {
     for (const fact of facts) this.#learn(fact, piece);
     const what = classify(direction, arrow.pieces.flatMap(piece => piece.facts));
     Object.assign(arrow, what, { tone: toneOf(what) });
-    this.#countSetup(arrow, this.setup().includes(what.kind));
+    const kinds = this.setup(), isSetup = facts => kinds.includes(classify(direction, facts).kind);
+    // A message may leave together with what sets up its connection.
+    this.#countSetup(arrow, kinds.includes(what.kind) ? arrow.pieces : arrow.pieces.filter(({ facts }) => isSetup(facts)));
     return arrow;
   }
 
-  /** Of an arrow's bytes, those that are counted are set-up, or no longer. */
-  #countSetup(arrow, is) {
-    const counted = is ? arrow.pieces.filter(piece => piece.at_ms >= this.since_ms).reduce((sum, piece) => sum + piece.bytes.length, 0) : 0;
-    this.counts.setup += counted - arrow.setup;
-    arrow.setup = counted;
+  /** Of an arrow's bytes, those of these pieces are set-up, and no others. */
+  #countSetup(arrow, pieces) {
+    const setup = pieces.filter(piece => piece.at_ms >= this.since_ms).reduce((sum, piece) => sum + piece.bytes.length, 0);
+    this.counts.setup += setup - arrow.setup;
+    arrow.setup = setup;
   }
 
   /** Whether a piece left together with the last arrow, and is drawn as part of it. */
@@ -156,7 +158,7 @@ export class Model {
   /** What was written but had not left when the connection closed: it never will. */
   #lost(arrow, at_ms) {
     Object.assign(arrow, { lost_ms: at_ms, tone: "lost" });
-    this.#countSetup(arrow, false);
+    this.#countSetup(arrow, []);
     for (const piece of arrow.pieces) {
       if (piece.at_ms >= this.since_ms) this.counts.down -= piece.bytes.length;
       for (const cursor of piece.facts.flatMap(fact => fact.messages ?? (fact.type === "message" ? [fact.cursor] : []))) this.#message(cursor).sent_ms = null;
