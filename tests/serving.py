@@ -271,6 +271,14 @@ class ServerProcess:
     process: Process
     port: int
 
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}"
+
     async def end(self, how: int = signal.SIGINT) -> tuple[int, list[str]]:
         """Send it a signal; its exit code and the lines on its standard error."""
         self.process.send_signal(how)
@@ -287,13 +295,13 @@ async def python(*arguments: str, **more: Any) -> Process:
 
 
 @contextlib.asynccontextmanager
-async def server_process(*options: str, descriptors: int | None = None) -> AsyncIterator[ServerProcess]:
+async def server_process(*options: str, descriptors: int | None = None, **more: Any) -> AsyncIterator[ServerProcess]:
     """`python -m app --port 0 OPTIONS`, every warning an error, from when it listens; killed if it still runs.
 
     `descriptors` limits how many file descriptors it may have.
     """
     limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (descriptors, descriptors)) if descriptors else None
-    process = await python("-W", "error", "-m", "app", "--port", "0", *options, preexec_fn=limit)
+    process = await python("-W", "error", "-m", "app", "--port", "0", *options, preexec_fn=limit, **more)
     try:
         assert process.stdout is not None
         line = (await asyncio.wait_for(process.stdout.readline(), LIMIT_S)).decode()
