@@ -1,4 +1,4 @@
-"""`python -m app`: start the server, say where it is, and end well."""
+"""`python -m app`: start the server, print its address, and shut down cleanly."""
 
 import argparse
 import asyncio
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"transport-compare is at http://{url_name(options.host)}:{port}/ (Ctrl-C ends it)", flush=True)
         await server.serve(listeners)
 
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends well, then raises the signal again
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn shuts down, then raises the signal again
         signal.signal(signal.SIGTERM, lambda *_: None)
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
             runner.run(serve())
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line, checked; exits with 2, and says why, for what it does not accept."""
+    """The command line, checked; exits with 2 and a reason for what it does not accept."""
     parser = argparse.ArgumentParser(
         prog="python -m app", description="One message log, offered by every transport, on one server."
     )
@@ -102,7 +102,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--upgrades",
         choices=get_args(Upgrades),
         default="pass",
-        help="a network where WebSocket does not get through: refuse answers 400, cut cuts (default: %(default)s)",
+        help="a network where WebSocket does not get through: refuse responds 400, cut cuts (default: %(default)s)",
     )
     parser.add_argument("--unix", type=Path, metavar="PATH", help="listen on a Unix socket too, which is not delayed")
     parser.add_argument("--record", type=Path, metavar="FILE", help="write all bytes of all connections at the end")
@@ -138,7 +138,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; raises OSError when the address can't be had."""
+    """A listening socket; raises OSError when the address is not available."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     # Connections inherit all this. With Nagle's algorithm, which asyncio leaves on, a response can wait for 40 ms.
@@ -167,7 +167,7 @@ def descriptors_max() -> int:
 
 
 def listen_locally(path: Path) -> socket.socket:
-    """A listening Unix socket at `path`; raises OSError when it can't be made."""
+    """A listening Unix socket at `path`; raises OSError when it can't be created."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     listener.listen()

@@ -1,20 +1,20 @@
-"""The chat: people, each over the transport of their choice, and all of them over the server's one log.
+"""The chat: people who talk in the server's one log, each over a transport of their choice.
 
-A person's page reaches the log's transports under a path of its own, `/chat/PERSON/sse`, and that is how the server
-knows who is there: a person is present while one of their requests is open, and `GRACE_S` longer, because a short
-poller pauses, and a hidden tab's timers sleep. Who joins, leaves or changes is told to all by a notice: a message of
-the server in the log itself, so that every transport brings it, in its place. It lists everybody who is present, so
-the last notice is the whole truth, and nobody has to add up.
+A person's page uses the log's transports under a path of its own, `/chat/PERSON/sse`. That is how the server knows who
+is present: everybody with an open request, and for `GRACE_S` after the last one, because a short poller pauses, and a
+hidden tab's timers are slow. A notice tells everybody when somebody joins, leaves or changes: a message by the server
+in the log itself, so that every transport delivers it in order. It lists everybody who is present, so the last notice
+is always the whole list.
 
-PERSON is a random name that the page keeps to itself. Who is not present is refused under it, and has to join first:
+PERSON is a random name that the page keeps to itself. A person has to join before using it:
 
     POST /chat/join   {"person", "name", "transport"}    joins, or changes; {"after": where to begin, "server_ms"}
-    POST /chat/leave  {"person"}                         says goodbye
+    POST /chat/leave  {"person"}                         leaves
     POST /chat/cut    {"person"}                         a network that fails this person, for AWAY_S
     POST /chat/now    {"person"}                         {"server_ms", "requests", "bytes"}: the clock of messages'
                                                          published_ms; what this person's transport has cost so far
 
-Nobody checks a name: people are told so.
+Nobody checks who uses a name; the page says so.
 """
 
 import asyncio
@@ -38,17 +38,17 @@ from app.sessions import checked_name
 
 PEOPLE_MAX = 100
 GRACE_S = 75.0
-"""How long who has no request open is still present: a hidden tab's timers may fire once a minute only."""
+"""How long a person without an open request stays present: a hidden tab's timers may fire only once a minute."""
 
 AWAY_S = 5.0
 HISTORY = 100
-"""How many messages somebody who joins is told of what was said before."""
+"""How many earlier messages a person receives on joining."""
 
 
 @dataclass(eq=False)
 class Person:
-    """Somebody who is present. `leaving` is set while no request of theirs is open; `requests` and `bytes`, up and
-    down, are those of their own connections since they chose this transport."""
+    """Somebody who is present. `leaving` is set while they have no open request; `requests` and `bytes`, up and down,
+    are those of their own connections since they chose this transport."""
 
     key: str
     name: str
@@ -70,12 +70,12 @@ class Chat:
         self._connections: dict[Connection, Person] = {}
 
     def join(self, key: str, name: str, transport: str) -> Cursor:
-        """Let somebody in, or change their name or transport; where to read from. Raises HTTPException: full."""
+        """Add a person, or change their name or transport; returns where to read from. Raises HTTPException if full."""
         title = PALETTE[transport]["title"]
         person = self._people.get(key)
         if not person:
             if len(self._people) >= PEOPLE_MAX:
-                raise HTTPException(503, f"{PEOPLE_MAX} people are here, and there can't be more: try again later")
+                raise HTTPException(503, f"{PEOPLE_MAX} people are here, which is the limit: try again later")
             person = self._people[key] = Person(key, name, transport)
             self._leave_later(person)
             self._notice(f"{name} has joined over {title}")
@@ -88,13 +88,13 @@ class Chat:
         return Cursor(self._log.epoch, max(self._log.oldest.seq, self._log.newest.seq - HISTORY))
 
     def leave(self, key: str) -> None:
-        """Say goodbye for somebody; nothing happens if they are not here."""
+        """Remove a person, if present."""
         if (person := self._people.pop(key, None)) and not self._log.closed:
             self._notice(f"{person.name} has left")
 
     @contextlib.contextmanager
     def open_request(self, person: Person) -> Iterator[None]:
-        """While somebody has a request open they are present, and `GRACE_S` longer."""
+        """Keep a person present while a request is open, and for `GRACE_S` after it."""
         if person.leaving:
             person.leaving.cancel()
         person.open_requests += 1
@@ -106,7 +106,7 @@ class Chat:
                 self._leave_later(person)
 
     def cut(self, key: str) -> None:
-        """Cut somebody's connections, and each that they open within `AWAY_S`."""
+        """Cut a person's connections, and each that they open within `AWAY_S`."""
         if person := self._people.get(key):
             person.away_until_ns = time.monotonic_ns() + AWAY_S * 1e9
             for connection, whose in list(self._connections.items()):
@@ -135,7 +135,7 @@ class Chat:
             connection.cut()
 
     def observe(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
-        """These bytes are on the person's bill."""
+        """Count the bytes for the person."""
         if person := self._connections.get(connection):
             person.bytes += len(data)
 
@@ -144,22 +144,22 @@ class Chat:
         self._connections.pop(connection, None)
 
     async def _join(self, request: Request) -> Response:
-        fields = await asked(request, "person", "name", "transport")
+        fields = await read_fields(request, "person", "name", "transport")
         if fields["transport"] not in transports.TRANSPORTS:
             raise BadInput(f"there is no such transport: {', '.join(transports.TRANSPORTS)}")
         after = self.join(checked_name(fields, "person"), check_name(fields["name"]), fields["transport"])
         return JSONResponse({"after": str(after), "server_ms": time.monotonic_ns() / 1e6})
 
     async def _leave(self, request: Request) -> Response:
-        self.leave(checked_name(await asked(request, "person"), "person"))
+        self.leave(checked_name(await read_fields(request, "person"), "person"))
         return Response(status_code=204)
 
     async def _cut(self, request: Request) -> Response:
-        self.cut(checked_name(await asked(request, "person"), "person"))
+        self.cut(checked_name(await read_fields(request, "person"), "person"))
         return Response(status_code=204)
 
     async def _now(self, request: Request) -> Response:
-        person = self._people.get(checked_name(await asked(request, "person"), "person"))
+        person = self._people.get(checked_name(await read_fields(request, "person"), "person"))
         cost = {"requests": person.requests, "bytes": person.bytes} if person else {"requests": 0, "bytes": 0}
         return JSONResponse({"server_ms": time.monotonic_ns() / 1e6, **cost})
 
@@ -172,7 +172,7 @@ class Chat:
 
     def _leave_later(self, person: Person) -> None:
         def leave() -> None:
-            if self._people.get(person.key) is person:  # and not gone since, and perhaps back
+            if self._people.get(person.key) is person:  # who may have left and joined again
                 self.leave(person.key)
 
         person.leaving = asyncio.get_running_loop().call_later(GRACE_S, leave)
@@ -182,7 +182,7 @@ class Chat:
         self._log.publish(f"{what}: {len(people)} present", people=people)
 
 
-async def asked(request: Request, *names: str) -> dict[str, str]:
+async def read_fields(request: Request, *names: str) -> dict[str, str]:
     """The body's JSON object, which has these fields and no others, all of them strings; raises BadInput."""
     fields = read_json(await publishing.json_body(request))
     if (

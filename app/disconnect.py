@@ -1,7 +1,7 @@
-"""A held answer must end when its reader goes away, at once and not only when the hold ends.
+"""A held request has to end as soon as its client disconnects, and not only when the hold ends.
 
-The server is told that a client has gone (`http.disconnect`) only when it asks for the next thing that the client
-sends. So while an answer is held, somebody has to keep asking.
+ASGI reports that a client has gone (`http.disconnect`) only to an application that calls `receive`. So while a request
+is held, something has to be waiting in `receive`.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ from starlette.requests import Request
 T = TypeVar("T")
 
 
-async def cancel_on_disconnect(request: Request, answer: Coroutine[Any, Any, T], otherwise: T) -> T:
-    """Await `answer`, but give it up for `otherwise` as soon as the client has gone. For requests without a body."""
-    waiting = asyncio.create_task(answer)
+async def cancel_on_disconnect(request: Request, result: Coroutine[Any, Any, T], otherwise: T) -> T:
+    """Await `result`, but return `otherwise` as soon as the client has disconnected. For requests without a body."""
+    waiting = asyncio.create_task(result)
     listening = asyncio.create_task(_disconnected(request))
     try:
         await asyncio.wait((waiting, listening), return_when=asyncio.FIRST_COMPLETED)

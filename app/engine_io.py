@@ -1,9 +1,9 @@
 """Engine.IO, the layer below Socket.IO: a session that is first polled and then, where it can be, a WebSocket.
 
-python-engineio does that work. What is added here makes it live beside the other transports: it hears at once that
-the client of a held question has gone, it answers the question that is still held when a client says goodbye, it goes
-on polling when an upgrade comes to nothing, it bounds what it keeps, and it ends with its log. Its sessions
-(`sockets`) and their queues have public names, but are not in its documentation.
+python-engineio does that work. What is added here lets it run beside the other transports: it notices at once that the
+client of a held poll has disconnected, it responds to the poll that is still held when a client leaves, it continues to
+poll when an upgrade fails, it bounds what it keeps, and it ends with its log. Its sessions (`sockets`) and their
+queues have public names, but are not in its documentation.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ TYPES = tuple("0123456")  # the first character of a packet
 OWN_PARAMETERS = ("EIO", "transport", "sid", "t", "b64")
 PING_INTERVAL_S = 25
 PING_TIMEOUT_S = 20
-"""How often the server asks whether the client is there, and how long it waits for the answer."""
+"""How often the server sends a heartbeat, and how long it waits for the response."""
 
 DEAF_S = PING_INTERVAL_S + PING_TIMEOUT_S
 """How long a client may post, heartbeats at least, without polling."""
@@ -41,15 +41,15 @@ QUEUE_MAX = 32
 """How many packets may wait for a client before more are taken from the log."""
 
 ANSWERS_MAX = 4_096
-"""How many packets may wait for a client that goes on asking; more than any batch of the log and its echoes."""
+"""How many packets may wait for a client that keeps publishing; more than any batch of the log and its echoes."""
 
 SESSIONS_MAX = 1_000
-"""One that is polled lives on for `PING_INTERVAL_S` and `PING_TIMEOUT_S` when its client has gone without a word."""
+"""A session that is polled lives on for `PING_INTERVAL_S` and `PING_TIMEOUT_S` after its client has gone."""
 
-FULL = f"{SESSIONS_MAX} sessions of Socket.IO are open, and there can't be more: try again in a minute"
+FULL = f"{SESSIONS_MAX} sessions of Socket.IO are open, which is the limit: try again in a minute"
 
 UPGRADE_S = 10.0
-"""How long a probe may take. Until it is over, polls are answered with nothing."""
+"""How long a probe may take. Until it is over, polls get empty responses."""
 
 
 class Posted(Payload):  # type: ignore[misc]  # the library has no types
@@ -60,13 +60,13 @@ class Posted(Payload):  # type: ignore[misc]  # the library has no types
 
 async_socket.payload = SimpleNamespace(Payload=Posted)  # the server's side alone; clients/engine_io.py has the other
 
-# What it reports as errors are the clients' mistakes, which are not ours to report; tracebacks come with them.
+# What it logs as errors, with tracebacks, are the clients' mistakes.
 LOGGER = logging.getLogger(__name__)
 LOGGER.setLevel(logging.CRITICAL)
 
 
 def server() -> AsyncServer:
-    """A Socket.IO server that sends nothing compressed, and leaves it to the Guard who may talk to it."""
+    """A Socket.IO server that compresses nothing, and leaves it to the Guard to refuse clients."""
     sio = AsyncServer(
         async_mode="asgi",
         async_handlers=False,
@@ -82,7 +82,7 @@ def server() -> AsyncServer:
 
     async def on_packet(eio_sid: str, what: object) -> None:
         session = sio.eio.sockets[eio_sid]
-        if session.queue.qsize() > ANSWERS_MAX:  # it asks and asks, and does not listen
+        if session.queue.qsize() > ANSWERS_MAX:  # it publishes and does not read
             await session.close(wait=False, abort=True)
         else:
             await answer(eio_sid, what)
@@ -97,34 +97,36 @@ def requested_cursor(query: str, auth: object) -> str | None:
     if auth is None:
         return after
     if not isinstance(auth, dict) or set(auth) != {"after"} or not isinstance(auth["after"], str | None):
-        raise BadInput('this auth is not understood: give {"after": CURSOR}, or none')
+        raise BadInput('this auth is not accepted: give {"after": CURSOR}, or none')
     return auth["after"]
 
 
 async def room_for_more(session: AsyncSocket) -> None:
-    """Wait until a client with many packets in its queue has taken them; a poll brings all of them at once."""
+    """If a client has many packets in its queue, wait until it has taken them; one poll takes them all."""
     if session.queue.qsize() > QUEUE_MAX:
         await session.queue.join()
 
 
 def guarded_receive(receive: Receive, session: AsyncSocket | None) -> Receive:
-    """Who sends a frame that is no packet has gone: python-engineio would raise, and forget to close the session.
+    """Treats a frame that is no packet as a disconnect: python-engineio would raise, and not close the session.
 
-    So has who begins an upgrade and does not finish it: python-engineio would wait for ever.
+    An upgrade that is not completed in time is treated alike: python-engineio would wait for ever.
     """
 
-    async def hear() -> Message:
+    async def guarded() -> Message:
         try:
             async with asyncio.timeout(UPGRADE_S if session and not session.upgraded else None):
-                heard = await receive()
+                received = await receive()
         except TimeoutError:
             return {"type": "websocket.disconnect"}
         no_packet = (
-            heard["type"] == "websocket.receive" and heard.get("bytes") is None and heard["text"][:1] not in TYPES
+            received["type"] == "websocket.receive"
+            and received.get("bytes") is None
+            and received["text"][:1] not in TYPES
         )
-        return {"type": "websocket.disconnect"} if no_packet else heard
+        return {"type": "websocket.disconnect"} if no_packet else received
 
-    return hear
+    return guarded
 
 
 class EngineIO:
@@ -150,26 +152,26 @@ class EngineIO:
                 await self._sio.handle_request(scope, guarded_receive(receive, session), send)
             finally:
                 if session:
-                    session.upgrading = False  # python-engineio forgets it, and would answer polls with nothing
+                    session.upgrading = False  # python-engineio does not reset it, and polls would get empty responses
             return
         if session and not session.upgraded and self._is_deaf(session, scope["method"]):
             await session.close(wait=False, abort=True)
         request = Request(scope, receive)
         body = await small_body(request)
         if full or "j" in query:
-            problem = FULL if full else "this server does not speak JSONP: leave j away"
+            problem = FULL if full else "JSONP is not supported: leave out j"
             await JSONResponse({"error": problem}, 503 if full else 400)(scope, receive, send)
             return
-        # python-engineio reads as much as the head says, and a body in chunks has a head that says nothing.
+        # python-engineio reads as much as Content-Length says, and a chunked body has none.
         headers = [header for header in scope["headers"] if header[0] != b"content-length"]
         scope = {**scope, "headers": [*headers, (b"content-length", b"%d" % len(body))]}
 
-        async def asked() -> dict[str, Any]:
+        async def received() -> dict[str, Any]:
             return {"type": "http.request", "body": body}
 
-        await cancel_on_disconnect(request, self._sio.handle_request(scope, asked, send), None)
+        await cancel_on_disconnect(request, self._sio.handle_request(scope, received, send), None)
         if session and session.closed:
-            session.queue.put_nowait(Packet(NOOP))  # its other question may still be held, for 45 seconds
+            session.queue.put_nowait(Packet(NOOP))  # its other poll may still be held, for 45 seconds
 
     def _is_deaf(self, session: AsyncSocket, method: str) -> bool:
         """Whether a client goes on posting, but has not polled for too long."""
@@ -183,4 +185,4 @@ class EngineIO:
         await self._sio.shutdown()
         for session in list(self._sio.eio.sockets.values()):
             await session.close(wait=False)
-            session.queue.put_nowait(None)  # a polling client hears of it by a packet, a WebSocket has to be closed
+            session.queue.put_nowait(None)  # a poll gets a packet; a WebSocket has to be closed

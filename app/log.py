@@ -1,14 +1,14 @@
 """The message log: append-only, bounded, in memory. It is the only state that the server has.
 
-There are three ways to ask it, and they are the whole difference between the transports:
+There are three ways to read it, and they are the whole difference between the transports:
 
     after(cursor)                what is there now?                          short polling
     wait_after(cursor, timeout)  what is there, or what comes next?          long polling
     follow(cursor)               everything, as it comes                     SSE, WebSocket, Socket.IO
 
-No reader has a queue of its own. A reader *is* its cursor, so a slow one costs nothing but its place, and one that
-comes back after a lost connection is served like any other. The log forgets its oldest messages; a reader whose
-cursor it can't honour is told so (`Missed`) and then gets everything that is kept. There is never a silent gap.
+No reader has a queue of its own. A reader *is* its cursor, so a slow one costs nothing, and one that reconnects is
+served like any other. The log drops its oldest messages; a reader whose cursor it can't honour is told so (`Missed`)
+and then gets everything that is kept. There is never a silent gap.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ KEEP_MAX_CHARS = 64 * 1024 * 1024
 
 BATCH_MAX = 1_000
 BATCH_MAX_CHARS = 262_144
-"""The most messages in one batch, and about how much JSON; who is further behind gets the rest with the next one."""
+"""The most messages in one batch, and about how much JSON; a reader further behind gets the rest in the next one."""
 
 
 class MessageLog:
-    """Keeps the last `keep` messages, at most `keep_max_chars` of JSON. To be used from one event loop."""
+    """Keeps the last `keep` messages, at most `keep_max_chars` of JSON. For use from one event loop."""
 
     def __init__(self, keep: int = KEEP, keep_max_chars: int = KEEP_MAX_CHARS) -> None:
         if keep < 1:
@@ -48,12 +48,12 @@ class MessageLog:
 
     @property
     def oldest(self) -> Cursor:
-        """The place before the oldest message that is still kept."""
+        """The cursor before the oldest message that is still kept."""
         return Cursor(self.epoch, self._last - len(self._kept))
 
     @property
     def newest(self) -> Cursor:
-        """The place behind the last message: from here on, everything is news."""
+        """The cursor after the last message."""
         return Cursor(self.epoch, self._last)
 
     def resolve_cursor(self, after: str | None) -> Cursor:
@@ -74,7 +74,7 @@ class MessageLog:
         return cursor if self.honours(cursor) else self.oldest
 
     def publish(self, text: str, name: str | None = None, people: People | None = None) -> Message:
-        """Append a message, wake everybody who waits, and return it."""
+        """Append a message, wake all readers that wait, and return it."""
         self._last += 1
         message = Message(self.newest, text, time.monotonic_ns() / 1e6, name, people)
         self._kept.append(message)
@@ -120,17 +120,17 @@ class MessageLog:
             cursor = batch.cursor
 
     def close(self) -> None:
-        """The server ends: everybody who waits is answered now, and every stream comes to its end."""
+        """The server is shutting down: held requests get their response now, and every stream ends."""
         self.closed = True
         self._wake()
         self._end.set()
 
     async def until_closed(self) -> None:
-        """Wait for the log's end, whatever is published before."""
+        """Wait until the log is closed."""
         await self._end.wait()
 
     def _wake(self) -> None:
-        # Those who wait hold this event; who comes next waits for the next one.
+        # Readers that wait hold this event; later ones wait for the next.
         self._news.set()
         self._news = asyncio.Event()
 

@@ -1,8 +1,8 @@
-"""What a message is, how it is written, and how a reader names its place in the log.
+"""What a message is, how it is written, and how a reader names its position in the log.
 
-Think of the log as a long roll of paper. A *message* is a line on it. A *cursor* is a finger on the last line
-that a reader has seen, written `EPOCH-SEQ`: the epoch names the roll (a restarted server begins a new one), the
-number names the line. To its readers a cursor is an opaque string: they bring back what they were given.
+A *cursor* is the position just after the last message that a reader has seen, written `EPOCH-SEQ`: the epoch names the
+log (a restarted server begins a new one), the number names the message. To readers a cursor is an opaque string: they
+send back what they were given.
 
 Nothing here does I/O. The server and the clients share this file, so both sides of every transport write and
 read the same JSON, and what differs between the transports is the transport alone.
@@ -20,19 +20,19 @@ TEXT_MAX_BYTES = 16_384
 """The longest text of a message, counted in UTF-8 bytes."""
 
 NAME_MAX_CHARS = 40
-"""The longest name of somebody who says something, counted in code points."""
+"""The longest name of a sender, counted in code points."""
 
-# No control characters, no line ends, no halves of a surrogate pair; and something to be seen.
+# No control characters, line ends or halves of a surrogate pair; and something visible.
 NAME = re.compile(rf"(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{{1,{NAME_MAX_CHARS}}}")
 
 
 class BadInput(ValueError):
-    """Somebody sent something that is not understood; the text says what was wrong and what is accepted."""
+    """A client sent something that is not accepted; the text says what was wrong and what is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The place just behind message number `seq` (0: before the first) of the log that lived in `epoch`."""
+    """The position just after message number `seq` (0: before the first) of the log named `epoch`."""
 
     epoch: str
     seq: int
@@ -45,21 +45,20 @@ class Cursor:
         """Read `EPOCH-SEQ`; raises BadInput for anything else."""
         match = re.fullmatch(r"([0-9a-z]{1,16})-([0-9]{1,15})", text, re.ASCII)
         if match is None:
-            raise BadInput(f"{text[:40]!r} is no cursor: bring back one that you were given, like '7f3a90c2-17'")
+            raise BadInput(f"{text[:40]!r} is no cursor: send one that you were given, like '7f3a90c2-17'")
         return cls(match[1], int(match[2]))
 
 
 People = tuple[tuple[str, str], ...]
-"""Who is there: (name, transport) of each."""
+"""The people present: (name, transport) of each."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One line of the log. `cursor` is the place just behind it; `published_ms` is a monotonic clock's reading.
+    """One entry of the log. `cursor` is the position just after it; `published_ms` is a monotonic clock's reading.
 
-    Milliseconds are floats because a browser's numbers are: nanoseconds exceed 2**53. `name` is who says it, as they
-    say. `people` makes it a notice of the server: who is in the chat now, a (name, transport) each; nobody else can
-    publish one.
+    Milliseconds are floats because a browser's numbers are: nanoseconds exceed 2**53. `name` is the sender's, as they
+    gave it. `people` makes it a notice by the server: everybody who is in the chat now; nobody else can publish one.
     """
 
     cursor: Cursor
@@ -81,7 +80,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """Tells a reader that messages before `cursor` are out of its reach; reading goes on from there.
+    """Tells a reader that it has missed messages; reading continues at `cursor`.
 
     `reason` is `expired` (the log no longer keeps them), `restarted` (the cursor is of another epoch) or `ahead`
     (the cursor names a message that was never published).
@@ -106,7 +105,7 @@ Update = Message | Missed
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What the log answers: the messages after a cursor, the cursor behind them, and whether some were missed."""
+    """What a read returns: the messages after a cursor, the cursor after them, and whether some were missed."""
 
     messages: tuple[Message, ...]
     cursor: Cursor
@@ -114,19 +113,19 @@ class Batch:
 
     @property
     def updates(self) -> tuple[Update, ...]:
-        """Everything there is to tell, in order; empty when nothing happened."""
+        """Everything that is new, in order; empty when nothing happened."""
         return (self.missed, *self.messages) if self.missed else self.messages
 
     @property
     def json(self) -> str:
-        """`{"messages": [...], "cursor": "..."}`, with a `missed` in front if there is one: a poll's answer."""
+        """`{"messages": [...], "cursor": "..."}`, with a `missed` in front if there is one: a poll's response."""
         missed = self.missed.json[1:-1] + "," if self.missed else ""
         messages = ",".join(message.json for message in self.messages)
         return f'{{{missed}"messages":[{messages}],"cursor":"{self.cursor}"}}'
 
 
 def position_json(cursor: Cursor) -> str:
-    """`{"cursor": "7f3a90c2-17"}`: how a stream without ids of its own tells a new reader where it stands."""
+    """`{"cursor": "7f3a90c2-17"}`: how a stream without ids of its own tells a new reader its cursor."""
     return dumps({"cursor": str(cursor)})
 
 
@@ -153,14 +152,14 @@ def update_in(fields: Mapping[str, Any]) -> Update | Cursor:
 
 
 class Publication(NamedTuple):
-    """What somebody wants to be published."""
+    """What a client wants to publish."""
 
     text: str
     name: str | None = None
 
 
 def read_publication(body: str | bytes) -> Publication:
-    """What stands in `{"text": "...", "name": "..."}`, the name being optional; raises BadInput."""
+    """Reads `{"text": "...", "name": "..."}`; the name is optional; raises BadInput."""
     return check_publication(read_json(body))
 
 
@@ -185,12 +184,12 @@ def check_text(text: object) -> str:
 
 
 def is_unseen(character: str) -> bool:
-    """Whether it is not drawn, or turns round what is beside it; joiners, which scripts and emoji need, are let in."""
+    """Whether it is invisible, or reverses what is beside it; joiners, which scripts and emoji need, are accepted."""
     return character == "\u3164" or (unicodedata.category(character) == "Cf" and character not in "\u200c\u200d")
 
 
 def check_name(name: object) -> str:
-    """The name of somebody who says something; raises BadInput."""
+    """A sender's name; raises BadInput."""
     if not isinstance(name, str) or not NAME.fullmatch(name) or any(map(is_unseen, name)):
         raise BadInput(
             f"this name is not accepted: give 1 to {NAME_MAX_CHARS} characters, no control characters, not only spaces"
@@ -199,7 +198,7 @@ def check_name(name: object) -> str:
 
 
 def read_json(body: str | bytes) -> Any:
-    """What that says as JSON; None for what is none: broken, bytes that are no UTF-8, or a thousand brackets."""
+    """The JSON in `body`, or None if it is none: broken, not UTF-8, or nested a thousand times."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
@@ -216,5 +215,5 @@ def _missed(fields: Mapping[str, Any]) -> Missed:
 
 
 def dumps(fields: Mapping[str, Any]) -> str:
-    """JSON as short as it can be."""
+    """JSON without spaces."""
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))

@@ -1,6 +1,6 @@
-"""What a request may ask, checked: unknown, repeated and ill-formed parameters are refused, never ignored.
+"""A request's parameters, checked: unknown, repeated and malformed ones are refused, never ignored.
 
-A misspelt `afer=0` that is taken for "no cursor" loses messages without a word; that is why nothing is lenient here.
+A misspelt `afer=0`, taken for "no cursor", would lose messages silently; that is why nothing is lenient here.
 """
 
 import math

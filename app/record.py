@@ -1,6 +1,6 @@
-"""A recording of everything that crossed the server's sockets, for those who measure: `python -m app --record FILE`.
+"""A recording of everything that crossed the server's sockets, for measurements: `python -m app --record FILE`.
 
-It is kept in memory and written when the server has ended, so that no disk is touched while something is measured.
+It is kept in memory and written when the server has shut down, so that nothing is written while it measures.
 The file has one JSON object per line:
 
     {"mark": {"at_ns", "cpu_ns", "rss_bytes", "segments": {CONNECTION: {...}}}}     one per SIGUSR1

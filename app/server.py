@@ -1,7 +1,7 @@
 """The server: one log, one way in (`POST /messages`), a way out per transport, and the pages with their sessions.
 
-`create_app` is a plain Starlette application; `Server` runs it behind the tap and knows how to end: the logs close
-first, so that held polls are answered and streams finish, and only then are connections closed.
+`create_app` is a plain Starlette application; `Server` runs it behind the tap and shuts down in order: the logs close
+first, so that held requests get their responses and streams finish, and only then are connections closed.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ EVERY_RESPONSE = [("x-content-type-options", "nosniff")]
 
 
 class Closing(Protocol):
-    """What has readers that must come to their end before the server can."""
+    """What has readers that must finish before the server can stop."""
 
     def close(self) -> None: ...
 
@@ -95,11 +95,11 @@ async def http_error(request: Request, problem: Exception) -> Response:
 
 
 async def disconnected(_: Request, __: Exception) -> Response:
-    return Response(status_code=400)  # gone in the middle of its own words: nobody will read this
+    return Response(status_code=400)  # the client left in the middle of its request: nobody will read this
 
 
 class Server(uvicorn.Server):
-    """uvicorn, behind the tap, with an ending that lets every reader finish.
+    """uvicorn, behind the tap, with a shutdown that lets every reader finish.
 
     The tap works with every loop, HTTP and WebSocket implementation of uvicorn. These defaults were as cheap as any,
     for a poll and for a pushed message, when all twelve were measured side by side; h11 took half as much CPU again.
@@ -144,7 +144,7 @@ class Server(uvicorn.Server):
             listener.listen(BACKLOG)  # asyncio has made it as short as its batches
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # From here on a reader that does not take its last bytes is cut off, and that is no error to report.
+        # From here on a reader that does not take its last bytes is cut off, and that is not worth an error.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         await self._drain_closing()
         for one in self._closing:
@@ -153,7 +153,7 @@ class Server(uvicorn.Server):
         self._link.cut()
 
     async def _drain_closing(self) -> None:
-        """Wait for those who are just leaving: uvicorn fails when it has to close a WebSocket that closes already."""
+        """Wait for clients that are just leaving: uvicorn fails if it has to close a WebSocket that is closing."""
         for tick in itertools.count():
             leaving = [one.transport for one in self.server_state.connections if one.transport.is_closing()]
             if not leaving:

@@ -1,14 +1,13 @@
 """Sessions: what one page, or one lecture hall, looks at, undisturbed by everybody else.
 
-A session has a log of its own, a rate at which it publishes, and a network that the link plays on its connections:
-slower than the real one, and perhaps one where WebSocket does not get through. The
-transports behind it are the same as everywhere; they are only reached under a longer path, and that path is how a
-connection is known to belong to a page:
+A session has a log of its own, a rate at which it publishes, and a network that the link emulates on its connections:
+slower than the real one, and perhaps one where WebSocket does not get through. Its transports are the same as
+everywhere; they only have a longer path, which tells the page that a connection belongs to:
 
     /s/SESSION/PAGE/sse
 
 So a room of people can share a session, one log and one delay, while each page sees the bytes of its own sockets.
-A session is made when it is first named, and ends a minute after the last page has stopped watching it.
+A session is created when it is first named, and ends a minute after the last page has stopped watching it.
 """
 
 import asyncio
@@ -36,7 +35,7 @@ KEEP = 1_000
 KEEP_MAX_CHARS = 1_048_576
 WATCHERS_MAX = 512
 FEED_MAX_CHARS = 1_048_576
-"""How much may wait for a page that reads slowly; what is more is lost to it, and it is told how much."""
+"""How much may wait for a page that reads slowly; the rest is dropped, and the page is told how much that was."""
 
 NAME = "[a-z0-9][a-z0-9-]{0,23}"
 OF_A_PAGE = re.compile(f"/s/({NAME})/({NAME})/", re.ASCII)
@@ -80,13 +79,13 @@ class Settings:
 
 
 def is_number(value: object, most: float) -> bool:
-    """Whether that is a number from 0 to `most`, as JSON means it: no truth value, and no NaN."""
+    """Whether that is a JSON number from 0 to `most`: not a boolean, not NaN."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
 
 
-def checked_name(asked: Mapping[str, str], what: str) -> str:
-    """The name of a session or page that somebody asks for; raises BadInput."""
-    name = asked.get(what, "")
+def checked_name(given: Mapping[str, str], what: str) -> str:
+    """The name of a session or page in a request; raises BadInput."""
+    name = given.get(what, "")
     if not re.fullmatch(NAME, name, re.ASCII):
         # What is accepted comes first: a WebSocket's reason may be cut off.
         raise BadInput(f"the {what} is 1 to 24 of a-z, 0-9 and (not first) -, not {name[:40]!r}")
@@ -94,11 +93,11 @@ def checked_name(asked: Mapping[str, str], what: str) -> str:
 
 
 class Full(Exception):
-    """There can't be another session, or another page that watches, now."""
+    """There can't be another session, or another watching page, now."""
 
 
 class Watcher:
-    """A page that looks on: it is told everything in order, as far as it keeps up."""
+    """A page that watches: it is sent everything in order, as far as it keeps up."""
 
     def __init__(self, page: str) -> None:
         self.page = page
@@ -108,7 +107,7 @@ class Watcher:
         self._news = asyncio.Event()
 
     def tell(self, what: Mapping[str, Any], text: str | None = None) -> None:
-        """Queue one thing to tell; if too much waits already it is lost, and counted. `text` is its JSON, if known."""
+        """Queue one thing; if too much waits already it is dropped, and counted. `text` is its JSON, if known."""
         if self._chars > FEED_MAX_CHARS:
             self._lost["things"] += 1
             if piece := what.get("piece"):
@@ -120,7 +119,7 @@ class Watcher:
         self._news.set()
 
     async def told(self) -> list[str]:
-        """All that was told since the last time, one JSON object each; waits for it."""
+        """Everything queued since the last time, one JSON object each; waits for it."""
         await self._news.wait()
         self._news.clear()
         told, self._told, self._chars = self._told, [], 0
@@ -131,7 +130,7 @@ class Watcher:
 
 
 class Session:
-    """One log with its publisher; the pages that watch; and the connections of its pages."""
+    """One log and its publisher, the pages that watch, and the connections of its pages."""
 
     def __init__(self) -> None:
         self.log = MessageLog(KEEP, KEEP_MAX_CHARS)
@@ -142,7 +141,7 @@ class Session:
         self._publisher: asyncio.Task[None] | None = None
 
     def set(self, settings: Settings) -> None:
-        """From now on, publish at this rate; and this is the network of this session's connections."""
+        """From now on, publish at this rate, and emulate this network on the session's connections."""
         before, self.settings = self.settings or Settings(), settings
         for connection in list(self.connections):
             self._emulate(connection)
@@ -179,7 +178,7 @@ class Session:
         self._tell(self.connections[connection], {"piece": piece | {"base64": base64.b64encode(data).decode()}})
 
     def release(self, connection: Connection) -> None:
-        """The connection has ended, or what it asks for now is not this session's."""
+        """The connection is closed, or its next request is not for this session."""
         page = self.connections.pop(connection)
         if connection.closed_ns is None:
             connection.delay_by(None)
@@ -188,7 +187,7 @@ class Session:
             self._tell(page, {"closed": {"connection": connection.number, "at_ms": connection.closed_ns / 1e6}})
 
     def close(self) -> None:
-        """Nothing is published any more, and every reader comes to its end."""
+        """Stop publishing, and end every reader."""
         self._stop_publishing()
         self.log.close()
         for connection in list(self.connections):
@@ -222,12 +221,12 @@ class Sessions:
         return [Mount("/s/{session:name}/{page:name}", self._answer)]
 
     def at(self, name: str) -> Session:
-        """The session of that name, made if there is none; raises Full."""
+        """The session of that name, created if there is none; raises Full."""
         if name not in self._sessions:
             if self.closed:
-                raise Full("the server ends")
+                raise Full("the server is shutting down")
             if len(self._sessions) >= SESSIONS_MAX:
-                raise Full(f"{SESSIONS_MAX} sessions are open, and there can't be more: try again in a minute")
+                raise Full(f"{SESSIONS_MAX} sessions are open, which is the limit: try again in a minute")
             self._sessions[name] = Session()
             self._end_later(name)
             for connection, (session, page) in self._pages.items():
@@ -239,7 +238,7 @@ class Sessions:
     def watched(self, name: str, page: str) -> Iterator[tuple[Session, Watcher]]:
         """The session, kept for as long as the page watches, and the page's watcher; raises Full."""
         if sum(len(session.watchers) for session in self._sessions.values()) >= WATCHERS_MAX:
-            raise Full(f"{WATCHERS_MAX} pages are watching, and there can't be more: close one")
+            raise Full(f"{WATCHERS_MAX} pages are watching, which is the limit: close one")
         session, watcher = self.at(name), Watcher(page)
         self._ends[name].cancel()
         session.watchers.add(watcher)
@@ -251,7 +250,7 @@ class Sessions:
                 self._end_later(name)
 
     def close(self) -> None:
-        """The server ends: so does every session."""
+        """The server is shutting down: end every session."""
         self.closed = True
         for name in list(self._sessions):
             self._end(name)

@@ -1,20 +1,20 @@
 """What a page is shown of its own sockets, and how it sets its session: one WebSocket, `/watch?session=S&page=P`.
 
-The server tells, one JSON object per frame:
+The server sends, one JSON object per frame:
 
     {"hello": {"newest": cursor, "settings": {...} or null}}        first; null: nobody has set any yet
-    {"closed": {"connection", "at_ms"}}               what has not left by then, never will
+    {"closed": {"connection", "at_ms"}}               what has not left the socket by then never will
     {"piece": {"connection", "direction", "at_ms", "delay_ms", "size", "base64"}}      one read or write of a socket
     {"published": {"cursor", "published_ms"}}
-    {"settings": {"publish_hz", "delay_ms", "upgrades"}}                               whoever has changed them
-    {"clock": {"page_ms", "server_ms"}}               the answer to a page's `clock`
+    {"settings": {"publish_hz", "delay_ms", "upgrades"}}                               whichever page changed them
+    {"clock": {"page_ms", "server_ms"}}               the response to a page's `clock`
     {"lost": {"things", "up", "down"}}                the page reads too slowly: this many things, bytes up, down
 
-and the page says, one per frame: `{"clock": page_ms}`, `{"settings": {...}}`, `{"publish": text}`, `{"cut": true}`.
+and the page sends, one per frame: `{"clock": page_ms}`, `{"settings": {...}}`, `{"publish": text}`, `{"cut": true}`.
 
 A piece going up reached the server's socket `at_ms` and the application `delay_ms` later; one going down was written
 by the application `at_ms` and left the socket `delay_ms` later. Times are the server's monotonic clock, as in
-messages. This connection is no page's own, so nothing of it is ever shown or counted.
+messages. This connection belongs to no page, so it is never shown or counted.
 """
 
 import asyncio
@@ -57,14 +57,14 @@ def routes(sessions: Sessions) -> list[BaseRoute]:
 
 
 async def tell(socket: WebSocket, log: MessageLog, newest: Cursor, watcher: Watcher) -> None:
-    """Tell the page everything, for as long as it is there."""
+    """Send the page everything, until it leaves."""
     listening = asyncio.create_task(listen(log, newest, watcher))
     try:
         while True:
             for text in await watcher.told():
                 await socket.send_text(text)
     except WebSocketDisconnect:
-        pass  # gone while we were writing; the reading side hears of it too, and ends both
+        pass  # it left while we were writing; the receiving side notices too, and ends both
     finally:
         listening.cancel()
 
@@ -77,7 +77,7 @@ async def listen(log: MessageLog, newest: Cursor, watcher: Watcher) -> None:
 
 
 def handle_command(text: str | None, session: Session, watcher: Watcher) -> None:
-    """Do what a page says; raises BadInput."""
+    """Carry out a page's command; raises BadInput."""
     try:
         ((what, value),) = json.loads(text or "").items()
     except (ValueError, AttributeError, RecursionError):

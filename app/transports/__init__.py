@@ -1,4 +1,4 @@
-"""The transports, in teaching order. Each module is `PATH` and `routes(log)`: the one log in, HTTP routes out."""
+"""The transports, in teaching order. Each module has a `PATH` and `routes(log)`: how the log is read over HTTP."""
 
 from typing import Protocol
 
@@ -26,12 +26,12 @@ TRANSPORTS: dict[str, Transport] = {
 
 
 def routes(log: MessageLog) -> list[BaseRoute]:
-    """Every way out of `log`."""
+    """The routes of all transports, reading `log`."""
     return [no_head(route) for transport in TRANSPORTS.values() for route in transport.routes(log)]
 
 
 def no_head(route: BaseRoute) -> BaseRoute:
-    """Refuse HEAD, which comes along with GET: held like one, it would block a connection that looks free."""
+    """Refuse HEAD, which Starlette adds to GET: held like a GET, it would block a connection that looks free."""
     if isinstance(route, Route) and route.methods:
         route.methods.discard("HEAD")
     return route

@@ -1,4 +1,4 @@
-"""Long polling: the browser asks, and the server holds the question until it has an answer (RFC 6202, section 2).
+"""Long polling: the server holds the request until there is a message to respond with (RFC 6202, section 2).
 
     browser                                       server
        |                                             |
@@ -7,11 +7,11 @@
        |                                             *    message 5 is published
        |<- 200 {"messages":[5],"cursor":"...-5"} ----|    at once
        |                                             |
-       |-- GET /long-poll?after=7f3a90c2-5 --------->|    and the next question is held
+       |-- GET /long-poll?after=7f3a90c2-5 --------->|    and the next request is held
        |                                             :
 
-A message that comes while a question is held waits for nothing; one that comes in between waits for the next
-question, about a round trip. `hold` ends before proxies lose patience, with an empty answer.
+A message published while a request is held goes out at once; one that is published in between waits for the next
+request, about a round trip. A hold ends, with an empty response, before proxies would close the connection.
 """
 
 from starlette.requests import Request
@@ -29,9 +29,9 @@ HOLD_MAX_S = 60.0
 
 def routes(log: MessageLog) -> list[BaseRoute]:
     async def long_poll(request: Request) -> Response:
-        asked = parameters(request.query_params, "after", "hold")
-        cursor = log.resolve_cursor(asked.get("after"))
-        hold_s = seconds(asked["hold"], "hold", HOLD_MAX_S) if "hold" in asked else HOLD_S
+        given = parameters(request.query_params, "after", "hold")
+        cursor = log.resolve_cursor(given.get("after"))
+        hold_s = seconds(given["hold"], "hold", HOLD_MAX_S) if "hold" in given else HOLD_S
         batch = log.after(cursor)
         if not batch.updates:
             batch = await cancel_on_disconnect(request, log.wait_after(cursor, hold_s), otherwise=batch)

@@ -1,9 +1,9 @@
-"""Short polling: the browser asks again and again, "what is there now?", and is answered at once.
+"""Short polling: the browser sends a request again and again, and each gets its response at once.
 
     browser                                       server
        |                                             |
        |-- GET /short-poll?after=7f3a90c2-4 -------->|
-       |<- 200 {"messages":[],"cursor":"...-4"} -----|    nothing: an empty answer
+       |<- 200 {"messages":[],"cursor":"...-4"} -----|    an empty response
        |                                             |
        :  pause                                      *    message 5 is published, and waits
        |                                             |
@@ -11,8 +11,8 @@
        |<- 200 {"messages":[5],"cursor":"...-5"} ----|    late by what was left of the pause
        |                                             |
 
-The server keeps nothing between two requests: the cursor in the question says all. A message waits half a pause
-on average and a whole one at worst, and when nothing happens everybody keeps asking.
+The server keeps nothing between two requests: the cursor in the request says it all. A message waits half a pause
+on average and a whole one at worst, and when nothing happens the requests still come.
 """
 
 from starlette.requests import Request
@@ -27,9 +27,9 @@ PATH = "/short-poll"
 
 def routes(log: MessageLog) -> list[BaseRoute]:
     async def short_poll(request: Request) -> Response:
-        asked = parameters(request.query_params, "after")
-        batch = log.after(log.resolve_cursor(asked.get("after")))
-        # no-store: an answer from a cache would be yesterday's news.
+        given = parameters(request.query_params, "after")
+        batch = log.after(log.resolve_cursor(given.get("after")))
+        # no-store: a cached response would be out of date.
         return Response(batch.json, media_type="application/json", headers={"cache-control": "no-store"})
 
     return [Route(PATH, short_poll)]

@@ -110,7 +110,7 @@ def test_there_are_only_so_many_and_who_leaves_makes_room(monkeypatch: pytest.Mo
         room = Chat(log)
         for key in "ab":
             room.join(key, key, "sse")
-        with pytest.raises(HTTPException, match="2 people are here, and there can't be more"):
+        with pytest.raises(HTTPException, match="2 people are here, which is the limit"):
             room.join("c", "c", "sse")
         room.join("a", "A", "websocket")  # she is here already
         room.leave("b")

@@ -250,7 +250,7 @@ def test_when_the_server_ends_all_of_them_do_and_none_begins() -> None:
             all_of_them.close()
             assert unwatched.log.closed and session.log.closed
         for name in "abc":
-            with pytest.raises(Full, match="the server ends"):
+            with pytest.raises(Full, match="the server is shutting down"):
                 all_of_them.at(name)
         await asyncio.sleep(1_000)
 
@@ -324,7 +324,7 @@ async def test_there_are_only_so_many_sessions(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(sessions, "SESSIONS_MAX", 2)
-    why = "2 sessions are open, and there can't be more: try again in a minute"
+    why = "2 sessions are open, which is the limit: try again in a minute"
     async with serving() as running, watching(running, "a"):
         await ask(running.port, "/s/b/p/short-poll")
         for transport in HTTP_TRANSPORTS:
@@ -359,7 +359,7 @@ async def test_only_so_many_pages_watch(monkeypatch: pytest.MonkeyPatch) -> None
                 await third.recv()
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1013
-            assert closed.value.rcvd.reason == "2 pages are watching, and there can't be more: close one"
+            assert closed.value.rcvd.reason == "2 pages are watching, which is the limit: close one"
         await eventually(lambda: not running.sessions.at("b").watchers)
         async with watching(running, "a", "q"):
             pass

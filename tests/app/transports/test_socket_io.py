@@ -177,7 +177,7 @@ async def test_it_publishes_and_everybody_hears_of_it(way: str, node_modules: Pa
 async def test_what_it_may_not_ask_is_refused_with_what_is_accepted(way: str, node_modules: Path) -> None:
     async with serving() as running:
         for after, more, why in (
-            ("seven", {}, "'seven' is no cursor: bring back one that you were given"),
+            ("seven", {}, "'seven' is no cursor: send one that you were given"),
             ("", {"auth": {"afer": "0"}}, 'give {"after": CURSOR}, or none'),
             ("", {"auth": {"after": 7}}, 'give {"after": CURSOR}, or none'),
             ("", {"query": {"afer": "0"}}, "unknown parameter 'afer': accepted here is after"),

@@ -127,7 +127,7 @@ async def test_every_text_arrives_as_it_was(transport: str) -> None:
 async def test_a_bad_question_is_refused_with_what_is_accepted(transport: str) -> None:
     async with serving() as running:
         for query, why in (
-            ("after=", "'' is no cursor: bring back one that you were given"),
+            ("after=", "'' is no cursor: send one that you were given"),
             ("after=7", "'7' is no cursor"),
             ("after=%00%ff%0a", "is no cursor"),
             ("afer=0", "unknown parameter 'afer': accepted here is after"),
