@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
 import sys
@@ -12,11 +13,17 @@ from typing import get_args
 
 from app.chat import Chat
 from app.guard import LOCAL_NAMES
-from app.link import Link, Upgrades
+from app.link import Link, Owner, Upgrades
 from app.log import KEEP, MessageLog
 from app.record import Recorder
-from app.server import Server, create_app
+from app.server import BACKLOG, Server, create_app
 from app.sessions import Sessions
+
+DESCRIPTORS_KEPT = 64
+"""How many file descriptors are kept free of connections: for files, for logs, for those that are just accepted."""
+
+LOST_AFTER_S = 60
+"""How long a client may be gone without a word, or not read, before its connection is dropped."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log = MessageLog(options.keep)
     recorder = Recorder(options.record_bytes == "counts") if options.record else None
     sessions, chat = Sessions(), Chat(log)
-    link = Link(options.delay_ms / 1000, sessions, chat, *filter(None, [recorder]), upgrades=options.upgrades)
+    owners: dict[str, Owner] = {"s": sessions, "chat": chat}
+    link = Link(options.delay_ms / 1000, owners, [recorder] if recorder else [], options.upgrades, descriptors_max())
     names = (*LOCAL_NAMES, url_name(options.host), *options.allow_host)
     app = create_app(log, sessions, chat, names, options.publish_hz)
     server = Server(app, (log, sessions), link, options.loop, options.http, options.ws, options.tap)
@@ -132,10 +140,30 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; raises OSError when the address can't be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=2048)
-    # Connections inherit it. asyncio's own loop would leave Nagle's algorithm on, and answers would wait for 40 ms.
+    listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    # Connections inherit all this. With Nagle's algorithm, which asyncio leaves on, a response can wait for 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", LOST_AFTER_S // 2),
+        ("TCP_KEEPALIVE", LOST_AFTER_S // 2),  # macOS's name for it
+        ("TCP_KEEPINTVL", LOST_AFTER_S // 6),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", LOST_AFTER_S * 1000),  # also for a client that is there, but does not read
+    ):
+        if option := getattr(socket, name, None):
+            listener.setsockopt(socket.IPPROTO_TCP, option, value)
     return listener
+
+
+def descriptors_max() -> int:
+    """File descriptors from this one on are not for connections; the process may have as many as the system lets it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = hard if hard != resource.RLIM_INFINITY else 65_536
+    with contextlib.suppress(OSError, ValueError):  # macOS has a lower limit of its own
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(soft - DESCRIPTORS_KEPT, DESCRIPTORS_KEPT)
 
 
 def listen_locally(path: Path) -> socket.socket:
@@ -147,7 +175,7 @@ def listen_locally(path: Path) -> socket.socket:
 
 
 def url_name(host: str) -> str:
-    """How an address stands in a URL: IPv6 in brackets."""
+    """An address as it stands in a URL: IPv6 in brackets."""
     return f"[{host}]" if ":" in host else host
 
 

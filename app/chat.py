@@ -19,11 +19,9 @@ Nobody checks a name: people are told so.
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -36,7 +34,7 @@ from app.link import Connection, Direction
 from app.log import MessageLog
 from app.message import BadInput, Cursor, check_name, read_json
 from app.palette import PALETTE
-from app.sessions import NAME, checked_name
+from app.sessions import checked_name
 
 PEOPLE_MAX = 100
 GRACE_S = 75.0
@@ -45,8 +43,6 @@ GRACE_S = 75.0
 AWAY_S = 5.0
 HISTORY = 100
 """How many messages somebody who joins is told of what was said before."""
-
-REQUEST = re.compile(rb"[A-Z]+ (?:/chat/(%s)/)?\S* HTTP/1\.[01]\r\n" % NAME.encode())
 
 
 @dataclass(eq=False)
@@ -65,13 +61,13 @@ class Person:
 
 
 class Chat:
-    """Everybody who is present. It is an observer of the link, which is how it knows whose connections to cut."""
+    """Everybody who is present. It owns all connections to /chat/..., and so it knows which ones to cut."""
 
     def __init__(self, log: MessageLog) -> None:
         self._log = log
         self._router = Router([*publishing.routes(log), *transports.routes(log)])
         self._people: dict[str, Person] = {}
-        self._owners = WeakKeyDictionary[Connection, Person | None]()
+        self._connections: dict[Connection, Person] = {}
 
     def join(self, key: str, name: str, transport: str) -> Cursor:
         """Let somebody in, or change their name or transport; where to read from. Raises HTTPException: full."""
@@ -113,8 +109,8 @@ class Chat:
         """Cut somebody's connections, and each that they open within `AWAY_S`."""
         if person := self._people.get(key):
             person.away_until_ns = time.monotonic_ns() + AWAY_S * 1e9
-            for connection, owner in list(self._owners.items()):
-                if owner is person:
+            for connection, whose in list(self._connections.items()):
+                if whose is person:
                     connection.cut()
 
     def routes(self) -> list[BaseRoute]:
@@ -126,16 +122,26 @@ class Chat:
             Mount("/chat/{person:name}", self._answer),
         ]
 
-    def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
-        """A request's path tells whose the connection is from now on; who is away gets none through."""
-        if direction == "up" and not connection.upgraded and (request := REQUEST.match(data)):
-            person = self._owners[connection] = self._people.get(request[1].decode()) if request[1] else None
-            if person:
-                person.requests += 1
-                if at_ns < person.away_until_ns:
-                    connection.cut()
-        if person := self._owners.get(connection):
+    def claim(self, connection: Connection, path: str) -> None:
+        """The path, /chat/PERSON/..., names whose connection this is; while a person is away, none gets through."""
+        _, _, key, *more = path.split("/")
+        person = self._people.get(key) if more else None
+        if not person:
+            self._connections.pop(connection, None)
+            return
+        self._connections[connection] = person
+        person.requests += 1
+        if time.monotonic_ns() < person.away_until_ns:
+            connection.cut()
+
+    def observe(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
+        """These bytes are on the person's bill."""
+        if person := self._connections.get(connection):
             person.bytes += len(data)
+
+    def release(self, connection: Connection) -> None:
+        """The connection is closed, or is nobody's any more."""
+        self._connections.pop(connection, None)
 
     async def _join(self, request: Request) -> Response:
         fields = await asked(request, "person", "name", "transport")
@@ -178,7 +184,7 @@ class Chat:
 
 async def asked(request: Request, *names: str) -> dict[str, str]:
     """The body's JSON object, which has these fields and no others, all of them strings; raises BadInput."""
-    fields = read_json(await publishing.small_body(request))
+    fields = read_json(await publishing.json_body(request))
     if (
         not isinstance(fields, dict)
         or set(fields) != set(names)

@@ -8,8 +8,11 @@ on polling when an upgrade comes to nothing, it bounds what it keeps, and it end
 
 import asyncio
 import logging
+from types import SimpleNamespace
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from engineio import async_socket
 from engineio.async_socket import AsyncSocket
 from engineio.packet import NOOP, Packet
 from engineio.payload import Payload
@@ -31,6 +34,9 @@ PING_INTERVAL_S = 25
 PING_TIMEOUT_S = 20
 """How often the server asks whether the client is there, and how long it waits for the answer."""
 
+DEAF_S = PING_INTERVAL_S + PING_TIMEOUT_S
+"""How long a client may post, heartbeats at least, without polling."""
+
 QUEUE_MAX = 32
 """How many packets may wait for a client before more are taken from the log."""
 
@@ -45,8 +51,14 @@ FULL = f"{SESSIONS_MAX} sessions of Socket.IO are open, and there can't be more:
 UPGRADE_S = 10.0
 """How long a probe may take. Until it is over, polls are answered with nothing."""
 
-# How many packets one POST may bring is bounded by its size; 16, the library's own limit, would lose the others.
-Payload.max_decode_packets = BODY_MAX_BYTES
+
+class Posted(Payload):  # type: ignore[misc]  # the library has no types
+    """What a POST brings: its size is limited already. The library would take 16 packets and drop the rest."""
+
+    max_decode_packets = BODY_MAX_BYTES
+
+
+async_socket.payload = SimpleNamespace(Payload=Posted)  # the server's side alone; clients/engine_io.py has the other
 
 # What it reports as errors are the clients' mistakes, which are not ours to report; tracebacks come with them.
 LOGGER = logging.getLogger(__name__)
@@ -79,9 +91,9 @@ def server() -> AsyncServer:
     return sio
 
 
-def requested_cursor(query: QueryParams, auth: object) -> str | None:
+def requested_cursor(query: str, auth: object) -> str | None:
     """Where a client says that it is: in its `auth`, {"after": CURSOR}, or else in the query; raises BadInput."""
-    after = parameters(query, "after", *OWN_PARAMETERS).get("after")
+    after = parameters(QueryParams(query), "after", *OWN_PARAMETERS).get("after")
     if auth is None:
         return after
     if not isinstance(auth, dict) or set(auth) != {"after"} or not isinstance(auth["after"], str | None):
@@ -122,6 +134,7 @@ class EngineIO:
         self._log = log
         self._sio = sio
         self._ending: asyncio.Task[None] | None = None
+        self._polled_at = WeakKeyDictionary[AsyncSocket, float]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._ending:
@@ -139,6 +152,8 @@ class EngineIO:
                 if session:
                     session.upgrading = False  # python-engineio forgets it, and would answer polls with nothing
             return
+        if session and not session.upgraded and self._is_deaf(session, scope["method"]):
+            await session.close(wait=False, abort=True)
         request = Request(scope, receive)
         body = await small_body(request)
         if full or "j" in query:
@@ -155,6 +170,13 @@ class EngineIO:
         await cancel_on_disconnect(request, self._sio.handle_request(scope, asked, send), None)
         if session and session.closed:
             session.queue.put_nowait(Packet(NOOP))  # its other question may still be held, for 45 seconds
+
+    def _is_deaf(self, session: AsyncSocket, method: str) -> bool:
+        """Whether a client goes on posting, but has not polled for too long."""
+        now = asyncio.get_running_loop().time()
+        if method == "GET":
+            self._polled_at[session] = now
+        return now - self._polled_at.setdefault(session, now) > DEAF_S
 
     async def _end(self) -> None:
         await self._log.until_closed()

@@ -1,15 +1,17 @@
 """Who may talk to this server: pages that it served itself, under a name that it knows.
 
-A web page from anywhere can send requests to a server on your own machine. Two checks stop it:
+A web page from anywhere can send requests to a server on your own machine. Three checks stop it:
 
-- `Host` must be a name of this server. Otherwise a page from evil.example, whose name is made to resolve to
-  127.0.0.1, could read everything here (DNS rebinding).
+- `Host` must be a name of this server, or an IP address. Otherwise a page from evil.example, whose name is made to
+  resolve to 127.0.0.1, could read everything here (DNS rebinding). An address can't be made to resolve to another.
 - `Origin`, if a browser sent one, must be this server. Otherwise any page could publish, or open a WebSocket,
   which browsers let through to any host (RFC 6455, section 10.2).
 - `Sec-Fetch-Site`, if a browser sent it, must not be another site, unless somebody followed a link (Fetch Metadata,
-  section 2). Otherwise any page's `<img>` could ask for things here; what it asks for so has no Origin.
+  section 2). Otherwise any page's `<img>` could send requests here: they have no Origin.
 """
 
+import contextlib
+import ipaddress
 from collections.abc import Collection
 
 from starlette.datastructures import Headers
@@ -35,8 +37,11 @@ class Guard:
 
     def refusal(self, headers: Headers) -> tuple[int, str] | None:
         """(status, why) for a request that is not to be answered, else None."""
-        host = headers.get("host", "").lower()
-        if host_name(host) not in self.names:
+        hosts = headers.getlist("host")
+        if len(hosts) > 1:
+            return 400, "send one Host, not more"  # RFC 9112, section 3.2
+        host = hosts[0].lower() if hosts else ""
+        if (name := host_name(host)) not in self.names and not is_address(name):
             accepted = ", ".join(sorted(self.names))
             return 400, f"this server is not called {host[:60]!r}, but {accepted}; see --allow-host"
         origin = headers.get("origin")
@@ -46,6 +51,15 @@ class Guard:
         if elsewhere and headers.get("sec-fetch-dest") != "document":
             return 403, "pages of other sites may not use this server, only link to it"
         return None
+
+
+def is_address(name: str) -> bool:
+    """Whether a name, as `host_name` gives it, is an IP address; an IPv6 address has to stand in brackets."""
+    with contextlib.suppress(ValueError):
+        if name.startswith("[") and name.endswith("]"):
+            return bool(ipaddress.IPv6Address(name[1:-1]))
+        return bool(ipaddress.IPv4Address(name))
+    return False
 
 
 def host_name(host: str) -> str:

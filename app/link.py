@@ -1,21 +1,38 @@
-"""The link: a tap on every socket of the server. It counts, it stamps, and it plays a slower network.
+"""The link: a tap on every socket of the server. It counts bytes, notes times, and emulates a slower network.
 
 uvicorn makes one protocol object per connection and gives it a transport to write to. The tap sits between the two,
-on both ways, so every byte that the operating system hands over or takes is seen here, whatever HTTP or WebSocket
-implementation runs above, and before any of it could have been compressed, framed or dropped unseen:
+in both directions. So it sees every byte that the operating system delivers or accepts, whatever HTTP or WebSocket
+implementation runs above it, and exactly as it is on the wire:
 
     socket  --data_received-->  Tap           -->  uvicorn's protocol
     socket  <-------write-----  TappedWriter  <--  uvicorn's protocol
 
-When a connection is upgraded to WebSocket, uvicorn calls `set_protocol`; the tap follows.
+The life of a connection:
+
+    it is            the tap                                     its owner
+    -------------    ----------------------------------------    ---------------------------------------------
+    opened           makes a `Connection`                        none yet
+    requested        reads the path of each request              `claim`: the owner of the path, each time;
+                                                                 `release`: the former owner, if that is another
+    used             counts, shows each piece to the owner       `observe`: sees the pieces of its own
+                     and to the observers                        connections, and of no others
+    upgraded         follows to the WebSocket's protocol, and    stays: there are no more requests
+                     looks for no more requests
+    cut              drops it, and all that was on its way       (as closed)
+    closed           notes its end                               `release`, with `closed_ns` set
+
+A path's first part names its owner (`Link.owners`), so a connection that asks for a transport alone has none, and a
+server that is measured has nothing in the way but its recorder, an observer.
+
+A client that takes more than `REQUEST_S` for a request, or that connects and does not send one, is disconnected.
 
 The emulated network adds a one-way delay per direction, keeps the order, and can cut a connection. The kernel's
 TCP handshake can't be delayed from here, so the first bytes of a connection wait for one more round trip instead.
 There is no loss, no slow start and no queue: charts made with it say "emulated delay". A Unix socket is not delayed:
-what publishes for a measurement uses one, so that its own way in is not part of what is measured.
+the publisher of a measurement uses one, so that the way of a message to the server is not part of what is measured.
 
-And it can be a network where WebSocket does not get through, as behind some proxies and firewalls: a request to
-upgrade is answered with a 400, as by a proxy that does not know what it is, or the connection is cut.
+It can also be a network where WebSocket does not get through, as behind some proxies and firewalls: a request to
+upgrade gets a 400, as from a proxy that does not know WebSocket, or the connection is cut.
 """
 
 import asyncio
@@ -25,9 +42,11 @@ import struct
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+
+from app.request_reader import RequestReader
 
 Direction = Literal["up", "down"]
 """up: from the client to the server; down: from the server to the client."""
@@ -42,10 +61,9 @@ REFUSAL = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r
 
 @dataclass(eq=False)
 class Connection:
-    """What the tap knows of one connection. Times are `time.monotonic_ns()`; the port is 0 where there is none.
+    """What the tap knows of one connection. Times are `time.monotonic_ns()`; the port is 0 on a Unix socket.
 
-    `closed` is called when it is lost; whoever wants to know sets it. `delay_s` is the link's own. `upgrades` can be
-    set at any time, for requests that come then; None is the link's own.
+    `delay_s` is the link's own. `upgrades` can be set at any time, for later requests; None is the link's own.
     """
 
     number: int
@@ -58,10 +76,10 @@ class Connection:
     last_write_ns: int | None = None
     upgraded: bool = False
     segments: Mapping[str, int] | None = None
+    owner: "Owner | None" = field(default=None, repr=False)
     delay_s: float = 0.0
     upgrades: Upgrades | None = None
     lanes: Mapping[Direction, "Lane"] = field(default_factory=dict, repr=False)
-    closed: Callable[[], object] = field(default=lambda: None, repr=False)
     cut: Callable[[], None] = field(default=lambda: None, repr=False)
     tcp_info: Callable[[], Mapping[str, int] | None] = field(default=lambda: None, repr=False)
 
@@ -71,27 +89,58 @@ class Connection:
             lane.delay_by(self.delay_s if delay_s is None else delay_s)
 
 
-UNANSWERED_MAX_BYTES = 1_048_576
-"""An HTTP client that says more than this without being answered is cut off: no head and no message is as long."""
+REQUEST_S = 20.0
+"""How long a client may take for a request, head and body, and for its first one after it has connected."""
 
+LINGER_S = 2.0
+"""How long a client whose request was refused halfway may go on sending it, before it is disconnected."""
+
+UNANSWERED_MAX_BYTES = 1_048_576
+"""An HTTP client that sends more than this without a response is cut off: no head and no message is that long."""
 
 DELAYED_MAX_BYTES = 4_194_304
-"""A client that says more than this within the delay is cut off: what is on its way has to be kept somewhere."""
+"""A client that sends more than this within the delay is cut off: all of it has to be kept until it is due."""
 
 
 class Observer(Protocol):
-    """Is shown every piece of bytes as it passes the socket."""
+    """Is shown every piece of bytes of every connection as it passes the socket."""
 
     def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None: ...
 
 
-class Link:
-    """All connections of one server. `delay_s` is one-way, in seconds, for new connections."""
+class Owner(Protocol):
+    """What a connection can belong to."""
 
-    def __init__(self, delay_s: float = 0.0, *observers: Observer, upgrades: Upgrades = "pass") -> None:
+    def claim(self, connection: Connection, path: str) -> None:
+        """A request for `path`, which starts with the owner's part, begins on this connection."""
+
+    def observe(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
+        """A piece of bytes passes the socket of a connection that was claimed and not yet released."""
+
+    def release(self, connection: Connection) -> None:
+        """The connection is closed, or its next request is not for this owner."""
+
+
+class Link:
+    """All connections of one server. `delay_s` is one-way, in seconds, for new connections.
+
+    `owners` are named by the first part of a path: "chat" owns /chat/... A socket with a descriptor of
+    `descriptors_max` or more is closed at once: what is open already needs files, too.
+    """
+
+    def __init__(
+        self,
+        delay_s: float = 0.0,
+        owners: Mapping[str, Owner] | None = None,
+        observers: Sequence[Observer] = (),
+        upgrades: Upgrades = "pass",
+        descriptors_max: int = sys.maxsize,
+    ) -> None:
         self.delay_s = delay_s
+        self.owners = owners or {}
+        self.observers = tuple(observers)
         self.upgrades: Upgrades = upgrades
-        self.observers = observers
+        self.descriptors_max = descriptors_max
         self.connections: dict[int, Connection] = {}
         self._made = 0
 
@@ -112,6 +161,16 @@ class Link:
         self._made += 1
         return self._made
 
+    def on_request(self, connection: Connection, path: str) -> None:
+        """A request begins: whoever owns the path owns the connection from now on."""
+        parts = path.split("/", 2)
+        owner = self.owners.get(parts[1]) if len(parts) > 2 else None
+        if connection.owner and connection.owner is not owner:
+            connection.owner.release(connection)
+        connection.owner = owner
+        if owner:
+            owner.claim(connection, path)
+
 
 class Tap(asyncio.Protocol):
     """Faces the socket: passes on what was received, counted, stamped and delayed."""
@@ -122,10 +181,16 @@ class Tap(asyncio.Protocol):
         self.loop = loop
         self.unanswered_bytes = 0
         self.delayed_bytes = 0
+        self.requests = RequestReader()
+        self.deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername") or ("", 0)  # it may have gone again before we looked
         sock = transport.get_extra_info("socket")
+        if sock.fileno() >= self.link.descriptors_max:
+            transport.abort()  # type: ignore[attr-defined]
+            self.inner = None
+            return
         delay_s = self.link.delay_s
         if sock.family == socket.AF_UNIX:  # no network is as short as this one: nothing is delayed on it
             peer, delay_s = ("", 0), 0.0
@@ -136,25 +201,66 @@ class Tap(asyncio.Protocol):
         self.connection.cut = transport.abort  # type: ignore[attr-defined]
         self.connection.tcp_info = lambda: tcp_info(sock)
         self.link.connections[self.connection.number] = self.connection
+        self.transport: Any = transport
         self.writer = TappedWriter(self, transport)
+        self.start_deadline()
         self.inner.connection_made(self.writer)
 
     def data_received(self, data: bytes) -> None:
-        now = time.monotonic_ns()
-        self.connection.bytes_up += len(data)
-        self.unanswered_bytes += len(data)
-        if self.unanswered_bytes > UNANSWERED_MAX_BYTES and not self.connection.upgraded:
-            self.connection.cut()
+        if self.inner is None:
             return
-        for observe in self.link.observers:
-            observe(self.connection, "up", now, data)
+        now, connection = time.monotonic_ns(), self.connection
+        connection.bytes_up += len(data)
+        if not connection.upgraded and not self.writer.is_closing():
+            self.unanswered_bytes += len(data)
+            if self.unanswered_bytes > UNANSWERED_MAX_BYTES:
+                connection.cut()
+                return
+            for path in self.requests.receive(data):
+                self.link.on_request(connection, path)
+            if not self.requests.complete:
+                self.start_deadline()
+            elif self.deadline:
+                self.stop_deadline()
+        self.show("up", now, data)
         if self.writer.is_closing():
-            return  # an observer has cut it: what it has just brought never arrived
+            return  # the rest of a request that is already refused, or its owner has cut it
         self.delayed_bytes += len(data)
         if self.delayed_bytes > DELAYED_MAX_BYTES:
-            self.connection.cut()
+            connection.cut()
         else:
             self.up.send(lambda: self._deliver(data))
+
+    def show(self, direction: Direction, now: int, data: bytes) -> None:
+        if self.connection.owner:
+            self.connection.owner.observe(self.connection, direction, now, data)
+        for observe in self.link.observers:
+            observe(self.connection, direction, now, data)
+
+    def close(self) -> None:
+        """End the connection after what was written; a client that still sends gets the chance to read it first.
+
+        Closed at once, with unread bytes in it, a socket is reset, and the client may never see the response
+        (RFC 9112, section 9.6).
+        """
+        if self.connection.closed_ns is not None:
+            return
+        if self.requests.complete or self.connection.upgraded:
+            self.transport.close()
+        else:
+            self.transport.write_eof()
+            self.transport.resume_reading()
+            self.stop_deadline()
+            self.deadline = self.loop.call_later(LINGER_S, self.transport.close)
+
+    def start_deadline(self) -> None:
+        if not self.deadline:
+            self.deadline = self.loop.call_later(REQUEST_S, self.writer.close)
+
+    def stop_deadline(self) -> None:
+        if self.deadline:
+            self.deadline.cancel()
+            self.deadline = None
 
     def _deliver(self, data: bytes) -> None:
         self.delayed_bytes -= len(data)
@@ -168,14 +274,19 @@ class Tap(asyncio.Protocol):
             self.writer.close()
 
     def eof_received(self) -> None:
-        self.up.send(lambda: self.inner.eof_received())
+        if self.inner is not None:
+            self.up.send(lambda: self.inner.eof_received())
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.inner is None:
+            return
+        self.stop_deadline()
         # The socket still answers here; the inner protocol closes it.
         self.connection.segments = self.connection.tcp_info()
         self.connection.closed_ns = time.monotonic_ns()
         del self.link.connections[self.connection.number]
-        self.connection.closed()
+        if self.connection.owner:
+            self.connection.owner.release(self.connection)
         self.down.close()
         # A step of the loop later, because a delay brings the last bytes and the end in one: let them be read first.
         self.up.send(lambda: self.loop.call_soon(self.inner.connection_lost, exc))
@@ -204,16 +315,16 @@ class TappedWriter:
         tap.connection.writes += 1
         tap.connection.last_write_ns = now
         tap.unanswered_bytes = 0
-        for observe in tap.link.observers:
-            observe(tap.connection, "down", now, sent)
+        tap.show("down", now, sent)
         tap.down.send(lambda: self._transport.write(sent))
 
     def writelines(self, pieces: Any) -> None:
         self.write(b"".join(pieces))
 
     def close(self) -> None:
-        self._closing = True
-        self._tap.down.send(self._transport.close)
+        if not self._closing:
+            self._closing = True
+            self._tap.down.send(self._tap.close)
 
     def write_eof(self) -> None:
         self._tap.down.send(self._transport.write_eof)
@@ -223,6 +334,7 @@ class TappedWriter:
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self._tap.inner = protocol
+        self._tap.stop_deadline()
         self._tap.connection.upgraded = True
 
     def get_protocol(self) -> asyncio.BaseProtocol:

@@ -62,15 +62,16 @@ class MessageLog:
             return self.newest
         return self.oldest if after == "0" else Cursor.parse(after)
 
-    def resume_from(self, cursor: Cursor) -> tuple[Cursor, Missed | None]:
-        """Where reading from `cursor` starts: there, or at the oldest message kept if it can't be honoured.
+    def honours(self, cursor: Cursor) -> bool:
+        """Whether a reader can resume at `cursor`. If not, the first thing it may be told is that it missed something.
 
-        A reader has to be told what it missed before it is told its new cursor, or together with it. Otherwise one
-        that loses its connection in between resumes from the new cursor and never hears of the gap.
+        Told its new cursor first, a reader that then loses its connection would resume there and never know.
         """
-        if reason := self._missed_reason(cursor):
-            return self.oldest, Missed(reason, self.oldest)
-        return cursor, None
+        return not self._missed_reason(cursor)
+
+    def resume_from(self, cursor: Cursor) -> Cursor:
+        """Where reading from `cursor` starts: there, or at the oldest message kept if it can't be honoured."""
+        return cursor if self.honours(cursor) else self.oldest
 
     def publish(self, text: str, name: str | None = None, people: People | None = None) -> Message:
         """Append a message, wake everybody who waits, and return it."""
@@ -85,7 +86,7 @@ class MessageLog:
 
     def after(self, cursor: Cursor) -> Batch:
         """What is there now? In order, as far as one batch goes, and whether any before them were missed."""
-        start, missed = self.resume_from(cursor)
+        reason, start = self._missed_reason(cursor), self.resume_from(cursor)
         first = start.seq - self.oldest.seq
         messages: list[Message] = []
         room = BATCH_MAX_CHARS
@@ -94,7 +95,8 @@ class MessageLog:
             if messages and room < 0:
                 break
             messages.append(self._kept[i])
-        return Batch(tuple(messages), Cursor(self.epoch, start.seq + len(messages)), missed)
+        end = Cursor(self.epoch, start.seq + len(messages))
+        return Batch(tuple(messages), end, Missed(reason, start) if reason else None)
 
     async def wait_after(self, cursor: Cursor, timeout_s: float | None) -> Batch:
         """What is there, or what comes next? Empty after `timeout_s` seconds of silence, or when the log closes."""

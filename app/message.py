@@ -91,9 +91,13 @@ class Missed:
     cursor: Cursor
 
     @property
+    def fields(self) -> dict[str, str]:
+        return {"reason": self.reason, "cursor": str(self.cursor)}
+
+    @property
     def json(self) -> str:
         """`{"missed": {"reason": "expired", "cursor": "7f3a90c2-12"}}`."""
-        return dumps({"missed": {"reason": self.reason, "cursor": str(self.cursor)}})
+        return dumps({"missed": self.fields})
 
 
 Update = Message | Missed

@@ -34,6 +34,14 @@ KEEP_ALIVE_S = 120
 """How long an idle connection is kept: well above the longest poll interval, or slow pollers would reconnect."""
 
 CONNECTIONS_MAX = 2_000
+BACKLOG = 2_048
+"""How many connections may wait to be accepted: a whole crowd can come at once."""
+
+ACCEPTED_AT_ONCE = 8
+"""How many connections asyncio accepts in one turn of its loop. It takes some turns until the tap sees one and can
+refuse it; until then each needs one of the file descriptors that are kept free (DESCRIPTORS_KEPT)."""
+
+EVERY_RESPONSE = [("x-content-type-options", "nosniff")]
 
 
 class Closing(Protocol):
@@ -74,7 +82,9 @@ def create_app(
 
 
 async def bad_input(_: Request, problem: Exception) -> Response:
-    return JSONResponse({"error": str(problem)}, 413 if isinstance(problem, publishing.TooLarge) else 400)
+    status = problem.status if isinstance(problem, publishing.BadBody) else 400
+    # What is left of a body that is too large is not read.
+    return JSONResponse({"error": str(problem)}, status, {"connection": "close"} if status == 413 else None)
 
 
 async def http_error(request: Request, problem: Exception) -> Response:
@@ -114,6 +124,9 @@ class Server(uvicorn.Server):
                 ws=ws,
                 ws_per_message_deflate=False,  # compression would hide what a transport costs
                 ws_max_size=publishing.BODY_MAX_BYTES,
+                headers=EVERY_RESPONSE,
+                proxy_headers=False,  # nobody may say for others where they come from
+                backlog=ACCEPTED_AT_ONCE,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=1,
                 limit_concurrency=CONNECTIONS_MAX,
@@ -124,6 +137,11 @@ class Server(uvicorn.Server):
         )
         self._closing = closing
         self._link = link
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)  # asyncio has made it as short as its batches
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # From here on a reader that does not take its last bytes is cut off, and that is no error to report.

@@ -39,10 +39,7 @@ FEED_MAX_CHARS = 1_048_576
 """How much may wait for a page that reads slowly; what is more is lost to it, and it is told how much."""
 
 NAME = "[a-z0-9][a-z0-9-]{0,23}"
-# A request line comes in one piece from every browser; one that does not is taken for more of what was before.
-REQUEST = re.compile(rb"[A-Z]+ \S+ HTTP/1\.[01]\r\n")
-OF_A_PAGE = re.compile(rb"[A-Z]+ /s/(%(name)s)/(%(name)s)/\S* " % {b"name": NAME.encode()})
-
+OF_A_PAGE = re.compile(f"/s/({NAME})/({NAME})/", re.ASCII)
 
 MOST = {"publish_hz": 50, "delay_ms": 2_000}
 """The largest settings that are numbers."""
@@ -213,13 +210,13 @@ class Session:
 
 
 class Sessions:
-    """All sessions of a server. It is an observer of the link, which is how it knows whose a connection is."""
+    """All sessions of a server. It owns all connections to /s/..., which it hands on to the session in the path."""
 
     def __init__(self) -> None:
         self.closed = False
         self._sessions: dict[str, Session] = {}
         self._ends: dict[str, asyncio.TimerHandle] = {}
-        self._owners: dict[Connection, tuple[str, str]] = {}
+        self._pages: dict[Connection, tuple[str, str]] = {}
 
     def routes(self) -> list[BaseRoute]:
         return [Mount("/s/{session:name}/{page:name}", self._answer)]
@@ -233,7 +230,7 @@ class Sessions:
                 raise Full(f"{SESSIONS_MAX} sessions are open, and there can't be more: try again in a minute")
             self._sessions[name] = Session()
             self._end_later(name)
-            for connection, (session, page) in self._owners.items():
+            for connection, (session, page) in self._pages.items():
                 if session == name:
                     self._sessions[name].claim(connection, page)
         return self._sessions[name]
@@ -259,36 +256,35 @@ class Sessions:
         for name in list(self._sessions):
             self._end(name)
 
-    def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
-        """A piece of bytes passes a socket: if it is a page's, show it."""
-        if direction == "up" and not connection.upgraded and REQUEST.match(data):
-            page = OF_A_PAGE.match(data)
-            self._belongs(connection, (page[1].decode(), page[2].decode()) if page else None)
-        if session := self._session_of(connection):
-            session.observe(connection, direction, at_ns, data)
-
-    def _belongs(self, connection: Connection, owner: tuple[str, str] | None) -> None:
-        """A request begins; its path tells whose the connection is from now on.
+    def claim(self, connection: Connection, path: str) -> None:
+        """The path, /s/SESSION/PAGE/..., names the page that the connection belongs to from now on.
 
         The session may not be there yet: it is made when the request is answered, and only if the Guard lets it in.
         """
-        if owner == self._owners.get(connection):
+        match = OF_A_PAGE.match(path)
+        page = (match[1], match[2]) if match else None
+        if page == self._pages.get(connection):
             return
-        self._release(connection)
-        if owner:
-            self._owners[connection] = owner
-            connection.closed = lambda: self._release(connection)
+        self.release(connection)
+        if page:
+            self._pages[connection] = page
             if session := self._session_of(connection):
-                session.claim(connection, owner[1])
+                session.claim(connection, page[1])
 
-    def _release(self, connection: Connection) -> None:
+    def observe(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
+        """A piece of bytes passes a page's connection: show it."""
+        if session := self._session_of(connection):
+            session.observe(connection, direction, at_ns, data)
+
+    def release(self, connection: Connection) -> None:
+        """The connection is closed, or its next request is not for a session."""
         if session := self._session_of(connection):
             session.release(connection)
-        self._owners.pop(connection, None)
+        self._pages.pop(connection, None)
 
     def _session_of(self, connection: Connection) -> Session | None:
-        owner = self._owners.get(connection)
-        return self._sessions.get(owner[0]) if owner else None
+        page = self._pages.get(connection)
+        return self._sessions.get(page[0]) if page else None
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

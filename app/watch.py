@@ -25,7 +25,7 @@ from dataclasses import asdict
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from app.close import refuse
+from app.close import close_with_reason
 from app.log import MessageLog
 from app.message import BadInput, Cursor, check_text
 from app.query import parameters
@@ -51,7 +51,7 @@ def routes(sessions: Sessions) -> list[BaseRoute]:
                 finally:
                     telling.cancel()
         except (BadInput, Full) as problem:
-            await refuse(socket, 1008 if isinstance(problem, BadInput) else 1013, problem)
+            await close_with_reason(socket, 1008 if isinstance(problem, BadInput) else 1013, problem)
 
     return [WebSocketRoute(PATH, watch)]
 

@@ -2,14 +2,22 @@
 
 import logging
 import re
+from types import SimpleNamespace
 
-from aiohttp import ClientError, WSServerHandshakeError
+from aiohttp import ClientError, ClientSession, WSServerHandshakeError
+from engineio import async_client
 from engineio.payload import Payload
 from socketio import AsyncClient
 from socketio.exceptions import ConnectionError as NotConnected
 
-# By itself it takes an answer with more than 16 packets in it for a lost connection.
-Payload.max_decode_packets = 100_000
+
+class Polled(Payload):  # type: ignore[misc]  # the library has no types
+    """What a poll brings. The library takes more than 16 packets for a lost connection."""
+
+    max_decode_packets = 100_000
+
+
+async_client.payload = SimpleNamespace(Payload=Polled)  # the client's side alone; app/engine_io.py has the other
 LOGGER = logging.getLogger(__name__)
 LOGGER.setLevel(logging.CRITICAL)
 
@@ -19,7 +27,20 @@ LOST = (NotConnected, ClientError, OSError, TypeError)
 
 def client() -> AsyncClient:
     """A client for one connection."""
-    return AsyncClient(reconnection=False, handle_sigint=False, logger=LOGGER, engineio_logger=LOGGER)
+    return AsyncClient(
+        reconnection=False,
+        handle_sigint=False,
+        logger=LOGGER,
+        engineio_logger=LOGGER,
+        http_session=never_twice,
+    )
+
+
+def never_twice() -> ClientSession:
+    """aiohttp's session. By itself it repeats a poll whose connection is lost; what the first one had taken is lost."""
+    session = ClientSession()
+    session._retry_connection = False
+    return session
 
 
 def refused(problem: Exception) -> None:

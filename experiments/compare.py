@@ -21,7 +21,7 @@ SEED = 2016
 
 
 def compare(size_name: str, only: Sequence[str], seed: int, new: bool, results: Path, console: Console) -> int:
-    """Measure, or go on measuring, in a folder in `results`, and write the report; returns the exit code.
+    """Measure, or resume, in a folder in `results`, and write the report; returns the exit code.
 
     Raises KeyboardInterrupt.
     """
@@ -66,8 +66,8 @@ def compare(size_name: str, only: Sequence[str], seed: int, new: bool, results: 
 def unfinished(what: dict[str, Any], machine: dict[str, Any], results: Path) -> tuple[Path | None, str]:
     """The newest comparison in `results` with this very plan of which something is missing, if there is one.
 
-    It is gone on with only on the same machine, with the same packages and the same program: if anything differs,
-    there is no folder, but a line that says what.
+    It is resumed only on the same machine, with the same packages and the same program: if anything differs, there is
+    no folder, but a line that says what.
     """
     for folder in store.folders(results):
         stored = {path.name.removesuffix(".json.gz") for path in (folder / "runs").glob("*.json.gz")}

@@ -109,7 +109,7 @@ class Size:
     """How much is measured. `messages` and `least_s` set a run's window, `repeats` and `slow_repeats` how often.
 
     `load_s` is the window of a run that measures the server's CPU, `load_repeats` how often each load is repeated.
-    After `retry_s` seconds no run is done again.
+    After `retry_s` seconds no run is repeated.
     """
 
     name: str
@@ -156,7 +156,7 @@ SIZES = {
         least_s=20.0,
         most_s=60.0,
         retry_s=7_200,
-        load_s=3.0,
+        load_s=2.0,
         load_repeats=2,
     ),
 }

@@ -83,7 +83,7 @@ class Going:
 class Schedule:
     """Does `runs`; calls `done(run, result)` for each, where a result is a dict, or a string that says what failed.
 
-    `tick` is called several times a second; after `retry_s` seconds no run is done again.
+    `tick` is called several times a second; after `retry_s` seconds no run is repeated.
     """
 
     runs: Sequence[Run]

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from tests.serving import LIMIT_S, Running
+from tests.serving import LIMIT_S, Running, ServerProcess
 
 # It does nothing by itself and reaches nothing else: a request to elsewhere fails, even if this machine is online.
 ARGUMENTS = (
@@ -38,7 +38,7 @@ async def launched(executable: str) -> AsyncIterator[Browser]:
 @contextlib.asynccontextmanager
 async def browsing(
     chromium: Browser,
-    running: Running,
+    running: Running | ServerProcess,
     *,
     path: str = "/",
     width: int = 1280,

@@ -7,6 +7,7 @@ that a broken test ends.
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
 import struct
@@ -15,6 +16,7 @@ from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, Self
 
 import pytest
@@ -100,7 +102,7 @@ async def serving(
     """
     log = log or MessageLog()
     sessions, chat = Sessions(), Chat(log)
-    link = Link(delay_s, sessions, chat, *filter(None, [observer]), upgrades=upgrades)
+    link = Link(delay_s, {"s": sessions, "chat": chat}, [observer] if observer else [], upgrades)
     listener = listen("127.0.0.1", port)
     server = Server(create_app(log, sessions, chat, names, publish_hz), (log, sessions), link, http=http, ws=ws)
     running = asyncio.create_task(server.serve([listener]))
@@ -162,7 +164,12 @@ class Wire:
         self, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"", method: str = "GET"
     ) -> None:
         """Send a request."""
-        lines = {"Host": self.host, **({"Content-Length": str(len(body))} if body else {}), **(headers or {})}
+        lines = {
+            "Host": self.host,
+            **({"Content-Type": "application/json"} if method == "POST" else {}),
+            **({"Content-Length": str(len(body))} if body else {}),
+            **(headers or {}),
+        }
         head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         await self.send(f"{head}\r\n".encode() + body)
 
@@ -264,6 +271,14 @@ class ServerProcess:
     process: Process
     port: int
 
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}"
+
     async def end(self, how: int = signal.SIGINT) -> tuple[int, list[str]]:
         """Send it a signal; its exit code and the lines on its standard error."""
         self.process.send_signal(how)
@@ -280,9 +295,13 @@ async def python(*arguments: str, **more: Any) -> Process:
 
 
 @contextlib.asynccontextmanager
-async def server_process(*options: str) -> AsyncIterator[ServerProcess]:
-    """`python -m app --port 0 OPTIONS`, every warning an error, from when it listens; killed if it still runs."""
-    process = await python("-W", "error", "-m", "app", "--port", "0", *options)
+async def server_process(*options: str, descriptors: int | None = None, **more: Any) -> AsyncIterator[ServerProcess]:
+    """`python -m app --port 0 OPTIONS`, every warning an error, from when it listens; killed if it still runs.
+
+    `descriptors` limits how many file descriptors it may have.
+    """
+    limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (descriptors, descriptors)) if descriptors else None
+    process = await python("-W", "error", "-m", "app", "--port", "0", *options, preexec_fn=limit, **more)
     try:
         assert process.stdout is not None
         line = (await asyncio.wait_for(process.stdout.readline(), LIMIT_S)).decode()

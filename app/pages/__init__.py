@@ -69,7 +69,7 @@ def chart(request: Request) -> Response:
     path = verdicts.chart(request.path_params["name"], request.path_params["chart"])
     if path is None:
         return refused(request, 404, "there is no such chart")
-    return FileResponse(path, headers={"cache-control": "no-cache", "x-content-type-options": "nosniff"})
+    return FileResponse(path, headers={"cache-control": "no-cache"})
 
 
 async def code(request: Request) -> Response:

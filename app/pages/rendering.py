@@ -33,7 +33,6 @@ HEADERS = {
     "cache-control": "no-cache",
     "content-security-policy": POLICY,
     "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
 }
 
 # An isolated page has a clock of 5 us instead of 100 (HR-Time, section 4.2). Browsers isolate only what comes over

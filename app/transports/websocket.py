@@ -1,10 +1,10 @@
-"""WebSocket: an HTTP request that turns the connection into one where both sides speak when they like (RFC 6455).
+"""WebSocket: an HTTP request turns the connection into one where both sides send when they like (RFC 6455).
 
     browser                                       server
        |                                             |
        |-- GET /websocket   Upgrade: websocket ----->|
        |<- 101 Switching Protocols ------------------|    the last HTTP on this connection
-       |<= {"cursor":"7f3a90c2-4"} ==================|    where we stand
+       |<= {"cursor":"7f3a90c2-4"} ==================|    the reader's cursor
        |                                             *    message 5 is published
        |<= {"cursor":"7f3a90c2-5","text":...} =======|    a frame: 2 to 4 bytes in front of the message
        |                                             |
@@ -13,8 +13,8 @@
        |                                             |
        |<= ping ==== pong ==========================>|    the heartbeat is part of the protocol
 
-What the protocol does not have is a `Last-Event-ID`: who comes back says itself where it was, `?after=CURSOR`.
-Close codes (RFC 6455, section 7.4.1): 1003 for a frame that is not text, 1008 for one that is not understood.
+The protocol has no `Last-Event-ID`: a client that reconnects says where it was, `?after=CURSOR`.
+Close codes (RFC 6455, section 7.4.1): 1003 for a frame that is not text, 1008 for one that is not accepted.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ import asyncio
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from app.close import refuse
+from app.close import close_with_reason
 from app.log import MessageLog
 from app.message import BadInput, Cursor, position_json, read_publication
 from app.query import parameters
@@ -31,7 +31,7 @@ PATH = "/websocket"
 
 
 class NotText(BadInput):
-    """A binary frame, on a connection where only text has a meaning."""
+    """A binary frame, where only text frames are accepted."""
 
 
 def routes(log: MessageLog) -> list[BaseRoute]:
@@ -48,18 +48,18 @@ def routes(log: MessageLog) -> list[BaseRoute]:
             finally:
                 pushing.cancel()
         except BadInput as problem:
-            await refuse(socket, 1003 if isinstance(problem, NotText) else 1008, problem)
+            await close_with_reason(socket, 1003 if isinstance(problem, NotText) else 1008, problem)
 
     return [WebSocketRoute(PATH, websocket)]
 
 
 async def push(log: MessageLog, cursor: Cursor, socket: WebSocket) -> None:
     try:
-        start, missed = log.resume_from(cursor)
-        await socket.send_text(missed.json if missed else position_json(start))
-        async for batch in log.follow(start):
+        if log.honours(cursor):
+            await socket.send_text(position_json(cursor))
+        async for batch in log.follow(cursor):
             for update in batch.updates:
                 await socket.send_text(update.json)
-        await socket.close(1001, "the server ends")
+        await socket.close(1001, "the server is shutting down")
     except WebSocketDisconnect:
-        pass  # gone while we were writing; the reading side hears of it too, and ends both
+        pass  # the client left while we were writing; the receiving side notices too, and ends both

@@ -12,9 +12,9 @@ publisher and the server, not the transport. *To the wire*: from the log to the 
 the transport. *From the wire*: the network, and the client library until it calls the handler. Differences of a
 millisecond or two in that last part are differences between Python libraries, not between transports.
 
-Without added delay, times depend on the machine and on its mood at the time: two sessions of measuring differ by far
-more than two runs within one. So on loopback, delays are shown as multiples of WebSocket's median delay in the same
-session. With 25 ms each way, milliseconds are what they seem.
+Without added delay, times depend on the machine and on whatever else it is doing: two sessions of measuring differ by
+far more than two runs within one. So on loopback, delays are shown as multiples of WebSocket's median delay in the same
+session. With 25 ms each way, the network's delay outweighs the machine's, and milliseconds are shown.
 
 Short polling is measured with five readers at different phases, who never receive at the same time. The other
 transports have one reader: five in one process would receive every message at once, and wait for each other's library.

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Group
 from rich.table import Table as Lines
+from rich.text import Text
 
 from experiments.analysis import costs
 from experiments.design import Run
@@ -75,27 +76,29 @@ def condition(run: Run) -> str:
 
 def overview(summary: pd.DataFrame) -> Group:
     """The summary, a table for each question."""
-    tables = []
+    parts: list[Lines | Text] = []
     for name, rows in summary.groupby("question", sort=False):
         measures = set(rows.measures)
         if "cpu" in measures:
-            tables.append(cost(f"{name}: server CPU per response or push", costs.load(rows), "ms", "half_ms", "ms"))
+            parts.append(Text(f"\n{name}: server CPU per response or push", style="bold"))
+            parts.append(cost(costs.load(rows), "ms", "half_ms", "ms"))
         elif "memory" in measures:
-            tables.append(cost(f"{name}: server memory per reader", costs.memory(rows), "kb", "half_kb", "kB"))
+            parts.append(Text(f"\n{name}: server memory per reader", style="bold"))
+            parts.append(cost(costs.memory(rows), "kb", "half_kb", "kB"))
         else:
-            tables.append(delivered(str(name), rows[rows.clients > 0]))
-    return Group(*tables)
+            parts.append(Text(f"\n{name}", style="bold"))
+            parts.append(delivered(rows[rows.clients > 0]))
+    return Group(*parts)
 
 
-def titled(title: str) -> Lines:
+def plain() -> Lines:
     """A table without columns yet."""
-    heads = {"header_style": "bold", "title_style": "bold", "title_justify": "left"}
-    return Lines(title=title, box=None, pad_edge=False, padding=(0, 1, 0, 0), **heads)  # type: ignore[arg-type]
+    return Lines(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
 
 
-def cost(title: str, rows: pd.DataFrame, value: str, half: str, unit: str) -> Lines:
+def cost(rows: pd.DataFrame, value: str, half: str, unit: str) -> Lines:
     """One line per variant that was measured."""
-    lines = titled(title)
+    lines = plain()
     lines.add_column("variant", no_wrap=True)
     lines.add_column("95 % interval", justify="right", no_wrap=True)
     for row in rows.dropna().to_dict("records"):
@@ -103,9 +106,9 @@ def cost(title: str, rows: pd.DataFrame, value: str, half: str, unit: str) -> Li
     return lines
 
 
-def delivered(title: str, rows: pd.DataFrame) -> Lines:
+def delivered(rows: pd.DataFrame) -> Lines:
     """One line per condition."""
-    lines = titled(title)
+    lines = plain()
     blocking = bool((rows.upgrades != "pass").any())
     lines.add_column("variant", no_wrap=True)
     names = ("rate", "one way", "headers", "missing", "delay", "bytes", "suspect")

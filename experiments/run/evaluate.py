@@ -203,9 +203,9 @@ def _server(seen: Observed) -> dict[str, Any]:
 
 
 def _server_ms(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> float | None:
-    """How long the server itself took, on average, for an answer or a push with news in it.
+    """How long the server itself took, on average, for a response or a push with messages in it.
 
-    From when both were there, the last message and, for a poll, the question, to when the last byte was written.
+    From when both were there, the last message and, for a poll, the request, to when the last byte was written.
     """
     up_ns = round(run.condition.one_way_delay_ms * 1e6)
     published = {p.cursor: p.published_ns for p in seen.publications}

@@ -222,8 +222,8 @@ async def probing(run: Run, url: str) -> AsyncIterator[Probe]:
 
 @dataclass(frozen=True)
 class LateJoiner:
-    """A reader who comes in the window: how long it took to a message that was there already, and how many of those
-    between its first and its last it has not received exactly once.
+    """A reader that joins in the window: how long its first message took, one that was there already, and how many
+    of those between its first and its last it did not receive exactly once.
     """
 
     first_ms: float
@@ -231,7 +231,7 @@ class LateJoiner:
 
 
 async def late_joiners(run: Run, url: str, start_ns: int, came: list[LateJoiner]) -> None:
-    """The condition's newcomers, one after the other; each stays for most of its part of the window."""
+    """The condition's late joiners, one after the other; each stays for most of its part of the window."""
     condition = run.condition
     for number in range(condition.late_joiners):
         part_s = run.window_s / condition.late_joiners

@@ -71,4 +71,15 @@ async def test_its_own_pages_and_names_are_let_in() -> None:
         async with connect(f"ws://localhost:{running.port}/websocket", origin=origin) as socket:  # type: ignore[arg-type]
             assert "cursor" in json.loads(await socket.recv())
         with pytest.raises(InvalidStatus, match="HTTP 400"):
-            await connect(f"ws://{running.host}/websocket")
+            await connect(f"ws://other.example:{running.port}/websocket", host="127.0.0.1")
+
+
+@pytest.mark.anyio
+async def test_an_address_is_let_in_because_no_name_can_be_made_to_be_one() -> None:
+    async with serving(names=("lecture.example",)) as running:
+        for host in ("192.0.2.7", "192.0.2.7:8000", "[2001:db8::7]", "[::1]:8000", "127.0.0.1"):
+            assert (await ask(running.port, "/short-poll", {"Host": host}))[0] == 200
+        for host in ("192.0.2.7.evil.example", "2001:db8::7", "[192.0.2.7]", "192.0.2", "[evil.example]", "[::1"):
+            assert (await ask(running.port, "/short-poll", {"Host": host}))[0] == 400
+        evil = {"Host": "192.0.2.7", "Origin": "http://192.0.2.8"}
+        assert (await ask(running.port, "/short-poll", evil))[0] == 403

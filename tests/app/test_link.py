@@ -19,10 +19,11 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
+from app import link
 from app.__main__ import listen
 from app.link import REFUSAL, Connection, Direction, Lane, Link, TappedWriter, Upgrades, tcp_info
 from tests.clock import run_jumping
-from tests.serving import EVERY_WS, LIMIT_S, Running, Wire, eventually, serving
+from tests.serving import EVERY_WS, LIMIT_S, Running, Wire, ask, eventually, server_process, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -169,6 +170,170 @@ async def test_curl_counts_the_same(target: str) -> None:
         port, request, header = map(int, stderr.split())
         connection = pieces.connections[port]
         assert (connection.bytes_up, connection.bytes_down) == (request, header + len(body))
+
+
+# Whose connection it is
+
+
+class Owning:
+    """An owner that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, int, object]] = []
+
+    def claim(self, connection: Connection, path: str) -> None:
+        self.told.append(("claim", connection.number, path))
+
+    def observe(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
+        if direction == "up":
+            self.told.append(("observe", connection.number, bytes(data[:3])))
+
+    def release(self, connection: Connection) -> None:
+        self.told.append(("release", connection.number, connection.closed_ns is not None))
+
+
+async def test_an_owner_is_told_of_its_own_connections_and_of_no_others() -> None:
+    async with serving() as running:
+        here, there = Owning(), Owning()
+        running.link.owners = {"here": here, "there": there}
+        async with Wire.to(running.port) as wire, Wire.to(running.port) as elsewhere:
+            for target in ("/here/a?b", "/here/a?b", "/there/c", "/short-poll", "/here", "/hereafter/x", "/here/%64"):
+                await wire.ask(target)
+                await wire.answer()
+                await elsewhere.ask("/short-poll")
+                await elsewhere.answer()
+            await wire.send(b"POST /there/e HTTP/1.1\r\nHos")  # in pieces
+            await eventually(lambda: ("claim", 1, "/there/e") in there.told)
+            await wire.send(b"t: 127.0.0.1\r\nContent-Length: 25\r\n\r\n")
+            await wire.send(b"GET /here/f HTTP/1.1\r\n\r\n!")  # a body, and no request
+            await wire.answer()
+        await eventually(lambda: not running.link.connections)
+    get = ("observe", 1, b"GET")
+    first = [("claim", 1, "/here/a"), get] * 2 + [("release", 1, False)]
+    assert here.told == [*first, ("claim", 1, "/here/d"), get, ("release", 1, False)]
+    assert there.told[:4] == [("claim", 1, "/there/c"), get, ("release", 1, False), ("claim", 1, "/there/e")]
+    assert there.told[4] == ("observe", 1, b"POS")
+    assert there.told[-1] == ("release", 1, True)
+
+
+async def test_a_connection_that_is_upgraded_stays_with_its_owner() -> None:
+    async with serving() as running, Wire.to(running.port) as wire:
+        owner = Owning()
+        running.link.owners = {"s": owner}
+        await wire.upgrade("/s/a/p/websocket")
+        await wire.until(b'"}')
+        text = b"GET /short-poll HTTP/1.1\r\n\r\n"
+        await wire.send(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
+        await wire.rest()
+    assert [what for what, *_ in owner.told] == ["claim", "observe", "observe", "release"]
+
+
+# Clients that take their time
+
+
+@every_loop
+@pytest.mark.parametrize("http", ["httptools", "h11"])
+async def test_a_request_has_to_arrive_in_time_and_nothing_else_has_to(
+    http: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(link, "REQUEST_S", 0.3)
+    monkeypatch.setattr(link, "LINGER_S", 0.05)
+    head = b"POST /messages HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    slow = (
+        *(
+            b"",
+            b"GE",
+            b"GET /short-poll HTTP/1.1\r\nHost: 127.0.0.1\r\n",
+            b"\r\n",
+            head + b"Content-Length: 20\r\n\r\n{",
+        ),
+        head + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+    )
+    async with serving(http=http) as running, contextlib.AsyncExitStack() as stack:
+        held, streaming, upgraded, idle = [await stack.enter_async_context(Wire.to(running.port)) for _ in range(4)]
+        await held.ask(f"/long-poll?after={running.log.newest}")
+        await streaming.ask("/sse")
+        await streaming.until(b"\n\n\r\n")
+        await upgraded.upgrade()
+        await upgraded.until(b'"}')
+        await idle.ask("/short-poll")
+        await idle.answer()
+        crowd = [await stack.enter_async_context(Wire.to(running.port)) for _ in slow * 5]
+        for wire, start in zip(crowd, slow * 5, strict=True):
+            await wire.send(start)
+        for wire in crowd:
+            await wire.rest()
+        await eventually(lambda: len(running.link.connections) == 4)
+        message = running.log.publish("still here").json.encode()
+        assert message in (await held.answer())[1]
+        await streaming.until(message)
+        await upgraded.until(message)
+        await idle.ask("/short-poll?after=0")
+        assert message in (await idle.answer())[1]
+        assert running.log.newest.seq == 1
+    assert not caplog.records
+
+
+@every_loop
+async def test_who_is_refused_halfway_can_read_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "LINGER_S", 0.05)
+    async with serving() as running, Wire.to(running.port) as wire:
+        await wire.ask("/messages", {"Content-Length": "2000000000"}, method="POST")
+        status, body = await wire.answer()  # before any of the body is sent
+        assert (status, b"larger than" in body) == (413, True)
+        assert b"\r\nconnection: close\r\n" in wire.received
+        await wire.send(b" " * 2_000_000)
+        assert await wire.rest() == b""
+        await eventually(lambda: not running.link.connections)
+
+
+async def test_clients_that_have_gone_without_a_word_are_dropped_after_a_minute() -> None:
+    async with serving() as running, Wire.to(running.port) as wire:
+        await wire.ask("/sse")
+        await wire.until(b"\n\n\r\n")
+        (protocol,) = running.server.server_state.connections
+        sock = protocol.transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        if sys.platform == "linux":
+            idle_s, every_s, count = (
+                sock.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            )
+            assert idle_s + every_s * count == 60
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+async def test_when_file_descriptors_run_out_readers_go_on_and_the_log_stays_short(loop: str) -> None:
+    async with server_process("--loop", loop, descriptors=150) as server, contextlib.AsyncExitStack() as stack:
+        streaming = await stack.enter_async_context(Wire.to(server.port))
+        await streaming.ask("/sse")
+        await streaming.until(b"\n\n\r\n")
+        crowd = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(400)]
+        refused = [asyncio.create_task(reader.read()) for reader, _ in crowd]
+        await eventually(lambda: sum(task.done() for task in refused) > 250)
+        async with Wire.to(server.port) as late:  # there is no room for it either
+            with contextlib.suppress(OSError):
+                assert await late.rest() == b""
+        for _, writer in crowd:
+            writer.close()
+        await asyncio.gather(*refused, return_exceptions=True)
+        for number in range(3):
+            await eventually_served(server.port, b'{"text": "number %d"}' % number)
+            await streaming.until(b"number %d" % number)
+        code, errors = await server.end()
+        await streaming.rest()
+    assert code == 0
+    assert len(errors) <= 2, errors[:10]
+
+
+async def eventually_served(port: int, body: bytes) -> None:
+    """Publish, as soon as there is room again."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                assert (await ask(port, "/messages", body=body, method="POST"))[0] == 201
+                return
 
 
 # The emulated network
@@ -413,11 +578,11 @@ made: asyncio.Queue[Speaker] = asyncio.Queue()
 
 @contextlib.asynccontextmanager
 async def speaking(delay_s: float) -> AsyncIterator[tuple[TappedWriter, Wire, Connection]]:
-    link = Link(delay_s)
-    server = await asyncio.get_running_loop().create_server(link.tapped(Speaker), sock=listen("127.0.0.1", 0))
+    tapping = Link(delay_s)
+    server = await asyncio.get_running_loop().create_server(tapping.tapped(Speaker), sock=listen("127.0.0.1", 0))
     async with server, Wire.to(server.sockets[0].getsockname()[1]) as wire:
         speaker = await made.get()
-        yield speaker.writer, wire, *link.connections.values()  # type: ignore[misc]
+        yield speaker.writer, wire, *tapping.connections.values()  # type: ignore[misc]
 
 
 @every_loop
@@ -490,8 +655,7 @@ async def test_segments_are_told_by_linux_alone(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_connections_are_numbered_from_one() -> None:
-    link = Link()
-    assert list(itertools.islice(iter(link.number, None), 3)) == [1, 2, 3]
+    assert list(itertools.islice(iter(Link().number, None), 3)) == [1, 2, 3]
 
 
 async def test_what_is_said_within_a_delay_is_bounded() -> None:

@@ -53,6 +53,21 @@ async def test_what_is_no_message_is_refused_in_one_line(body: bytes, status: in
         assert (await ask(running.port, "/messages", body=b'{"text": "a"}', method="POST"))[0] == 201
 
 
+async def test_only_what_says_that_it_is_json_is_published() -> None:
+    """Text and forms can be sent here by any page, without the browser's asking whether they may."""
+    body = b'{"text": "hello"}'
+    async with serving() as running:
+        for given in ("text/plain;charset=UTF-8", "application/x-www-form-urlencoded", "application/jsonx", ""):
+            status, said = await ask(running.port, "/messages", {"Content-Type": given}, body, "POST")
+            assert (status, json.loads(said)) == (
+                415,
+                {"error": f"send JSON, with content-type: application/json, not {given!r}"},
+            )
+        assert running.log.newest.seq == 0
+        for given in ("application/json", "Application/JSON ; charset=utf-8"):
+            assert (await ask(running.port, "/messages", {"Content-Type": given}, body, "POST"))[0] == 201
+
+
 async def test_who_goes_away_in_the_middle_of_a_message_publishes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     async with serving() as running:
         async with Wire.to(running.port) as wire:
@@ -186,3 +201,71 @@ async def test_a_reader_that_does_not_read_does_not_hold_up_the_end(
         await eventually(lambda: not running.link.connections and len(asyncio.all_tasks()) < len(before))
     assert not running.server.server_state.tasks
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+GET = b"GET /short-poll HTTP/1.1\r\nHost: localhost\r\n"
+POST = b"POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "statuses"),
+    [
+        (GET + b"\r\n", {200}),
+        (b"\r\n" + GET + b"\r\n", {200}),
+        (b"GET /short-poll HTTP/1.1\r\nhoSt:\tlocalhost\r\nempty:\r\n\r\n", {200}),
+        (GET + b"X-Empty: \r\n\r\n", {200}),
+        (GET + b"Expect: 100-continue\r\n\r\n", {100, 200}),
+        (POST + b'Content-Length: 13\r\n\r\n{"text": "a"}', {201}),
+        (POST + b'Transfer-Encoding: chunked\r\n\r\n7\r\n{"text"\r\n6\r\n: "a"}\r\n0\r\n\r\n', {201}),
+        (b"GET http://localhost/short-poll HTTP/1.1\r\nHost: localhost\r\n\r\n", {200}),
+        (b"GET http://localhost/short-poll HTTP/1.1\r\nHost: evil.example\r\n\r\n", {400}),
+        (b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n", {200}),
+        (b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", {400, 404, 405}),
+        (b"FOO /short-poll HTTP/1.1\r\nHost: localhost\r\n\r\n", {400, 405, 501}),
+        (b"PROPFIND /short-poll HTTP/1.1\r\nHost: localhost\r\n\r\n", {405}),
+        (b"GET /short-poll HTTP/1.0\r\n\r\n", {400}),  # not even 1.0: whose server is meant matters here
+        (b"GET /short-poll HTTP/1.1\r\n\r\n", {400}),
+        (GET + b"Host: example.org\r\n\r\n", {400}),
+        (GET + b"Host: localhost\r\n\r\n", {400}),
+        (b"GET /short-poll HTTP/1.1\r\nHost: local host\r\n\r\n", {400}),
+        (b"GET /short-poll HTTP/1.1\r\nHost: a@localhost\r\n\r\n", {400}),
+        (b"GET /short-poll HTTP/1.1\r\nHost : localhost\r\n\r\n", {400}),
+        (b"GET /short-poll \r\n\r\n", {400}),
+        (b"GET /short-poll HTTP/9.9\r\nHost: localhost\r\n\r\n", {400, 505}),
+        (b"Extra line" + GET + b"\r\n", {400}),
+        (b"GET\t/short-poll\tHTTP/1.1\r\nHost: localhost\r\n\r\n", {400}),
+        (b"GET short-poll HTTP/1.1\r\nHost: localhost\r\n\r\n", {400}),
+        (GET + b"X-Invalid[]: a\r\n\r\n", {400}),
+        (GET + b"X: a\x07\r\n\r\n", {400}),
+        (GET + b"X: a\rb\r\n\r\n", {400}),
+        (GET + b"\rX: a\r\n\r\n", {400}),
+        (GET + b"X: a\r\n b\r\n\r\n", {200, 400}),
+        (POST + b"Content-Length: -1\r\n\r\n", {400}),
+        (POST + b"Content-Length: abc\r\n\r\n", {400}),
+        (POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", {400}),
+        (POST + b"Content-Length: -123456789123456789123456789\r\n\r\n", {400}),
+        (POST + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", {400}),
+        (POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", {400, 501}),
+    ],
+    ids=repr,
+)
+async def test_http_is_spoken_as_the_standard_says(
+    request_bytes: bytes, statuses: set[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    """RFC 9112, where clients and servers often differ; what h1spec checks is among it."""
+    async with serving() as running, Wire.to(running.port) as wire:
+        await wire.send(request_bytes)
+        assert int((await wire.until(b"\r\n")).split()[1]) in statuses
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+@pytest.mark.parametrize("http", ["httptools", "h11"])
+async def test_what_the_responses_say_of_themselves(http: Any) -> None:
+    async with serving(http=http) as running:
+        for target in ("/short-poll", "/long-poll?hold=0", "/sse", "/nowhere", "/socket.io/?EIO=4&transport=polling"):
+            async with Wire.to(running.port) as wire:
+                await wire.ask(target, {"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https"})
+                head = await wire.until(b"\r\n\r\n")
+                assert head.count(b"\r\nx-content-type-options: nosniff\r\n") == 1
+                assert (b"\r\nx-accel-buffering: no\r\n" in head) == (target == "/sse")
+        assert not running.server.config.proxy_headers

@@ -178,7 +178,11 @@ async def by_browser(running: Running, chromium: Browser) -> None:
                 stream.addEventListener("message", event => JSON.parse(event.data).text === "in a frame" && done());
             })));
             await new Promise(done => socket.onopen = done);
-            await fetch("/messages", { method: "POST", body: JSON.stringify({ text: "posted" }) });
+            await fetch("/messages", {
+                method: "POST",
+                headers: { "Content-Type": "application/json" },
+                body: JSON.stringify({ text: "posted" }),
+            });
             await held;
             socket.send(JSON.stringify({ text: "in a frame" }));
             await pushed;
@@ -209,7 +213,8 @@ async def by_refusals(running: Running) -> None:
 async def by_pipeline(running: Running) -> None:
     """Publications and questions, all sent before the first answer."""
     bodies = [json.dumps({"text": text}).encode() for text in TEXTS[:4]]
-    head = f"POST /messages HTTP/1.1\r\nHost: {running.host}\r\nContent-Length: %d\r\n\r\n".encode()
+    json_of = "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    head = f"POST /messages HTTP/1.1\r\nHost: {running.host}\r\n{json_of}".encode()
     question = f"GET /short-poll?after=0 HTTP/1.1\r\nHost: {running.host}\r\n\r\n".encode()
     async with Wire.to(running.port) as wire:
         await wire.send(b"".join(head % len(body) + body + question for body in bodies))

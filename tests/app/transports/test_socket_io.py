@@ -389,6 +389,19 @@ async def test_a_client_that_asks_and_does_not_listen_is_let_go(monkeypatch: pyt
         await eventually(lambda: not tasks()["push"])
 
 
+async def test_a_client_that_posts_heartbeats_and_never_polls_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_io, "DEAF_S", 0.1)
+    async with serving() as running, asyncio.timeout(LIMIT_S):
+        deaf, polling = await handshake(running), await handshake(running)
+        for polled in (deaf, polling):
+            await ask(running.port, polled, body=b"40", method="POST")
+        while (await ask(running.port, deaf, body=b"3", method="POST"))[0] == 200:
+            running.log.publish("tick")
+            assert b"message" in (await ask(running.port, polling))[1]
+            assert (await ask(running.port, polling, body=b"3", method="POST"))[0] == 200
+        assert tasks()["push"] == 1
+
+
 async def test_an_upgrade_that_comes_to_nothing_leaves_the_polls_as_they_were() -> None:
     async with serving() as running, Wire.to(running.port) as wire:
         polled = await handshake(running)

@@ -273,8 +273,11 @@ async def test_pipelined_publications_and_a_poll(tmp_path: Path) -> None:
     assert exchanges[-1].sizes["down", "payload"] == sum(len(answer) for _, answer in answers[:-1])
 
 
+JSON = "Content-Type: application/json\r\n"
+
+
 def publication(running: Running, body: bytes) -> bytes:
-    head = f"POST /messages HTTP/1.1\r\nHost: {running.host}\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST /messages HTTP/1.1\r\nHost: {running.host}\r\n{JSON}Content-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
@@ -395,7 +398,7 @@ async def test_a_connection_that_is_cut_while_something_is_on_its_way_is_balance
 @pytest.mark.anyio
 @pytest.mark.parametrize("goodbye", ["reset", "close"])
 async def test_a_client_that_leaves_in_the_middle_of_a_request_is_balanced(goodbye: str, tmp_path: Path) -> None:
-    parts = (b"GET /sh", b"POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90\r\n\r\n")
+    parts = (b"GET /sh", f"POST /messages HTTP/1.1\r\nHost: localhost\r\n{JSON}Content-Length: 90\r\n\r\n".encode())
     async with recorded(tmp_path) as (running, connections):
         for part in parts:
             async with Wire.to(running.port) as wire:
@@ -433,7 +436,7 @@ async def test_what_is_not_http_is_unfinished_or_refused(tmp_path: Path) -> None
 @pytest.mark.anyio
 async def test_a_refusal_that_does_not_wait_for_the_end_of_the_request_is_balanced(tmp_path: Path) -> None:
     async with recorded(tmp_path) as (running, connections), Wire.to(running.port) as wire:
-        head = f"POST /messages HTTP/1.1\r\nHost: {running.host}\r\nContent-Length: 4000000\r\n\r\n"
+        head = f"POST /messages HTTP/1.1\r\nHost: {running.host}\r\n{JSON}Content-Length: 4000000\r\n\r\n"
         await wire.send(head.encode() + b" " * 200_000)
         assert (await wire.answer())[0] == 413
     (connection,) = connections

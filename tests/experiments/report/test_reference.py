@@ -10,7 +10,7 @@ from scipy import stats
 
 from experiments import store
 from experiments.__main__ import main
-from experiments.analysis.sessions import Between, between
+from experiments.analysis.sessions import Between, Kept, between
 from experiments.analysis.tables import table
 from experiments.design import Condition
 from experiments.report import reference, report, sentences
@@ -128,3 +128,9 @@ def test_one_session_says_what_it_cannot_know(results: Path) -> None:
     for sentence in sentences.one_session(found):
         assert sentence.replace("'", "&#39;") in page
     assert f"differed by {found.delay_percent:.0f} %" in page
+
+
+def test_what_three_sessions_cannot_check_is_said() -> None:
+    few, many = (Between([str(number) for number in range(count)], {}, Kept(1, 2), 18.0, 2.0, 9.0) for count in (3, 5))
+    assert sentences.few_sessions() in sentences.several_sessions(few)
+    assert sentences.few_sessions() not in sentences.several_sessions(many)

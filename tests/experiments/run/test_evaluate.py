@@ -1,17 +1,10 @@
-"""A run: real ones of every transport, what is made of them, what makes one suspect, and what one leaves behind."""
+"""Real runs of every transport, and what is made of them: numbers, and what is noticed."""
 
-import math
-import multiprocessing
-import os
 import random
-import signal
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -19,16 +12,14 @@ import pytest
 
 from experiments.analysis.ledger import Exchange, Kind, Unbalanced
 from experiments.design import Condition, Run
+from experiments.run import weigh
 from experiments.run.evaluate import connections_by_port, evaluate, whole_periods
-from experiments.run.measure import measure
 from experiments.run.observe import MARK_TIME_NS, PROCESSES, Observed, observe
 from experiments.run.recording import Mark
-from experiments.run.serving import Failed
 from experiments.run.suspect import reasons
 from experiments.run.usage import Usage
 from experiments.schedule import PRELOADED
 from experiments.variants import VARIANTS
-from tests.processes import end, leader, members, wait_until
 
 PROCESSES.set_forkserver_preload(PRELOADED)
 
@@ -41,6 +32,9 @@ def a_run(variant: str, client: Literal["library", "raw"] = "raw", **more: Any) 
     fields = {"pause_s": pause_s, "rate_hz": RATE_HZ, "clients": CLIENTS, "via": via, **more}
     return Run(Condition(transport, client=client, **fields), repeat=0, window_s=WINDOW_S, seed=7)
 
+
+ALWAYS = {"published", "span_s", "clients_lost", "connections", "server_cpu_ms", "server_cpu_share", "server_rss_bytes"}
+"""What every run has, whatever it measures."""
 
 SILENT = [variant for variant in VARIANTS if variant != "socket_io websocket"]
 RUNS = {
@@ -227,6 +221,10 @@ def test_a_first_message_takes_as_many_ways_as_it_must(seen: dict[str, Observed]
 def test_runs_have_the_same_metrics_but_for_the_bytes_of_what_they_do(seen: dict[str, Observed]) -> None:
     names = [{n for n in evaluated(seen, name)[0] if not n.startswith(("up_", "down_", "setup_"))} for name in RUNS]
     assert all(one == names[0] for one in names)
+    # Runs whose readers only count have the same names, too.
+    others = {*weigh.UNKNOWN, *weigh.NONE} - {"setup_bytes"}
+    assert others <= names[0]
+    assert names[0] - others == ALWAYS
     for name in TALKATIVE:
         metrics, _ = evaluated(seen, name)
         parts = [size for n, size in metrics.items() if n.startswith("setup_") and n != "setup_bytes"]
@@ -372,148 +370,3 @@ def test_a_late_mark_is_noticed(seen: dict[str, Observed]) -> None:
     late: list[Mark] = [first, replace(last, at_ns=whole.end_ns + 51_000_000)]
     result = evaluate(RUNS["websocket, raw"], replace(whole, recording=replace(whole.recording, marks=late)))
     assert "the server noted its state 51 ms late" in result["suspect"]
-
-
-FINE: dict[str, float | None] = {
-    "achieved_share": 1.0,
-    "way_in_mean_ms": 1.0,
-    "clients_lost": 0,
-    "missing": 0,
-    "duplicates": 0,
-    "unfinished_bytes": 0,
-    "publisher_late_p99_ms": 0.3,
-    "mark_late_ms": 1.0,
-    "readers_cpu_share": 0.1,
-    "readers_wait_ms": 0.1,
-    "server_wait_ms": 0.1,
-    "from_wire_median_ms": 1.5,
-    "probe_median_ms": 0.3,
-}
-LIMITS = {
-    "achieved_share": (0.98, "only 0.980 of the messages were published in time"),
-    "publisher_late_p99_ms": (10.0, "the publisher was 10.0 ms late (p99)"),
-    "mark_late_ms": (50.0, "the server noted its state 50 ms late"),
-    "readers_cpu_share": (0.6, "the readers used 0.60 of a core"),
-    "readers_wait_ms": (2.0, "the readers waited 2.0 ms for a CPU each time"),
-    "server_wait_ms": (2.0, "the server waited 2.0 ms for a CPU each time"),
-    "way_in_mean_ms": (5.0, "a message took 5.0 ms on average to get into the log"),
-    "clients_lost": (0, "1 readers lost their connection"),
-    "missing": (0, "1 messages did not arrive"),
-    "duplicates": (0, "1 messages arrived more than once"),
-    "unfinished_bytes": (0, "1 bytes were cut off in the middle of something"),
-}
-
-
-def test_a_run_within_all_limits_is_not_suspect() -> None:
-    assert reasons(FINE) == []
-    assert reasons(dict.fromkeys(FINE)) == []
-
-
-@pytest.mark.parametrize("name", LIMITS)
-def test_a_run_over_a_limit_is_suspect(name: str) -> None:
-    limit, why = LIMITS[name]
-    beyond = limit + 1 if limit == 0 else math.nextafter(limit, 0.0 if name == "achieved_share" else 1e9)
-    assert reasons({**FINE, name: limit}) == []
-    assert reasons({**FINE, name: beyond}) == [why]
-
-
-@pytest.mark.parametrize(
-    ("ours", "probes"), [(1.9, 0.1), (2.4, 0.5), (30.0, 25.0), (37.5, 25.0), (None, 25.0), (30.0, None)]
-)
-def test_readers_about_as_fast_as_the_probe_are_not_suspect(ours: float | None, probes: float | None) -> None:
-    assert reasons({**FINE, "from_wire_median_ms": ours, "probe_median_ms": probes}) == []
-
-
-@pytest.mark.parametrize(("ours", "probes"), [(2.6, 0.5), (37.6, 25.0)])
-def test_readers_much_slower_than_the_probe_are_suspect(ours: float, probes: float) -> None:
-    why = f"the readers' median from the wire is {ours:.1f} ms, the probe's {probes:.1f} ms"
-    assert reasons({**FINE, "from_wire_median_ms": ours, "probe_median_ms": probes}) == [why]
-
-
-def test_that_nothing_arrives_where_nothing_can_is_not_suspicious() -> None:
-    assert reasons({**FINE, "missing": 1, "clients_lost": 1}, undeliverable=True) == []
-    assert len(reasons({**FINE, **dict.fromkeys(LIMITS, 1000.0)}, undeliverable=True)) == len(LIMITS) - 3
-
-
-def test_every_reason_is_told() -> None:
-    worst = {"achieved_share": 0.5, **dict.fromkeys([*LIMITS][1:], 1000.0), "from_wire_median_ms": 99.0}
-    assert len(reasons({**FINE, **worst})) == len(LIMITS) + 1
-
-
-# What goes wrong, and what is left behind
-
-
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder for temporary files, in which nothing is left behind."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    before = set(multiprocessing.active_children())
-    yield tmp_path
-    assert list(tmp_path.iterdir()) == []
-    assert set(multiprocessing.active_children()) == before
-
-
-def test_a_run_leaves_nothing_behind(temporary: Path) -> None:
-    measure(replace(a_run("sse"), window_s=0.1))
-    assert not [args for args in members(os.getpgrp()).values() if str(temporary) in args]
-
-
-def test_a_server_that_does_not_start_fails_the_run_with_its_own_words(temporary: Path) -> None:
-    why = r"the server did not start: (.|\n)*--delay-ms 20000\.0 is not accepted: give 0 to 1000"
-    with pytest.raises(Failed, match=why):
-        observe(a_run("sse", one_way_delay_ms=20_000.0))
-
-
-@pytest.mark.parametrize("clients", [0, 2])
-def test_a_server_that_dies_fails_the_run(temporary: Path, clients: int) -> None:
-    def servers() -> list[int]:
-        return [pid for pid, args in members(os.getpgrp()).items() if "-m app" in args and str(temporary) in args]
-
-    async def kill() -> None:
-        (pid,) = servers()
-        os.kill(pid, signal.SIGKILL)
-
-    with pytest.raises(Failed, match=r"^(BrokenPipeError|ConnectionResetError|OSError: the server has hung up)"):
-        observe(replace(a_run("sse", clients=clients), window_s=0.1), barrier=kill)
-    assert servers() == []
-
-
-def test_readers_that_die_fail_the_run(temporary: Path) -> None:
-    async def kill() -> None:
-        (process,) = multiprocessing.active_children()
-        process.kill()
-
-    with pytest.raises(Failed, match="the other process ended without a word"):
-        observe(replace(a_run("sse"), window_s=0.1), barrier=kill)
-
-
-INTERRUPTED = """
-import contextlib, multiprocessing, threading
-from experiments.design import Condition, Run
-from experiments.variants import VARIANTS
-from experiments.run.measure import run_in_process
-
-def tell():
-    with contextlib.suppress(EOFError, OSError):
-        print(here.recv(), flush=True)
-
-if __name__ == "__main__":
-    here, there = multiprocessing.Pipe()
-    here.send("go")
-    threading.Thread(target=tell, daemon=True).start()
-    run_in_process(Run(Condition("long_poll", rate_hz=0.001), 0, 1000.0, seed=1), there, None, None)
-"""
-"""A run whose next message is not due for minutes."""
-
-
-@pytest.mark.parametrize("when", ["starting", "measuring"])
-def test_a_run_that_is_told_to_end_ends_at_once_and_leaves_nothing_behind(when: str, tmp_path: Path) -> None:
-    with leader("-c", INTERRUPTED, temporary=tmp_path) as process:
-        if when == "measuring":
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        wait_until(lambda: any("-m app" in args for args in members(process.pid).values()))
-        process.send_signal(signal.SIGTERM)
-        assert end(process) == (0, [], [])
-        wait_until(lambda: not members(process.pid))
-    assert list(tmp_path.iterdir()) == []
