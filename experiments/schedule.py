@@ -4,7 +4,8 @@ Starting a run takes far more CPU than most runs use while they measure. So the 
 batch start together, wait until all of them are ready, and only then measure, side by side, in windows that nobody's
 start falls into. There are four kinds:
 
-- *exclusive*: where a millisecond or CPU time counts. One at a time, beside nothing but slow ones that measure already.
+- *exclusive*: where a millisecond or CPU time counts. A few get ready together, but measure one after the other, beside
+  nothing but slow ones; of those that need milliseconds and hardly any CPU, two at a time.
 - *slow*: a message every 5 s or less. They take a minute and next to no CPU.
 - *growing*: what measures memory. Connecting its readers uses all the CPU that there is, and memory does not mind: as
   many at a time as there are cores, beside nothing else.
@@ -35,9 +36,16 @@ PRELOADED = ["experiments.run.measure", serving.PROGRAM]
 TRIES = 2
 
 CORES = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-BATCH_MOST = 20 * CORES
+BATCH_MOST = 28 * CORES
 LOAD_MOST = 0.45 * CORES
 """Cores that the runs of a batch may be expected to use, all together."""
+
+EXCLUSIVE_READY = 6
+"""How many exclusive runs get ready together: they wait for each other, so this bounds how long."""
+
+EXCLUSIVE_AT_ONCE = 2
+"""How many exclusive runs may measure side by side. Each wants the two cores for a millisecond or two per message: at 5
+messages a second, one in fifty meets another's, and waits for a part of that time."""
 
 START_S = 0.25 / CORES
 """What starting and ending one more run in a batch adds to its time."""
@@ -64,6 +72,11 @@ class Going:
     ready: bool = False
     ends_at: float = math.inf
     told_to_end: bool = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether it was told to go, and measures."""
+        return self.ends_at < math.inf
 
     @property
     def late_s(self) -> float:
@@ -137,7 +150,7 @@ class Schedule:
         """About how long the rest takes, in seconds."""
         now = time.monotonic()
         going = (min(going.ends_at - now, going.run.window_s + AROUND_S) for going in self.going.values())
-        exclusive = sum(run.window_s + AROUND_S for run in self.exclusive)
+        exclusive = sum((run.window_s + AROUND_S) / exclusive_at_once(run) for run in self.exclusive)
         later = _batches_s(self.growing) + _batches_s(self.others)
         return max(0.0, exclusive, _batches_s(self.slow), *going) + later
 
@@ -159,7 +172,7 @@ class Schedule:
             for queue in self._queues:
                 if queue:
                     return take_batch(queue)
-        elif self.exclusive and all(is_slow(going.run) and going.ends_at < math.inf for going in self.going.values()):
+        elif self.exclusive and all(is_slow(going.run) and going.gone for going in self.going.values()):
             return take_batch(self.exclusive)
         return []
 
@@ -178,8 +191,14 @@ class Schedule:
         self.tries[run.name] = self.tries.get(run.name, 0) + 1
 
     def _send_go(self) -> None:
+        """To all who are ready; of the exclusive ones, to as many as may measure side by side."""
+        exclusive = [going.run for going in self.going.values() if going.gone and going.run.condition.exclusive]
         for going in self.going.values():
-            if going.ends_at == math.inf:
+            if not going.gone:
+                if going.run.condition.exclusive:
+                    if len(exclusive) >= min(map(exclusive_at_once, (*exclusive, going.run))):
+                        continue
+                    exclusive.append(going.run)
                 going.ends_at = time.monotonic() + going.run.window_s + AROUND_S
                 with contextlib.suppress(BrokenPipeError):  # it has died; that is heard next
                     going.pipe.send("go")
@@ -222,14 +241,15 @@ def _end(going: Going, deadline: float) -> None:
 
 
 def take_batch(queue: list[Run]) -> list[Run]:
-    """Removes from `queue` what can run at the same time: the first, and others of about its length."""
-    first = queue.pop(0)
-    if first.condition.measures == "memory":
-        batch = [first, *queue[: CORES - 1]]
-        del queue[: CORES - 1]
+    """Removes from `queue` what can get ready at the same time: the first, and others of about its length."""
+    condition = queue[0].condition
+    if most := CORES if condition.measures == "memory" else EXCLUSIVE_READY if condition.exclusive else 0:
+        batch = queue[:most]
+        del queue[:most]
         return batch
+    first = queue.pop(0)
     batch, used = [first], load(first)
-    for run in () if first.condition.exclusive else tuple(queue):
+    for run in tuple(queue):
         similar = is_slow(first) or run.window_s > 0.6 * first.window_s
         # Repeats are there to see the machine at different times.
         if (
@@ -242,6 +262,11 @@ def take_batch(queue: list[Run]) -> list[Run]:
             batch.append(run)
             used += load(run)
     return batch
+
+
+def exclusive_at_once(run: Run) -> int:
+    """How many such runs may measure side by side."""
+    return 1 if run.condition.measures == "cpu" else EXCLUSIVE_AT_ONCE
 
 
 def is_slow(run: Run) -> bool:

@@ -85,10 +85,10 @@ async def weigh(run: Run, folder: Path, barrier: Barrier, others: Others) -> Wei
 
 async def _load(run: Run, process: Any, publisher: Publisher, pipe: Any, barrier: Barrier, _: list[int]) -> Weighed:
     condition, rng = run.condition, random.Random(run.seed)
+    await barrier()
     if condition.clients:
         tell(pipe, ("grow", condition.clients))
         await receive(pipe, START_TIMEOUT_S)
-    await barrier()
     begin_ns = time.monotonic_ns() + 50_000_000
     start_ns = begin_ns + round(LEAD_IN_S * 1e9)
     end_ns = start_ns + round(run.window_s * 1e9)

@@ -14,10 +14,20 @@ import pytest
 from experiments import schedule
 from experiments.design import SIZES, Condition, Run, plan
 from experiments.questions import QUESTIONS
-from experiments.schedule import LOAD_MOST, Schedule, description, is_slow, load, take_batch
+from experiments.schedule import (
+    EXCLUSIVE_AT_ONCE,
+    EXCLUSIVE_READY,
+    LOAD_MOST,
+    Schedule,
+    description,
+    is_slow,
+    load,
+    take_batch,
+)
 from tests.pretending import Outcome, pretend
 
 ALONE = [Run(Condition(transport), 0, 0.05, seed=1) for transport in ("long_poll", "sse", "websocket")]
+LOADED = [Run(Condition("sse", rate_hz=hz, client="raw", measures="cpu"), 0, 0.05, seed=1) for hz in (5.0, 9.0)]
 SLOW = [Run(Condition("sse", rate_hz=hz, one_way_delay_ms=25.0), 0, 0.6, seed=1) for hz in (0.0, 0.1, 0.2)]
 OTHERS = [Run(Condition("sse", rate_hz=hz, one_way_delay_ms=25.0), 0, 0.1, seed=1) for hz in (1.0, 2.0, 3.0, 4.0)]
 
@@ -88,14 +98,24 @@ def test_repeats_of_a_condition_are_not_measured_at_the_same_time(do: Callable[.
 
 def test_a_run_alone_has_nothing_beside_it_but_slow_ones_that_measure_already(do: Callable[..., Done]) -> None:
     done = do([*OTHERS, *SLOW, *ALONE])
-    for one, other in itertools.permutations(ALONE, 2):
-        assert done.times(one)[2] < done.times(other)[0] or done.times(other)[2] < done.times(one)[0]
     for one, other in itertools.product(ALONE, OTHERS):
         assert done.times(one)[2] < done.times(other)[0] or done.times(other)[2] < done.times(one)[0]
     for one, slow in itertools.product(ALONE, SLOW):
         assert done.times(slow)[1] < done.times(one)[0] or done.times(one)[2] < done.times(slow)[0]
     # What takes longest and disturbs nobody goes first.
     assert max(done.times(run)[0] for run in SLOW) < min(done.times(run)[0] for run in ALONE)
+
+
+def test_exclusive_runs_get_ready_together_and_measure_one_after_the_other(do: Callable[..., Done]) -> None:
+    done = do([*ALONE, *LOADED])
+    started, went, _ = zip(*(done.times(run) for run in (*ALONE, *LOADED)), strict=True)
+    assert max(started) < min(went)
+    for one, other in itertools.permutations((*ALONE, *LOADED), 2):
+        if one in LOADED:  # it measures CPU, and has the machine to itself
+            assert done.times(one)[2] < done.times(other)[1] or done.times(other)[2] < done.times(one)[1]
+    for at_ns in went:
+        beside = [run for run in ALONE if done.times(run)[1] <= at_ns < done.times(run)[2]]
+        assert len(beside) <= EXCLUSIVE_AT_ONCE
 
 
 @pytest.mark.parametrize("outcome", ["suspect", "fails", "dies", "leaves"])
@@ -192,6 +212,9 @@ def test_batches_hold_every_run_once_and_no_more_than_the_machine_can_do(name: s
     for batch in batches:
         if any(run.condition.measures == "memory" for run in batch):
             assert len(batch) <= schedule.CORES and {run.condition.measures for run in batch} == {"memory"}
+            continue
+        if any(run.condition.exclusive for run in batch):
+            assert len(batch) <= EXCLUSIVE_READY and all(run.condition.exclusive for run in batch)
             continue
         assert len(batch) == 1 or sum(map(load, batch)) <= LOAD_MOST
         assert len(batch) == 1 or not any(run.condition.exclusive for run in batch)

@@ -22,7 +22,7 @@ const FRAMES_HZ = 30;
 const SPANS_S = [1, 2, 5, 10, 20, 60, 120];
 const ARROWS_READABLE = 24;
 const SENTENCES = 3;
-const FEED_BEHIND_MS = 40; // what the feed tells of a message's way is given time to be here before its arrival
+const FEED_BEHIND_MS = 40; // an arrival waits this long, so that the bytes that brought it are here before
 const name = document.body.dataset.transport, transport = TRANSPORTS[name];
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 

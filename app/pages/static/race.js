@@ -17,7 +17,7 @@ import { verdict } from "./words/verdict.js";
 
 const FRAMES_HZ = 30;
 const SHOWN_HZ = 8; // figures and marks
-const SAID_HZ = 1; // the sentence, which somebody may be reading
+const SENTENCE_HZ = 1; // the sentence, which somebody may be reading
 const NAMES = Object.keys(TRANSPORTS);
 const motion = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -28,7 +28,7 @@ const frame = signal(0), shown = signal(0), chosen = signal(0); // counted up wh
 const said = signal("");
 const seen = { now_ms: 0 };
 let tally, changed = true;
-const last = []; // what else happened, and when: the last of it is said
+const last = []; // what else happened, and when: the last of it is shown
 
 function begin() {
   tally = { published: 0, lanes: Object.fromEntries(NAMES.map(transport => [transport, { received: 0, gone: 0, missed: 0 }])) };
@@ -55,10 +55,10 @@ const joined = join({
 });
 const { gate, models, clients, server } = joined;
 
-/** The latest thing that happened is said for as long as it is recent. */
+/** The latest thing that happened is shown for as long as it is recent. */
 function learnMark(mark) {
   const { transport, at_ms, missed } = mark;
-  const isOld = missed?.reason === "restarted"; // the server's restart is said once, not by every lane
+  const isOld = missed?.reason === "restarted"; // the server's restart is shown once, not by every lane
   if (!isOld) last.push({ at_ms, text: transport ? markOf(PALETTE[transport].title, mark) : markSentence(mark) });
   if (last.length > 3) last.shift();
   if (!missed) return;
@@ -111,7 +111,7 @@ function noteStopped() { values.stopped = gate.stopped ? "1" : "0"; remember(); 
 onKeys({ p: actions.publish, Space: actions.stopOrGo, ".": actions.step, r: actions.reset });
 if (values.stopped === "1") gate.stop();
 
-// The clocks of this page: what moves, what stands, and what is said.
+// The clocks of this page: of what moves, of figures and marks, of the sentence.
 let drawn_ms = 0;
 requestAnimationFrame(function draw(at_ms) {
   requestAnimationFrame(draw);
@@ -124,7 +124,7 @@ setInterval(() => {
   if (!gate.stopped) seen.now_ms = joined.now_ms();
   if (changed) { changed = false; shown.value++; }
 }, 1000 / SHOWN_HZ);
-setInterval(() => { if (!gate.stopped) say(); }, 1000 / SAID_HZ);
+setInterval(() => { if (!gate.stopped) say(); }, 1000 / SENTENCE_HZ);
 
 function Page() {
   return html`

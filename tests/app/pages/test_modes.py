@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 import pytest
@@ -226,22 +226,49 @@ async def test_a_held_request_gets_an_empty_response_when_the_hold_ends(chromium
         assert await page.locator(".held").count() >= 1
 
 
-@every_transport
-async def test_a_cut_connection_is_resumed_without_loss(chromium: Browser, transport: str) -> None:
-    async with (
-        serving() as running,
-        browsing(chromium, running, path=mode(transport), expected=CUT) as page,
-    ):
-        await ready(page)
+async def side_by_side(pages: Mapping[str, Page], action: Callable[[Page], Awaitable[None]]) -> None:
+    """Do the same on every transport's page at once, because most of it is waiting for the page's own timers."""
+
+    async def noted(transport: str, page: Page) -> None:
+        try:
+            await action(page)
+        except Exception as problem:
+            problem.add_note(f"on the page of {transport}")
+            raise
+
+    async with asyncio.TaskGroup() as tasks:
+        for transport, page in pages.items():
+            tasks.create_task(noted(transport, page))
+
+
+async def opened(
+    stack: contextlib.AsyncExitStack, chromium: Browser, running: Running, expected: Collection[str]
+) -> dict[str, Page]:
+    """A page of each transport, in a session of its own, ready, for as long as the stack lasts; it shows a minute."""
+    pages = {
+        transport: await stack.enter_async_context(
+            browsing(chromium, running, path=mode(transport, seconds=60), expected=expected, limit_s=None)
+        )
+        for transport in TRANSPORTS
+    }
+    await side_by_side(pages, ready)
+    return pages
+
+
+async def test_a_cut_connection_is_resumed_without_loss(chromium: Browser) -> None:
+    async def cut(page: Page) -> None:
         await press(page, "p", 2)
         await arrived(page, 2)
         await press(page, "x")
-        await press(page, "p", 3)  # while it is not connected, or not asking
+        await press(page, "p", 3)  # while it is not connected, or no request is at the server
         await arrived(page, 5)
         await press(page, "p")
         await arrived(page, 6)
         assert "✕ cut" in (await page.text_content(".ladder") or "")
         assert int(await count(page, "messages")) == 6
+
+    async with serving() as running, contextlib.AsyncExitStack() as stack:
+        await side_by_side(await opened(stack, chromium, running, CUT), cut)
 
 
 async def test_what_a_cut_keeps_from_leaving_is_lost_and_not_counted(chromium: Browser) -> None:
@@ -295,24 +322,30 @@ async def test_a_page_whose_session_has_ended_says_so_and_goes_on(
         await arrived(page, 1)
 
 
-@every_transport
-async def test_a_server_that_is_gone_is_said_and_found_again(chromium: Browser, transport: str) -> None:
-    lost = (*CUT, "Failed to load resource")
+async def test_a_server_that_is_gone_is_said_and_found_again(chromium: Browser) -> None:
+    async def published(page: Page) -> None:
+        await press(page, "p", 2)
+        await arrived(page, 2)
+
+    async def gone(page: Page) -> None:
+        await page.wait_for_selector("text=The server can't be reached")
+
+    async def back(page: Page) -> None:
+        await until(page, "!document.querySelector('.notice')")
+        await until(page, "document.querySelector('.ladder').textContent.includes('new log')")
+        await until(page, "document.getElementById('count-messages').dataset.value === '0'")  # the counters are reset
+        await press(page, "p")
+        await arrived(page, 1)
+
     async with contextlib.AsyncExitStack() as stack:
         first = await stack.enter_async_context(contextlib.AsyncExitStack())
         running = await first.enter_async_context(serving())
-        page = await stack.enter_async_context(browsing(chromium, running, path=mode(transport), expected=lost))
-        await ready(page)
-        await press(page, "p", 2)
-        await arrived(page, 2)
+        pages = await opened(stack, chromium, running, (*CUT, "Failed to load resource"))
+        await side_by_side(pages, published)
         await first.aclose()
-        await page.wait_for_selector("text=The server can't be reached")
+        await side_by_side(pages, gone)
         await stack.enter_async_context(serving(port=running.port))
-        await until(page, "!document.querySelector('.notice')")
-        await until(page, "document.querySelector('.ladder').textContent.includes('new log')")
-        await until(page, "document.getElementById('count-messages').dataset.value === '0'")  # the count begins anew
-        await press(page, "p")
-        await arrived(page, 1)
+        await side_by_side(pages, back)
 
 
 async def test_stop_step_and_continue(chromium: Browser) -> None:
@@ -565,7 +598,11 @@ async def test_the_delay_is_in_what_is_measured(shared: tuple[Page, str]) -> Non
     assert slow_ms >= 299
     if await page.locator("#pause").count():
         await slide(page, "pause", 0.1)
-    await slide(page, "delay", 0)
+    await set_to(page, delay_ms=0, shown=True)
+    await press(page, "p")
+    await arrived(page, 1)  # whatever was still on its way with the old delay is over
+    await press(page, "r")
+    await until(page, "document.getElementById('count-messages').dataset.value === '0'")
     await press(page, "p", 3)
     await arrived(page, 3)
     assert float(await count(page, "median")) < slow_ms / 2

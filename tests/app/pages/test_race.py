@@ -286,11 +286,11 @@ async def test_nothing_moves_for_who_wants_it_so(chromium: Browser) -> None:
 async def test_only_the_last_marks_are_kept(chromium: Browser) -> None:
     async with serving() as running, browsing(chromium, running, path=QUIET + "&delay=0&stopped=1") as page:
         await receiving_news(page)
-        await publish(running, *["one of many"] * 350)
+        await publish(running, *["one of many"] * 310)
         await page.keyboard.press("Space")
 
         async def all_here() -> bool:
-            return all(lane["received"] == 350 for lane in (await lanes(page)).values())
+            return all(lane["received"] == 310 for lane in (await lanes(page)).values())
 
         await until(all_here)
         assert {len(lane["arrived"]) for lane in (await lanes(page)).values()} == {300}

@@ -4,11 +4,11 @@ import { html } from "htm/preact";
 /** A slider over `stops`; its value may lie between them, and `text(value)` is what it says. */
 export function Slider({ name, label, tip, value, stops, text, onChange }) {
   const all = stops.includes(value) ? stops : [...stops, value].sort((a, b) => a - b);
-  const said = text(value);
+  const shown = text(value);
   return html`
     <div class="control tipped">
-      <label for=${name}>${label} <output for=${name}>${said}</output></label>
-      <input type="range" id=${name} min="0" max=${all.length - 1} step="1" value=${all.indexOf(value)} aria-valuetext=${said} aria-describedby=${`${name}-tip`}
+      <label for=${name}>${label} <output for=${name}>${shown}</output></label>
+      <input type="range" id=${name} min="0" max=${all.length - 1} step="1" value=${all.indexOf(value)} aria-valuetext=${shown} aria-describedby=${`${name}-tip`}
         onInput=${event => onChange(all[event.target.value])} />
       <span class="tip" role="tooltip" id=${`${name}-tip`}>${tip}</span>
     </div>`;

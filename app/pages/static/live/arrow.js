@@ -22,8 +22,8 @@ export function classify(direction, facts) {
   if (direction === "up") {
     const request = has("request");
     if (!request) return { kind: named ?? "bytes" };
-    const asked = target(request);
-    return packet ? { ...asked, kind: named } : asked;
+    const what = target(request);
+    return packet ? { ...what, kind: named } : what;
   }
   const { status } = has("response") ?? {}, end = has("response_end");
   const cursors = facts.flatMap(fact => (fact.type === "message" ? [fact.cursor] : fact.type === "response_end" ? fact.messages : []));
@@ -41,10 +41,10 @@ export function classify(direction, facts) {
 /** A request: `query` without the epoch in its cursor, `after` the number in it, if it is one of a message. */
 function target({ method, target, lastEventId }) {
   const [path, search = ""] = target.replace(/^\/s\/[^/]+\/[^/]+/, "").split("?"); // the session's part says nothing here
-  const asked = new URLSearchParams(search), after = asked.get("after")?.split("-").at(-1);
+  const parameters = new URLSearchParams(search), after = parameters.get("after")?.split("-").at(-1);
   const request = { method, path, query: search.replace(/[0-9a-z]+-(?=\d)/, "…"), after: after === "0" ? undefined : after, lastEventId };
   if (path !== "/socket.io/" || method !== "GET") return { ...request, kind: lastEventId ? "resume" : "request" };
-  return { ...request, kind: asked.get("transport") === "websocket" ? "upgrade_request" : asked.has("sid") ? "poll_request" : "handshake_request" };
+  return { ...request, kind: parameters.get("transport") === "websocket" ? "upgrade_request" : parameters.has("sid") ? "poll_request" : "handshake_request" };
 }
 
 const TONES = {

@@ -58,7 +58,7 @@ export function watch(session, page, on) {
       const [[what, value]] = Object.entries(JSON.parse(data));
       if (what === "clock") clock.learn(value.page_ms, value.server_ms, received_ms);
       if (what === "hello") {
-        clock.forget(); // a server that has started anew may run on another machine's clock
+        clock.forget(); // a restarted server may run on another machine's clock
         for (let i = 0; i < PROBES_MOST; i++) setTimeout(probe, 40 * i);
         probing = setInterval(probe, PROBE_EVERY_MS);
       }

@@ -38,13 +38,13 @@ export class Model {
   /** Count from now on: what crosses the socket, and messages that are published. A message counts if its bytes do. */
   reset(at_ms) {
     this.since_ms = at_ms;
-    this.counts = { requests: 0, empty: 0, connections: new Set(), up: 0, down: 0, setup: 0, messages: 0, ended: 0 };
+    this.counts = { requests: 0, empty: 0, connections: new Set(), up: 0, down: 0, setup: 0, sent: 0, messages: 0, ended: 0 };
     this.delays_ms = [];
     for (const arrow of this.arrows) arrow.setup = 0;
   }
 
-  /** Without what it took to set up connections. */
-  get bytesPerMessage() { return (this.counts.up + this.counts.down - this.counts.setup) / this.counts.messages; }
+  /** Of those that are sent, for so are their bytes; without what it took to set up connections. */
+  get bytesPerMessage() { return (this.counts.up + this.counts.down - this.counts.setup) / this.counts.sent; }
 
   /** A decoded piece (wire/sockets.js). Returns its arrow. */
   piece(piece) {
@@ -104,6 +104,7 @@ export class Model {
 
   #sent(cursor, at_ms) {
     const message = this.#message(cursor);
+    if (message.sent_ms === null) this.counts.sent += at_ms >= this.since_ms;
     message.sent_ms ??= at_ms;
     this.#countMessage(message);
   }
@@ -160,8 +161,14 @@ export class Model {
     Object.assign(arrow, { lost_ms: at_ms, tone: "lost" });
     this.#countSetup(arrow, []);
     for (const piece of arrow.pieces) {
-      if (piece.at_ms >= this.since_ms) this.counts.down -= piece.bytes.length;
-      for (const cursor of piece.facts.flatMap(fact => fact.messages ?? (fact.type === "message" ? [fact.cursor] : []))) this.#message(cursor).sent_ms = null;
+      const counted = piece.at_ms >= this.since_ms;
+      if (counted) this.counts.down -= piece.bytes.length;
+      for (const cursor of piece.facts.flatMap(fact => fact.messages ?? (fact.type === "message" ? [fact.cursor] : []))) {
+        const message = this.#message(cursor);
+        if (message.sent_ms !== piece.at_ms) continue; // it was sent before, or again
+        message.sent_ms = null;
+        if (counted) this.counts.sent--;
+      }
     }
   }
 

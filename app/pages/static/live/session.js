@@ -18,14 +18,14 @@ export const SETTINGS = [...OF_THE_SESSION, ...Object.values(TRANSPORTS).flatMap
 
 /**
  * Join the session `values.session`, or one of our own. `values` has SETTINGS, those that the page lets one set; rate,
- * delay and upgrades are the session's, and change here when somebody else changes them. An arrival waits for `behind_ms`, so that what the
- * feed tells of the message's way is here before it. The page is told:
+ * delay and upgrades are the session's, and change here when somebody else changes them. An arrival waits for `behind_ms`, so that the
+ * bytes that brought it are here before. The page is told:
  *
  *   on.update(what, value, model, fresh)  something has passed the gate and `model` has learnt it (null: it is nobody's, or
  *     everybody's). Returns whether it can be seen, so that a step ends with it. `what` and `value` are "piece" (`fresh`:
  *     it began a new arrow), "published" { cursor, published_ms }, "arrived" { transport, message, at_ms },
  *     "closed" { transport, connection, at_ms } and "mark" { transport or null, at_ms, kind (words/marks.js), missed or undefined };
- *     `missed` has { reason, cursor, number (null if nobody knows), awaited: how many of them this page had heard of and counts }
+ *     `missed` has { reason, cursor, number (null if nobody knows), awaited: how many of them this page knew of and counts }
  *   on.settings()  somebody else has changed `values`;   on.reset()  the counters are reset;   on.change()  anything else
  */
 export function join({ transports, values, on, behind_ms = 0 }) {
@@ -47,7 +47,7 @@ export function join({ transports, values, on, behind_ms = 0 }) {
   function learn(what, value) {
     if (what === "piece") {
       const model = models[value.transport] ?? null, before = model?.arrows.at(-1);
-      if (model && value.direction === "up") clients[value.transport].value = { there: true, why: "" }; // the server has heard us
+      if (model && value.direction === "up") clients[value.transport].value = { there: true, why: "" }; // it has reached the server
       return { model, fresh: model !== null && model.piece(value) !== before };
     }
     const model = models[what === "closed" ? (value.transport = sockets.closed(value.connection)) : value.transport] ?? null;

@@ -21,7 +21,7 @@ const STATUS_LINE = /^HTTP\/1\.[01] (\d{3})( .*)?\r\n/;
  * @typedef {{kind: string, start: number, end: number, note: string, about?: string | number, text?: string,
  *   frame?: {fin: boolean, opcode: number, opcodeName: string, masked: boolean, length: number, header_bytes: number}}} Part
  *   Bytes `start` to `end` of a piece, and by which note they are explained; `about`: the header, field, status or size
- *   in question. `text`: what a masked payload says, as its bytes can't be read. `frame`: once a frame's header is
+ *   in question. `text`: a masked payload as plain text, as its bytes can't be read. `frame`: once a frame's header is
  *   complete; `header_bytes` are all that stand before its payload.
  *
  * @typedef {{type: string}} Fact  What happened, with more fields:
@@ -333,10 +333,10 @@ function* frames(reader, direction, inPackets) {
   let whole; // a message may come in several frames, with pings and pongs between them
   for (let texts = 0; ; ) {
     const frame = yield* frameHeader(reader);
-    if (frame.opcode === 1 || frame.opcode === 2) whole = { opcode: frame.opcode, said: new Kept() };
+    if (frame.opcode === 1 || frame.opcode === 2) whole = { opcode: frame.opcode, payload: new Kept() };
     if (frame.opcode === 1) texts++;
     if (frame.opcode === 1 && inPackets) whole.packets = new Packets();
-    const { opcode, said, packets } = frame.opcode > 7 ? { opcode: frame.opcode, said: new Kept() } : whole; // throws if unbegun
+    const { opcode, payload, packets } = frame.opcode > 7 ? { opcode: frame.opcode, payload: new Kept() } : whole; // throws if unbegun
     const code = opcode === 8 && frame.length > 1 ? yield* closeCode(reader, frame) : 1005;
     reader.left = frame.length - frame.unmasked;
     for (let here; (here = yield* reader.more()); ) {
@@ -348,19 +348,19 @@ function* frames(reader, direction, inPackets) {
         }
         continue;
       }
-      said.add(plain);
+      payload.add(plain);
       // The server's first text says where the reader is, or what it missed; each later one is a message, or what was missed.
-      const missed = said.text.startsWith('{"m');
+      const missed = payload.text.startsWith('{"m');
       const isMessage = direction === "down" && opcode === 1 && texts > 1 && !missed;
       const name = isMessage ? MESSAGE : ["frame_payload", payloadNote(direction, opcode, missed)];
       reader.name(here.length, ...name, frame.masked && { text: decode(plain) });
     }
     if (!frame.fin) continue;
     if (packets) reader.facts.push(...packets.end());
-    else if (opcode === 8) reader.facts.push({ type: "close", code, reason: said.text });
+    else if (opcode === 8) reader.facts.push({ type: "close", code, reason: payload.text });
     else if (opcode > 8) reader.facts.push({ type: OPCODES[opcode] });
-    else if (opcode === 1 && direction === "down") reader.facts.push(update(said.text));
-    else reader.facts.push({ type: typeof parse(said.text).text === "string" ? "publish" : "unknown" });
+    else if (opcode === 1 && direction === "down") reader.facts.push(update(payload.text));
+    else reader.facts.push({ type: typeof parse(payload.text).text === "string" ? "publish" : "unknown" });
   }
 }
 

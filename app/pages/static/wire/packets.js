@@ -11,7 +11,7 @@ import { Kept, Nesting, parse } from "./json.js";
 const HEAD_MAX = 40; // characters of a packet by which it is known what it is
 const SEPARATOR = 0x1e;
 
-/** What is between the digits and the JSON of an event: perhaps a number that asks for an acknowledgement, and its name. */
+/** What is between the digits and the JSON of an event: perhaps a number that wants an acknowledgement, and its name. */
 const EVENT = /^42\d*\["(\w+)",/;
 
 export class Packets {
@@ -21,7 +21,7 @@ export class Packets {
 
   #begin() {
     this.head = "";
-    this.said = new Kept();
+    this.text = new Kept();
     this.nesting = new Nesting();
     this.refused = null; // of an acknowledgement: whether it is one
   }
@@ -34,7 +34,7 @@ export class Packets {
       const separates = byte === SEPARATOR;
       const [kind, note] = separates ? NEXT_PACKET : this.#kind(byte, bytes[at + 2]);
       if (separates) {
-        this.said.add(bytes.subarray(start, at));
+        this.text.add(bytes.subarray(start, at));
         this.#end();
         start = at + 1;
       }
@@ -42,7 +42,7 @@ export class Packets {
       if (last?.kind === kind && last.note === note) last.size++;
       else runs.push({ size: 1, kind, note });
     });
-    this.said.add(bytes.subarray(start));
+    this.text.add(bytes.subarray(start));
     return runs;
   }
 
@@ -69,7 +69,7 @@ export class Packets {
   }
 
   #end() {
-    const { text } = this.said;
+    const { text } = this.text;
     if (text) this.#facts.push(fact(text));
     this.#begin();
   }

@@ -3,17 +3,17 @@ import { messages, round, sequence, size } from "../format.js";
 
 const time = seconds => round(seconds * 1000);
 
-/** After `published`, in the ladder: sentences over an arrow's kind (live/arrow.js); what is not here is said as in words/arrows.js. */
+/** What an arrow means, by its kind (live/arrow.js); kinds that are not here are in words/arrows.js. */
 export const arrows = {
   request: ({ after }) => (after ? `The browser polls: anything new since message ${after}?` : "The browser polls: any messages?"),
   empty: ({ bytes }) => `The server responds at once: nothing new. This empty response took ${size(bytes)}.`,
   messages: ({ cursors, waited }) => (waited ? `The response brings ${messages(cursors)}, which waited ${waited} for the next request.` : `The response brings ${messages(cursors)}.`),
 };
 
-/** A message is published; `held`: a request is at the server. */
+/** A message is published; `held`: a request is at the server, or a stream is open. */
 export const published = ({ cursor, held }) => (held ? `Message ${sequence(cursor)} is published.` : `Message ${sequence(cursor)} is published. The server can't tell the browser: it waits for the next poll.`);
 
-/** Said of it in the race, where it is slower. */
+/** In brackets behind its name where it is slower in the race. */
 export const aside = ({ pause }) => `pause ${pause} s`;
 
 export const question = ({ pause_s, delay_s }) => `After each response the browser pauses for ${time(pause_s)}. One-way delay: ${time(delay_s)}. How long does a message take on average, from being published until it reaches the browser?`;
