@@ -31,6 +31,8 @@ LINES = (
     "app/transports/__init__.py",
     "clients/__init__.py",
     "clients/raw/__init__.py",
+    "clients/headers/library.py",
+    "clients/headers/browser.py",
     "experiments/variants.py",
     "app/pages/static/transports/index.js",
 )
@@ -100,7 +102,7 @@ asyncio.run(main(sys.argv[1]))
 
 async def test_its_clients_receive(project: Path) -> None:
     async with server_process("--publish-hz", "20", cwd=project) as server:
-        client = await python("-c", RECEIVE, f"http://127.0.0.1:{server.port}", cwd=project)
+        client = await python("-c", RECEIVE, server.url, cwd=project)
         told, problems = await client.communicate()
     assert not problems.decode()
     assert re.fullmatch(r"(sample message 1, .*) \1", told.decode().strip())
