@@ -38,6 +38,15 @@ def load(frame: pd.DataFrame, tap: bool = True) -> pd.DataFrame:
     return pd.DataFrame({"variant": list(VARIANTS), "ms": [ms for ms, _ in wanted], "half_ms": [h for _, h in wanted]})
 
 
+def idle_push(row: "pd.Series[float]") -> float:
+    """All CPU of a server that has little to do, in ms per push, from a row of the summary: no cost to size it by.
+
+    Each message wakes the process up, is published and is pushed to the readers and the probe; that is all in it.
+    """
+    pushes_hz = row.rate_hz * (row.clients + 1)
+    return float(row.server_cpu_ms_per_s / pushes_hz)
+
+
 def memory(frame: pd.DataFrame, tap: bool = True) -> pd.DataFrame:
     """Kilobytes (1,000 bytes) of the server's resident memory per reader, per variant: `variant`, `kb`, `half_kb`.
 

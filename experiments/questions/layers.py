@@ -76,8 +76,9 @@ def conclusion(summary: pd.DataFrame) -> str:
     once = {variant: sum(parts(rows.loc[variant], "setup").values()) for variant in COMPARED}
     each = {variant: sum(parts(rows.loc[variant], "message").values()) for variant in COMPARED}
     return (
-        f"Connecting costs {words.size(once['socket_io upgrade'])} with Socket.IO and {words.size(once['websocket'])} "
-        f"with WebSocket alone; each message {words.size(each['socket_io upgrade'])} with Socket.IO over WebSocket, "
+        f"On loopback, connecting costs a browser {words.size(once['socket_io upgrade'])} with Socket.IO and "
+        f"{words.size(once['websocket'])} with WebSocket alone; around each message are "
+        f"{words.size(each['socket_io upgrade'])} with Socket.IO over WebSocket, "
         f"{words.size(each['socket_io polling'])} when it polls, and {words.size(each['websocket'])} with WebSocket "
         "alone"
     )

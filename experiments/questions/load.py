@@ -8,8 +8,9 @@ What publishing costs is told by the same rates without readers, and taken out.
 The readers only count, in another process, and cost the machine less than the server does; a run where they or the
 publisher were the limit is suspect. The recorder only counts, too.
 
-A server that is nearly idle spends several times as much on the same response or push, because it has gone to sleep
-and is woken up for every single message. That is no work of the transport, and nobody should size a server by it.
+A server that is nearly idle spends more on the same response or push, because it has gone to sleep and is woken up for
+every single message. That is no work of the transport, and nobody should size a server by it; how much it is stands
+below the chart of the question about rates.
 
 The tap, which measures bytes in all other questions, is part of this server. What it adds to a push was measured by
 leaving it out.

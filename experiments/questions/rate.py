@@ -21,6 +21,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.analysis import costs
 from experiments.analysis.tables import Table
 from experiments.analysis.theory import crossover_hz
 from experiments.design import every_variant
@@ -29,6 +30,9 @@ from experiments.variants import VARIANTS
 
 TITLE = "Rate"
 RATES_HZ = (0.2, 1.0, 5.0, 20.0, 100.0)
+QUIET_HZ = 1.0
+"""A rate at which the server sleeps before each message."""
+
 CONDITIONS = [
     condition
     for rate_hz in RATES_HZ
@@ -55,9 +59,20 @@ def figure(table: Table) -> Figure:
         lines(axes, summary, name)
     style.footnote(
         made,
-        "x: messages per second. Raw clients, 25 ms emulated delay each way, short polling every 1 s. Dotted: theory.",
+        "x: messages per second. Raw clients, 25 ms emulated delay each way, short polling every 1 s. Dotted: theory.\n"
+        + waking_up(summary),
     )
     return made
+
+
+def waking_up(summary: pd.DataFrame) -> str:
+    """What a push costs a server that is nearly idle, which is no cost to size one by."""
+    pushed = summary[summary.variant == "websocket"].set_index("rate_hz")
+    rarely, often = (words.cpu(costs.idle_push(pushed.loc[rate_hz])) for rate_hz in (QUIET_HZ, max(pushed.index)))
+    return (
+        f"Server CPU per push over WebSocket: {rarely} at {QUIET_HZ:g}/s, {often} at {max(pushed.index):g}/s. "
+        "The difference is waking up; for sizing see Load."
+    )
 
 
 def lines(axes: Axes, summary: pd.DataFrame, name: str) -> None:

@@ -130,8 +130,8 @@ def layered() -> tuple[pd.DataFrame, str]:
         total[variant, "message"] = len(categories) * (12.0 + 3 * i)
     assert set(rows.variant) == set(layers.COMPARED)
     return rows, (
-        f"Connecting costs {total['socket_io upgrade', 'setup']:.0f} B with Socket.IO and "
-        f"{total['websocket', 'setup']:.0f} B with WebSocket alone; each message "
+        f"On loopback, connecting costs a browser {total['socket_io upgrade', 'setup']:.0f} B with Socket.IO and "
+        f"{total['websocket', 'setup']:.0f} B with WebSocket alone; around each message are "
         f"{total['socket_io upgrade', 'message']:.0f} B with Socket.IO over WebSocket, "
         f"{total['socket_io polling', 'message']:.0f} B when it polls, and {total['websocket', 'message']:.0f} B with "
         "WebSocket alone"
