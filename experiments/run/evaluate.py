@@ -2,13 +2,13 @@
 
 import itertools
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from app.message import Cursor
 from experiments.analysis.ledger import Exchange, explain
 from experiments.design import Run
-from experiments.run import recording
+from experiments.run import readers, recording
 from experiments.run.observe import Observed
 from experiments.run.suspect import reasons
 from experiments.run.usage import mean_wait_ms
@@ -16,20 +16,23 @@ from experiments.run.usage import mean_wait_ms
 
 def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
     """What was observed, as numbers. Times in the deliveries are milliseconds since the window began."""
-    by_port = connections_by_port(seen.recording.connections)
-    everything = {port: explain(connection) for port, connection in by_port.items()}  # raises if one is unbalanced
+    everything = {c.number: explain(c) for c in seen.recording.connections}  # raises if one is unbalanced
+    *numbers, probes = matched(
+        seen.recording.connections, [*seen.received.connections.values(), seen.probe_connections]
+    )
+    its_numbers = dict(zip(seen.received.connections, numbers, strict=True))
     exchanges: dict[int, list[Exchange]] = {
-        client: sorted((e for port in ports for e in everything.get(port, [])), key=lambda e: e.started_ns)
-        for client, ports in seen.received.ports.items()
+        client: sorted((e for number in numbers for e in everything[number]), key=lambda e: e.started_ns)
+        for client, numbers in its_numbers.items()
     }
     deliveries = _deliveries(seen, exchanges)
     metrics = {
         **_wire(run, seen, exchanges),
         **_delivered(run, seen, deliveries),
-        **_segments(seen, by_port),
+        **_segments(seen, its_numbers),
         **_server(seen),
         "server_ms": _server_ms(run, seen, exchanges),
-        **_quality(seen, deliveries, everything),
+        **_quality(seen, deliveries, [e for number in probes for e in everything[number]]),
     }
     return {
         "metrics": metrics,
@@ -38,16 +41,24 @@ def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
     }
 
 
-def connections_by_port(connections: list[recording.Connection]) -> dict[int, recording.Connection]:
-    """Whose connection is whose, by the client's port; raises ValueError if a port was used twice.
+def matched(connections: list[recording.Connection], clients: list[list[readers.Opened]]) -> list[list[int]]:
+    """The numbers of each client's connections: those with the same port, opened at about the same time.
 
-    The publisher's, over a Unix socket, have no port: they stand under 0, together.
+    A reader that is refused again and again uses hundreds of ports, and the system gives one out again once it is
+    free. Raises ValueError if two clients would have the same connection.
     """
-    by_port = {connection.client_port: connection for connection in connections}
-    ports = Counter(connection.client_port for connection in connections if connection.client_port)
-    if twice := [port for port, times in ports.items() if times > 1]:
-        raise ValueError(f"port {twice[0]} was used by two connections, and nobody knows whose is which")
-    return by_port
+    by_port = defaultdict[int, list[recording.Connection]](list)
+    for connection in connections:
+        by_port[connection.client_port].append(connection)
+
+    def number(opened: readers.Opened) -> int:
+        return min(by_port[opened.port], key=lambda one: abs(one.opened_ns - opened.at_ns)).number
+
+    found = [[number(opened) for opened in its if opened.port in by_port] for its in clients]
+    times = Counter(one for its in found for one in its)
+    if twice := [one for one in times if times[one] > 1]:
+        raise ValueError(f"connection {twice[0]} seems to belong to two clients: their ports are the same")
+    return found
 
 
 DELIVERY_COLUMNS = ("client", "message", "due_ms", "sent_ms", "published_ms", "written_ms", "received_ms")
@@ -131,7 +142,7 @@ def _wire(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -> dic
         "unfinished_bytes": sum(
             e.sizes[direction, "unfinished"] for its in exchanges.values() for e in its for direction in ("up", "down")
         ),
-        "connections": sum(len(ports) for ports in seen.received.ports.values()),
+        "connections": sum(map(len, seen.received.connections.values())),
     }
 
 
@@ -173,19 +184,18 @@ def _delivered(run: Run, seen: Observed, deliveries: dict[str, list[Any]]) -> di
         "missing": sum(at is None for at in deliveries["received_ms"]),
         "duplicates": sum(times.values()) - len(times),
         "missed_notices": seen.received.missed,
-        "clients_lost": sum(len(ports) > connections for ports in seen.received.ports.values()),
+        "clients_lost": sum(len(its) > connections for its in seen.received.connections.values()),
         "first_message_ms": statistics.fmean(one.first_ms for one in seen.late_joiners) if seen.late_joiners else None,
         "late_joiners_missing": sum(one.missing for one in seen.late_joiners),
     }
 
 
-def _segments(seen: Observed, by_port: dict[int, recording.Connection]) -> dict[str, Any]:
+def _segments(seen: Observed, connections: dict[int, list[int]]) -> dict[str, Any]:
     """TCP segments of the readers' connections in the window; None where the system does not count them."""
     before, after = seen.recording.marks
     total: dict[str, int | None] = {"segments_up": None, "segments_down": None}
-    for ports in seen.received.ports.values():
-        for port in ports:
-            number = by_port[port].number if port in by_port else -1
+    for numbers in connections.values():
+        for number in numbers:
             first, last = before.segments.get(number), after.segments.get(number)
             if first and last:
                 for name in total:
@@ -218,13 +228,12 @@ def _server_ms(run: Run, seen: Observed, exchanges: dict[int, list[Exchange]]) -
     return statistics.fmean(took_ns) / 1e6 if took_ns else None
 
 
-def _quality(seen: Observed, deliveries: dict[str, list[Any]], everything: dict[int, list[Exchange]]) -> dict[str, Any]:
+def _quality(seen: Observed, deliveries: dict[str, list[Any]], probes: list[Exchange]) -> dict[str, Any]:
     """What tells whether the run is suspect."""
     inside = [p for p in seen.publications if seen.start_ns <= p.due_ns < seen.end_ns]
     late_ms = sorted((p.sent_ns - p.due_ns) / 1e6 for p in inside)
     in_time = sum(p.published_ns < seen.end_ns + 10_000_000 for p in inside)
     usage = seen.received.usage
-    probes = (e for port in seen.probe_ports for e in everything.get(port, []))
     probe_written = {cursor.seq: at_ns for e in probes for cursor, at_ns in e.messages}
     probe_ms = [
         (seen.probe[seq] - probe_written[seq]) / 1e6

@@ -58,7 +58,7 @@ class Observed:
     received: readers.Received
     recording: recording.Recording
     probe: dict[int, int]
-    probe_ports: list[int]
+    probe_connections: list[readers.Opened]
     late_joiners: list["LateJoiner"]
     server_waits: tuple[tuple[int, int], tuple[int, int]] | None
 
@@ -158,7 +158,7 @@ async def _observe(run: Run, folder: Path, barrier: Barrier, others: Others) -> 
         received,
         recording.read(recorded),
         probe.received,
-        probe.ports,
+        probe.connections,
         came,
         (waits_before, waits_after) if waits_before and waits_after else None,
     )
@@ -192,7 +192,7 @@ class Probe:
     """A lean reader beside the readers; `received` maps sequence numbers to times."""
 
     received: dict[int, int]
-    ports: list[int]
+    connections: list[readers.Opened]
 
 
 @contextlib.asynccontextmanager
@@ -202,7 +202,7 @@ async def probing(run: Run, url: str) -> AsyncIterator[Probe]:
     if not condition.clients:
         yield probe
         return
-    client = readers.note_ports(asyncio.get_running_loop(), {0: probe.ports})
+    client = readers.note_connections(asyncio.get_running_loop(), {0: probe.connections})
 
     async def read() -> None:
         client.set(0)

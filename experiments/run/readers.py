@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.message import Message, Update
 from clients import CLIENTS, headers, raw
@@ -27,13 +27,20 @@ LAST = "that was all"
 RETRY_S = 1.0
 
 
+class Opened(NamedTuple):
+    """A connection as its client knows it: its local port, and when it was open. A port can come again later."""
+
+    port: int
+    at_ns: int
+
+
 @dataclass
 class Received:
     """What the readers bring home; `messages` are (client, sequence number, received_ns)."""
 
     messages: list[tuple[int, int, int]] = field(default_factory=list)
     missed: int = 0
-    ports: dict[int, list[int]] = field(default_factory=dict)
+    connections: dict[int, list[Opened]] = field(default_factory=dict)
     usage: tuple[Usage, Usage] | None = None
 
 
@@ -86,7 +93,7 @@ async def _main(run: Run, url: str, after: str, pipe: Connection) -> None:
 
 async def _read(run: Run, url: str, after: str, pipe: Connection) -> None:
     received = Received()
-    client = note_ports(asyncio.get_running_loop(), received.ports)
+    client = note_connections(asyncio.get_running_loop(), received.connections)
     condition = run.condition
     listening = set(range(condition.clients))
     missing_last = set(listening)
@@ -146,8 +153,10 @@ async def _first(*waits: Any) -> None:
         task.result()
 
 
-def note_ports(loop: asyncio.AbstractEventLoop, ports: dict[int, list[int]]) -> contextvars.ContextVar[int]:
-    """Notes the local port of every connection that is made in a client's context; returns the variable to set there.
+def note_connections(
+    loop: asyncio.AbstractEventLoop, connections: dict[int, list[Opened]]
+) -> contextvars.ContextVar[int]:
+    """Notes every connection that is opened in a client's context; returns the variable to set there.
 
     Neither httpx nor websockets tells its port; both ask the loop for their connections, in their caller's context.
     """
@@ -157,7 +166,8 @@ def note_ports(loop: asyncio.AbstractEventLoop, ports: dict[int, list[int]]) -> 
     async def noted(*arguments: Any, **options: Any) -> Any:
         transport, protocol = await create_connection(*arguments, **options)
         if (number := client.get(None)) is not None:
-            ports.setdefault(number, []).append(transport.get_extra_info("sockname")[1])
+            opened = Opened(transport.get_extra_info("sockname")[1], time.monotonic_ns())
+            connections.setdefault(number, []).append(opened)
         return transport, protocol
 
     loop.create_connection = noted  # type: ignore[method-assign]

@@ -12,8 +12,8 @@ import pytest
 
 from experiments.analysis.ledger import Exchange, Kind, Unbalanced
 from experiments.design import Condition, Run
-from experiments.run import weigh
-from experiments.run.evaluate import connections_by_port, evaluate, whole_periods
+from experiments.run import readers, weigh
+from experiments.run.evaluate import evaluate, matched, whole_periods
 from experiments.run.observe import MARK_TIME_NS, PROCESSES, Observed, observe
 from experiments.run.recording import Mark
 from experiments.run.suspect import reasons
@@ -270,13 +270,19 @@ def test_without_heartbeats_the_window_is_what_was_silent() -> None:
 # What is noticed
 
 
-def test_a_port_that_is_used_twice_is_an_error(seen: dict[str, Observed]) -> None:
+def test_connections_with_the_same_port_are_told_apart_by_when_they_were_opened(seen: dict[str, Observed]) -> None:
     whole = seen["sse, raw"]
-    again = [*whole.recording.connections, whole.recording.connections[-1]]
-    with pytest.raises(ValueError, match=r"port \d+ was used by two connections"):
-        evaluate(RUNS["sse, raw"], replace(whole, recording=replace(whole.recording, connections=again)))
-    publishers = [replace(connection, client_port=0) for connection in again[-2:]]
-    assert connections_by_port(publishers).keys() == {0}
+    (number, (opened,)), *_ = whole.received.connections.items()
+    its = next(c for c in whole.recording.connections if c.client_port == opened.port)
+    for seconds in (-2, 2):
+        other = replace(its, number=99, opened_ns=its.opened_ns + seconds * 1_000_000_000)
+        later = readers.Opened(opened.port, opened.at_ns + seconds * 1_000_000_000)
+        assert matched([other, its], [[opened], [later]]) == [[its.number], [99]]
+    assert matched([its], [[opened], []]) == [[its.number], []]
+    received = replace(whole.received, connections={**whole.received.connections, 9: [opened]})
+    with pytest.raises(ValueError, match=r"connection \d+ seems to belong to two clients"):
+        evaluate(RUNS["sse, raw"], replace(whole, received=received))
+    assert number in evaluated(seen, "sse, raw")[1]["client"]
 
 
 def test_what_did_not_arrive_is_missing_and_what_arrived_twice_a_duplicate(seen: dict[str, Observed]) -> None:

@@ -15,7 +15,7 @@ from app.log import MessageLog
 from clients.headers import browser
 from experiments.design import Condition, Run
 from experiments.run.observe import PROCESSES, reading, receive
-from experiments.run.readers import LAST, Received, note_ports
+from experiments.run.readers import LAST, Opened, Received, note_connections
 from experiments.run.readers import receive as receiving
 from experiments.run.serving import Failed
 from experiments.run.usage import Usage
@@ -65,12 +65,12 @@ async def test_they_are_ready_when_everybody_has_heard_something_and_bring_home_
         assert times_ns == sorted(times_ns)
         for message, at_ns in zip(published, times_ns, strict=True):
             assert at_ns > message.published_ms * 1e6
-        ports = received.ports[client_number]
+        ports = [opened.port for opened in received.connections[client_number]]
         assert len(ports) == 1 or variant.startswith("socket_io")
         mine = b"".join(p.data for p in witness.saw if p.connection.client_port in ports and p.direction == "down")
         assert all(message.json.encode() in mine for message in published)
     assert received.missed == 0
-    assert received.ports.keys() == {0, 1, 2}
+    assert received.connections.keys() == {0, 1, 2}
 
 
 @pytest.mark.parametrize("upgrades", ["refuse", "cut"])
@@ -115,7 +115,7 @@ async def test_they_count_what_they_were_told_that_they_missed_and_every_connect
         received = await receive(pipe, LIMIT_S)
         pipe.send("end")
     assert received.missed == 3
-    assert [len(ports) for ports in received.ports.values()] == [2, 2, 2]
+    assert [*map(len, received.connections.values())] == [2, 2, 2]
 
 
 async def test_what_a_reader_is_refused_is_said() -> None:
@@ -174,9 +174,9 @@ async def test_the_conditions_client_and_headers_are_used(client: Any, headers: 
         assert (browser("short_poll", running.host).encode() in asked) == (headers == "browser")
 
 
-async def test_a_connections_port_is_noted_for_the_client_that_made_it() -> None:
-    ports: dict[int, list[int]] = {}
-    client = note_ports(asyncio.get_running_loop(), ports)
+async def test_a_connection_is_noted_for_the_client_that_opened_it() -> None:
+    connections: dict[int, list[Opened]] = {}
+    client = note_connections(asyncio.get_running_loop(), connections)
 
     async def connect(number: int, times: int, port: int) -> list[int]:
         client.set(number)
@@ -189,7 +189,7 @@ async def test_a_connections_port_is_noted_for_the_client_that_made_it() -> None
 
     async with serving() as running:
         made = await asyncio.gather(*(connect(number, 2, running.port) for number in range(3)))
-    assert ports == dict(enumerate(made))
+    assert {number: [opened.port for opened in its] for number, its in connections.items()} == dict(enumerate(made))
 
 
 def test_usage_is_of_this_process() -> None:
