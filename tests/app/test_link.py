@@ -245,6 +245,7 @@ async def test_a_request_has_to_arrive_in_time_and_nothing_else_has_to(
             b"GE",
             b"GET /short-poll HTTP/1.1\r\nHost: 127.0.0.1\r\n",
             b"\r\n",
+            b"\r\n\r\n",
             head + b"Content-Length: 20\r\n\r\n{",
         ),
         head + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
