@@ -379,7 +379,7 @@ async def test_a_client_that_emits_what_the_library_means_for_itself_has_one_rea
 
 
 async def test_a_client_that_asks_and_does_not_listen_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_io, "ANSWERS_MAX", 20)
+    monkeypatch.setattr(engine_io, "REPLIES_MAX", 20)
     async with serving() as running:
         polled = await handshake(running)
         await ask(running.port, polled, body=b"40", method="POST")
