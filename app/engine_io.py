@@ -41,7 +41,7 @@ QUEUE_MAX = 32
 """How many packets may wait for a client before more are taken from the log."""
 
 REPLIES_MAX = 4_096
-"""How many packets, acknowledgements and all, may wait for a client that keeps publishing: more than any batch of the log."""
+"""How many packets, acknowledgements too, may wait for a client that keeps publishing: more than a batch of the log."""
 
 SESSIONS_MAX = 1_000
 """A session that is polled lives on for `PING_INTERVAL_S` and `PING_TIMEOUT_S` after its client has gone."""

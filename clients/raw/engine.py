@@ -9,7 +9,7 @@ from clients.raw.request import Connect, Request
 
 
 async def framed(socket: Request, say: str) -> AsyncIterator[str]:
-    """Packets in frames. `say` is sent at once if it is the upgrade, otherwise when the server has opened the session."""
+    """Packets in frames. `say` is sent at once if it is the upgrade, otherwise when the session is open."""
     if say == "5":
         socket.writer.write(masked(TEXT, say.encode()))
     async for text in texts(socket):

@@ -169,7 +169,7 @@ async def test_what_is_sent_only_because_all_was_closed_is_not_shown_as_sent(chr
         assert reached == [True, False]
 
 
-async def test_websockets_open_while_the_six_places_are_taken(chromium: Browser) -> None:
+async def test_websockets_open_while_the_six_connections_are_taken(chromium: Browser) -> None:
     async with limits(chromium, "pause=12") as (page, requests, _):
         await page.click("#run-sockets")
         await expect(page.locator("#verdict-sockets")).to_contain_text("16 connections are open")
@@ -521,7 +521,7 @@ VERDICTS = {
 }
 
 
-async def test_what_is_said_is_what_was_seen(chromium: Browser) -> None:
+async def test_a_verdict_says_only_what_was_seen(chromium: Browser) -> None:
     async with limits(chromium) as (page, _, __):
         for case, (name, script, said) in VERDICTS.items():
             verdict = await page.evaluate(
