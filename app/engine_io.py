@@ -108,7 +108,7 @@ async def room_for_more(session: AsyncSocket) -> None:
 
 
 def guarded_receive(receive: Receive, session: AsyncSocket | None) -> Receive:
-    """Treats a frame that is no packet as a disconnect: python-engineio would raise, and not close the session.
+    """Treats a frame that is not a packet as a disconnect: python-engineio would raise, and not close the session.
 
     An upgrade that is not completed in time is treated the same way: python-engineio would wait for ever.
     """

@@ -46,7 +46,7 @@ export class Run {
   why = null; // done, you, limit, server, page
   stage = "";
   sees = true; // the tap has told everything
-  nudges = 0; // how often somebody wanted it to continue
+  nudges = 0; // how often it was told to continue
   nudgeable = false;
   #requests = {}; // by transport, as the tap saw them
   #waiting = new Set();
@@ -88,7 +88,7 @@ export class Run {
 
   wait(ms) { return this.until(() => false, ms); }
 
-  /** Wait so long, unless somebody says to continue. */
+  /** Wait so long, unless told to continue. */
   async pause(ms) {
     const before = this.nudges;
     this.nudgeable = true;
