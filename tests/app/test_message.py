@@ -47,7 +47,7 @@ def test_a_cursor_is_read_as_it_was_written(cursor: Cursor) -> None:
     ],
 )
 def test_anything_else_is_not_a_cursor(text: str) -> None:
-    with pytest.raises(BadInput, match="is no cursor: send one that you were given") as refusal:
+    with pytest.raises(BadInput, match="is not a cursor: send one that you were given") as refusal:
         Cursor.parse(text)
     assert len(str(refusal.value)) < 200
 

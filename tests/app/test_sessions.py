@@ -101,7 +101,7 @@ async def test_what_is_not_there_is_refused_in_json(target: str) -> None:
 async def test_bad_input_is_refused_as_everywhere() -> None:
     async with serving() as running:
         for method, target, body, status, why in (
-            ("GET", "short-poll?after=7", b"", 400, "'7' is no cursor"),
+            ("GET", "short-poll?after=7", b"", 400, "'7' is not a cursor"),
             ("GET", "sse?afer=0", b"", 400, "unknown parameter 'afer': accepted here is after"),
             ("GET", "messages", b"", 405, "Method Not Allowed"),
             ("HEAD", "long-poll", b"", 405, ""),

@@ -195,7 +195,7 @@ async def test_a_reader_that_was_too_slow_is_told(receive: Receive) -> None:
 @every_client
 async def test_a_refusal_is_an_error_in_the_servers_words(receive: Receive) -> None:
     async with serving() as running, receiving(receive, running.url, "seven") as take:
-        with pytest.raises(ValueError, match=r"^(400|1008|connect_error): .*'seven' is no cursor"):
+        with pytest.raises(ValueError, match=r"^(400|1008|connect_error): .*'seven' is not a cursor"):
             await take(1)
     async with (
         serving(names=["lecture.example"]) as running,

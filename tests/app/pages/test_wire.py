@@ -266,7 +266,7 @@ SOCKET_IO = """async via => {
     await Promise.all(all);
     client.stop();
     let refused;
-    await new Promise(lost => { refused = receive("0thers, which is no cursor", lost); });
+    await new Promise(lost => { refused = receive("0thers, which is not a cursor", lost); });
     refused.stop();
 }"""
 

@@ -177,11 +177,11 @@ async def test_it_publishes_to_everybody(way: str, node_modules: Path) -> None:
 async def test_a_bad_connection_is_refused_with_what_is_accepted(way: str, node_modules: Path) -> None:
     async with serving() as running:
         for after, more, why in (
-            ("seven", {}, "'seven' is no cursor: send one that you were given"),
+            ("seven", {}, "'seven' is not a cursor: send one that you were given"),
             ("", {"auth": {"afer": "0"}}, 'give {"after": CURSOR}, or none'),
             ("", {"auth": {"after": 7}}, 'give {"after": CURSOR}, or none'),
             ("", {"query": {"afer": "0"}}, "unknown parameter 'afer': accepted here is after"),
-            ("", {"query": {"after": "7"}, "auth": {}}, "'7' is no cursor"),
+            ("", {"query": {"after": "7"}, "auth": {}}, "'7' is not a cursor"),
         ):
             async with official(node_modules, running, way, after, **more) as client:
                 assert why in await client.until("connect_error")

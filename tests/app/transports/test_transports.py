@@ -127,9 +127,9 @@ async def test_every_text_arrives_as_it_was(transport: str) -> None:
 async def test_a_bad_request_is_refused_with_what_is_accepted(transport: str) -> None:
     async with serving() as running:
         for query, why in (
-            ("after=", "'' is no cursor: send one that you were given"),
-            ("after=7", "'7' is no cursor"),
-            ("after=%00%ff%0a", "is no cursor"),
+            ("after=", "'' is not a cursor: send one that you were given"),
+            ("after=7", "'7' is not a cursor"),
+            ("after=%00%ff%0a", "is not a cursor"),
             ("afer=0", "unknown parameter 'afer': accepted here is after"),
             ("after=0&after=0", "parameter 'after' is given more than once"),
             (f"after=0&{'x' * 5_000}=1", "unknown parameter 'xxx"),
@@ -249,7 +249,7 @@ async def test_last_event_id_wins_over_after() -> None:
             assert json.loads(await wire.until(b"\n")) == written(published)[2]
         status, body = await ask(running.port, "/sse?after=0", {"Last-Event-ID": "seven"})
         assert status == 400
-        assert "'seven' is no cursor" in json.loads(body)["error"]
+        assert "'seven' is not a cursor" in json.loads(body)["error"]
 
 
 async def test_silence_on_sse_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> None:
