@@ -10,7 +10,7 @@ PERSON is a random name that the page keeps to itself. A person has to join befo
 
     POST /chat/join   {"person", "name", "transport"}    joins, or changes; {"after": where to begin, "server_ms"}
     POST /chat/leave  {"person"}                         leaves
-    POST /chat/cut    {"person"}                         a network that fails this person, for AWAY_S
+    POST /chat/cut    {"person"}                         cuts this person's connections, and new ones for AWAY_S
     POST /chat/now    {"person"}                         {"server_ms", "requests", "bytes"}: the clock of messages'
                                                          published_ms; what this person's transport has cost so far
 
@@ -119,7 +119,7 @@ class Chat:
             Route("/chat/leave", self._leave, methods=["POST"]),
             Route("/chat/cut", self._cut, methods=["POST"]),
             Route("/chat/now", self._now, methods=["POST"]),
-            Mount("/chat/{person:name}", self._answer),
+            Mount("/chat/{person:name}", self._respond),
         ]
 
     def claim(self, connection: Connection, path: str) -> None:
@@ -163,7 +163,7 @@ class Chat:
         cost = {"requests": person.requests, "bytes": person.bytes} if person else {"requests": 0, "bytes": 0}
         return JSONResponse({"server_ms": time.monotonic_ns() / 1e6, **cost})
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         if person := self._people.get(scope["path_params"]["person"]):
             with self.open_request(person):
                 await self._router(scope, receive, send)
@@ -172,7 +172,7 @@ class Chat:
 
     def _leave_later(self, person: Person) -> None:
         def leave() -> None:
-            if self._people.get(person.key) is person:  # who may have left and joined again
+            if self._people.get(person.key) is person:  # they may have left and joined again
                 self.leave(person.key)
 
         person.leaving = asyncio.get_running_loop().call_later(GRACE_S, leave)

@@ -40,8 +40,8 @@ DEAF_S = PING_INTERVAL_S + PING_TIMEOUT_S
 QUEUE_MAX = 32
 """How many packets may wait for a client before more are taken from the log."""
 
-ANSWERS_MAX = 4_096
-"""How many packets may wait for a client that keeps publishing; more than any batch of the log and its echoes."""
+REPLIES_MAX = 4_096
+"""How many packets, acknowledgements too, may wait for a client that keeps publishing: more than a batch of the log."""
 
 SESSIONS_MAX = 1_000
 """A session that is polled lives on for `PING_INTERVAL_S` and `PING_TIMEOUT_S` after its client has gone."""
@@ -78,14 +78,14 @@ def server() -> AsyncServer:
         logger=LOGGER,
         engineio_logger=LOGGER,
     )
-    answer = sio.eio.handlers["message"]
+    handle = sio.eio.handlers["message"]
 
     async def on_packet(eio_sid: str, what: object) -> None:
         session = sio.eio.sockets[eio_sid]
-        if session.queue.qsize() > ANSWERS_MAX:  # it publishes and does not read
+        if session.queue.qsize() > REPLIES_MAX:  # it publishes and does not read
             await session.close(wait=False, abort=True)
         else:
-            await answer(eio_sid, what)
+            await handle(eio_sid, what)
 
     sio.eio.on("message", on_packet)
     return sio
@@ -108,9 +108,9 @@ async def room_for_more(session: AsyncSocket) -> None:
 
 
 def guarded_receive(receive: Receive, session: AsyncSocket | None) -> Receive:
-    """Treats a frame that is no packet as a disconnect: python-engineio would raise, and not close the session.
+    """Treats a frame that is not a packet as a disconnect: python-engineio would raise, and not close the session.
 
-    An upgrade that is not completed in time is treated alike: python-engineio would wait for ever.
+    An upgrade that is not completed in time is treated the same way: python-engineio would wait for ever.
     """
 
     async def guarded() -> Message:
@@ -174,7 +174,7 @@ class EngineIO:
             session.queue.put_nowait(Packet(NOOP))  # its other poll may still be held, for 45 seconds
 
     def _is_deaf(self, session: AsyncSocket, method: str) -> bool:
-        """Whether a client goes on posting, but has not polled for too long."""
+        """Whether a client keeps posting, but has not polled for too long."""
         now = asyncio.get_running_loop().time()
         if method == "GET":
             self._polled_at[session] = now

@@ -36,10 +36,10 @@ class Guard:
             await self.app(scope, receive, send)
 
     def refusal(self, headers: Headers) -> tuple[int, str] | None:
-        """(status, why) for a request that is not to be answered, else None."""
+        """(status, why) for a request to refuse, else None."""
         hosts = headers.getlist("host")
         if len(hosts) > 1:
-            return 400, "send one Host, not more"  # RFC 9112, section 3.2
+            return 400, "send exactly one Host header"  # RFC 9112, section 3.2
         host = hosts[0].lower() if hosts else ""
         if (name := host_name(host)) not in self.names and not is_address(name):
             accepted = ", ".join(sorted(self.names))

@@ -29,7 +29,7 @@ A client that takes more than `REQUEST_S` for a request, or that connects and do
 The emulated network adds a one-way delay per direction, keeps the order, and can cut a connection. The kernel's
 TCP handshake can't be delayed from here, so the first bytes of a connection wait for one more round trip instead.
 There is no loss, no slow start and no queue: charts made with it say "emulated delay". A Unix socket is not delayed:
-the publisher of a measurement uses one, so that the way of a message to the server is not part of what is measured.
+the publisher of a measurement uses one, so that a message's trip to the server is not part of what is measured.
 
 It can also be a network where WebSocket does not get through, as behind some proxies and firewalls: a request to
 upgrade gets a 400, as from a proxy that does not know WebSocket, or the connection is cut.
@@ -52,7 +52,7 @@ Direction = Literal["up", "down"]
 """up: from the client to the server; down: from the server to the client."""
 
 Upgrades = Literal["pass", "refuse", "cut"]
-"""What becomes of a request to upgrade: it passes; it is answered with a 400; or its connection is cut."""
+"""What becomes of a request to upgrade: it passes; it gets a 400; or its connection is cut."""
 
 # A browser's or a library's request head comes in one piece; one that does not gets through.
 UPGRADE = re.compile(rb"^[A-Z]+ [^\r\n]+ HTTP/1\.1\r\n(?:[^\r\n]+\r\n)*?upgrade: *websocket *\r\n", re.IGNORECASE)
@@ -95,7 +95,7 @@ REQUEST_S = 20.0
 LINGER_S = 2.0
 """How long a client whose request was refused halfway may go on sending it, before it is disconnected."""
 
-UNANSWERED_MAX_BYTES = 1_048_576
+PENDING_MAX_BYTES = 1_048_576
 """An HTTP client that sends more than this without a response is cut off: no head and no message is that long."""
 
 DELAYED_MAX_BYTES = 4_194_304
@@ -162,7 +162,7 @@ class Link:
         return self._made
 
     def on_request(self, connection: Connection, path: str) -> None:
-        """A request begins: whoever owns the path owns the connection from now on."""
+        """A request begins: the path's owner owns the connection from now on."""
         parts = path.split("/", 2)
         owner = self.owners.get(parts[1]) if len(parts) > 2 else None
         if connection.owner and connection.owner is not owner:
@@ -179,13 +179,13 @@ class Tap(asyncio.Protocol):
         self.link = link
         self.inner: Any = inner
         self.loop = loop
-        self.unanswered_bytes = 0
+        self.pending_bytes = 0
         self.delayed_bytes = 0
         self.requests = RequestReader()
         self.deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        peer = transport.get_extra_info("peername") or ("", 0)  # it may have gone again before we looked
+        peer = transport.get_extra_info("peername") or ("", 0)  # the client may be gone already
         sock = transport.get_extra_info("socket")
         if sock.fileno() >= self.link.descriptors_max:
             transport.abort()  # type: ignore[attr-defined]
@@ -194,7 +194,7 @@ class Tap(asyncio.Protocol):
         delay_s = self.link.delay_s
         if sock.family == socket.AF_UNIX:  # no network is as short as this one: nothing is delayed on it
             peer, delay_s = ("", 0), 0.0
-        # The round trip of the TCP handshake comes before anything that the client says.
+        # The round trip of the TCP handshake comes before anything that the client sends.
         self.up, self.down = Lane(self.loop, delay_s, handshake_delays=2), Lane(self.loop, delay_s)
         self.connection = Connection(self.link.number(), peer[1], time.monotonic_ns(), delay_s=delay_s)
         self.connection.lanes = {"up": self.up, "down": self.down}
@@ -212,8 +212,8 @@ class Tap(asyncio.Protocol):
         now, connection = time.monotonic_ns(), self.connection
         connection.bytes_up += len(data)
         if not connection.upgraded and not self.writer.is_closing():
-            self.unanswered_bytes += len(data)
-            if self.unanswered_bytes > UNANSWERED_MAX_BYTES:
+            self.pending_bytes += len(data)
+            if self.pending_bytes > PENDING_MAX_BYTES:
                 connection.cut()
                 return
             for path in self.requests.receive(data):
@@ -281,7 +281,7 @@ class Tap(asyncio.Protocol):
         if self.inner is None:
             return
         self.stop_deadline()
-        # The socket still answers here; the inner protocol closes it.
+        # The socket is still open here; the inner protocol closes it.
         self.connection.segments = self.connection.tcp_info()
         self.connection.closed_ns = time.monotonic_ns()
         del self.link.connections[self.connection.number]
@@ -314,7 +314,7 @@ class TappedWriter:
         tap.connection.bytes_down += len(sent)
         tap.connection.writes += 1
         tap.connection.last_write_ns = now
-        tap.unanswered_bytes = 0
+        tap.pending_bytes = 0
         tap.show("down", now, sent)
         tap.down.send(lambda: self._transport.write(sent))
 

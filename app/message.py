@@ -45,7 +45,7 @@ class Cursor:
         """Read `EPOCH-SEQ`; raises BadInput for anything else."""
         match = re.fullmatch(r"([0-9a-z]{1,16})-([0-9]{1,15})", text, re.ASCII)
         if match is None:
-            raise BadInput(f"{text[:40]!r} is no cursor: send one that you were given, like '7f3a90c2-17'")
+            raise BadInput(f"{text[:40]!r} is not a cursor: send one that you were given, like '7f3a90c2-17'")
         return cls(match[1], int(match[2]))
 
 

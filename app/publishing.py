@@ -48,7 +48,7 @@ def publish_emitted(log: MessageLog, arguments: Sequence[object]) -> object:
 async def json_body(request: Request) -> bytes:
     """The body of a request that says it is JSON; raises BadBody.
 
-    A page of another site can send a form or a plain text to anybody, but not this without having asked first (Fetch,
+    A page of another site can send a form or plain text to any server, but JSON only after a preflight request (Fetch,
     section 2.2.2, "CORS-safelisted request-header").
     """
     given = request.headers.get("content-type", "")
@@ -71,7 +71,7 @@ async def small_body(request: Request) -> bytes:
 
 
 async def publish_by_itself(log: MessageLog, publish_hz: float, rng: random.Random) -> None:
-    """A Poisson process of messages for somebody to look at, `publish_hz` per second; none at all for 0."""
+    """A Poisson process of sample messages, `publish_hz` per second; none for 0."""
     for number in itertools.count(1):
         if not publish_hz:
             return

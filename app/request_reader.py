@@ -29,8 +29,9 @@ class RequestReader:
     def receive(self, data: bytes) -> list[str]:
         """The paths of all requests whose first line is complete with this piece, in order, without their queries."""
         # Nearly every piece is one whole head. What comes below would take as long as all else that the tap does.
-        if self.complete and data.find(b"\n\r\n") == len(data) - 3 > 0 and not body_follows(data):
-            return [path_in(line)] if (line := LINE.match(data)) else []
+        whole = self.complete and data.find(b"\n\r\n") == len(data) - 3 and not body_follows(data)
+        if whole and (line := LINE.match(data)):
+            return [path_in(line)]
         paths: list[str] = []
         while data:
             if self._body_bytes:

@@ -35,7 +35,7 @@ KEEP_ALIVE_S = 120
 
 CONNECTIONS_MAX = 2_000
 BACKLOG = 2_048
-"""How many connections may wait to be accepted: a whole crowd can come at once."""
+"""How many connections may wait to be accepted: a whole crowd can connect at once."""
 
 ACCEPTED_AT_ONCE = 8
 """How many connections asyncio accepts in one turn of its loop. It takes some turns until the tap sees one and can
@@ -58,7 +58,7 @@ def create_app(
     publish_hz: float = 0.0,
     seed: int | None = None,
 ) -> Starlette:
-    """The application around `log`, answering to host `names`; publishes by itself at `publish_hz` per second."""
+    """The application around `log`, known by the host `names`; publishes by itself at `publish_hz` per second."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -125,7 +125,7 @@ class Server(uvicorn.Server):
                 ws_per_message_deflate=False,  # compression would hide what a transport costs
                 ws_max_size=publishing.BODY_MAX_BYTES,
                 headers=EVERY_RESPONSE,
-                proxy_headers=False,  # nobody may say for others where they come from
+                proxy_headers=False,  # X-Forwarded-* is not trusted: any client can send it
                 backlog=ACCEPTED_AT_ONCE,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=1,

@@ -218,7 +218,7 @@ class Sessions:
         self._pages: dict[Connection, tuple[str, str]] = {}
 
     def routes(self) -> list[BaseRoute]:
-        return [Mount("/s/{session:name}/{page:name}", self._answer)]
+        return [Mount("/s/{session:name}/{page:name}", self._respond)]
 
     def at(self, name: str) -> Session:
         """The session of that name, created if there is none; raises Full."""
@@ -258,7 +258,7 @@ class Sessions:
     def claim(self, connection: Connection, path: str) -> None:
         """The path, /s/SESSION/PAGE/..., names the page that the connection belongs to from now on.
 
-        The session may not be there yet: it is made when the request is answered, and only if the Guard lets it in.
+        The session may not be there yet: it is made when the request is handled, and only if the Guard lets it in.
         """
         match = OF_A_PAGE.match(path)
         page = (match[1], match[2]) if match else None
@@ -285,7 +285,7 @@ class Sessions:
         page = self._pages.get(connection)
         return self._sessions.get(page[0]) if page else None
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             session = self.at(scope["path_params"]["session"])
         except Full as problem:

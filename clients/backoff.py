@@ -1,7 +1,7 @@
 """How long to wait before reconnecting: longer after every failure, and never all at once.
 
 A server that restarts loses all its readers at the same moment. If each reconnected after exactly one second, they
-would all be back at the same moment, too; a random share of a growing limit ("full jitter") spreads them out.
+would all reconnect at the same moment, too; a random share of a growing limit ("full jitter") spreads them out.
 """
 
 import asyncio

@@ -29,7 +29,7 @@ LOST = (NotConnected, ClientError, OSError, TypeError)
 def client(lost: Callable[[], object]) -> AsyncClient:
     """A client for one connection. `lost` is called when a poll or a POST fails: the library may take 30 s to notice.
 
-    A poll that fails is not repeated, as aiohttp would do by itself: what the server gave to the first is gone.
+    A poll that fails is not repeated, as aiohttp would do by itself: what the server sent to the first is gone.
     """
 
     async def failed(_: ClientSession, __: object, request: TraceRequestExceptionParams) -> None:

@@ -1,7 +1,7 @@
 """What is said instead of a page that can't be shown: a page to people, one line of JSON to programs.
 
 The API's own errors are JSON for everybody (app/server.py). These are the pages': a browser that was sent to a wrong
-address gets the site's navigation, and can go on from there.
+address gets the site's navigation.
 """
 
 from starlette.requests import Request

@@ -19,8 +19,8 @@ NAMES = ("latest", "reference")
 
 SEEN_AT = {
     1: ("/modes/sse?rate=1&delay=300",),
-    2: ("/modes/short-poll?interval=1&rate=1&delay=25", "/race"),
-    3: ("/modes/short-poll?interval=1&rate=0.2", "/modes/short-poll?interval=1&rate=10"),
+    2: ("/modes/short-poll?pause=1&rate=1&delay=25", "/race"),
+    3: ("/modes/short-poll?pause=1&rate=0.2", "/modes/short-poll?pause=1&rate=10"),
     4: ("/modes/sse?rate=0.1", "/modes/websocket?rate=0.1"),
     5: ("/modes/websocket?rate=1&delay=300&stopped=1", "/chat"),
     6: ("/modes/socket-io?rate=1&upgrades=refuse",),

@@ -9,7 +9,7 @@ from clients.raw.request import Connect, Request
 
 
 async def framed(socket: Request, say: str) -> AsyncIterator[str]:
-    """Packets in frames, after saying something: at once, or when the server has opened the session."""
+    """Packets in frames. `say` is sent at once if it is the upgrade, otherwise when the session is open."""
     if say == "5":
         socket.writer.write(masked(TEXT, say.encode()))
     async for text in texts(socket):
@@ -40,6 +40,6 @@ async def post(posting: Request, sid: str, packet: str) -> None:
 
 
 def target(transport: str, sid: str = "") -> str:
-    """The official client's: polls carry a random `t`, so that nobody answers them from a cache."""
+    """The official client's: polls carry a random `t`, so that no cache responds to them."""
     stamp = f"&t={secrets.token_hex(4)}" if transport == "polling" else ""
     return f"/socket.io/?EIO=4&transport={transport}{stamp}" + (f"&sid={sid}" if sid else "")

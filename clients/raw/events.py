@@ -10,7 +10,7 @@ async def events(connect: Connect, cursor: str | None, *_: object) -> AsyncItera
     """Every `data` is an update, every `id` a cursor; ends when the server ends the stream."""
     request = await connect("sse", None)
     await request.get(cursor)
-    unread, place = b"", None
+    unread, position = b"", None
     while size := int(await request.reader.readuntil(b"\r\n"), 16):
         unread += (await request.reader.readexactly(size + 2))[:-2]
         *lines, unread = unread.split(b"\n")
@@ -18,6 +18,6 @@ async def events(connect: Connect, cursor: str | None, *_: object) -> AsyncItera
             if line.startswith(b"data: "):
                 yield read_update(line[6:])
             elif line.startswith(b"id: "):
-                place = Cursor.parse(line[4:].decode())
-            elif not line and place:  # an empty line ends an event; only now its id counts
-                yield place
+                position = Cursor.parse(line[4:].decode())
+            elif not line and position:  # an empty line ends an event; only now its id counts
+                yield position

@@ -26,7 +26,7 @@ every_transport = pytest.mark.parametrize("transport", TRANSPORTS)
 
 
 async def say(running: Running, what: str, **fields: object) -> tuple[int, Json]:
-    """Ask the chat for something: status and answer."""
+    """Send the chat a request: status and response."""
     status, body = await ask(running.port, f"/chat/{what}", body=json.dumps(fields).encode(), method="POST")
     return status, json.loads(body or "{}")
 
@@ -50,7 +50,7 @@ def present(log: MessageLog) -> tuple[tuple[str, str], ...] | None:
 
 @contextlib.asynccontextmanager
 async def open_request(running: Running, person: str, transport: str) -> AsyncIterator[Wire]:
-    """A held question or a stream, which the server has begun to answer; of the polling kinds, one that is held."""
+    """A stream that has begun, or a request that is held."""
     base = f"/chat/{person}"
     async with Wire.to(running.port) as wire:
         await wire.read(transport, str(running.log.newest), base)
@@ -61,7 +61,7 @@ async def open_request(running: Running, person: str, transport: str) -> AsyncIt
 # Who is present
 
 
-def test_who_has_no_request_open_has_left_after_the_grace() -> None:
+def test_a_person_without_an_open_request_leaves_after_the_grace() -> None:
     async def scenario() -> None:
         log = MessageLog()
         room = Chat(log)
@@ -84,7 +84,7 @@ def test_who_has_no_request_open_has_left_after_the_grace() -> None:
     run_jumping(scenario())
 
 
-def test_who_is_back_under_the_same_key_is_not_taken_for_who_has_left() -> None:
+def test_a_person_who_rejoins_with_the_same_key_stays() -> None:
     async def scenario() -> None:
         log = MessageLog()
         room = Chat(log)
@@ -103,7 +103,7 @@ def test_who_is_back_under_the_same_key_is_not_taken_for_who_has_left() -> None:
     run_jumping(scenario())
 
 
-def test_there_are_only_so_many_and_who_leaves_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_people_is_limited_and_leaving_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         monkeypatch.setattr(chat, "PEOPLE_MAX", 2)
         log = MessageLog()
@@ -120,7 +120,7 @@ def test_there_are_only_so_many_and_who_leaves_makes_room(monkeypatch: pytest.Mo
     run_jumping(scenario())
 
 
-def test_when_the_server_ends_nobody_is_said_to_leave() -> None:
+def test_stopping_the_server_makes_nobody_leave() -> None:
     async def scenario() -> None:
         log = MessageLog()
         room = Chat(log)
@@ -135,10 +135,10 @@ def test_when_the_server_ends_nobody_is_said_to_leave() -> None:
 
 
 @every_transport
-async def test_an_open_request_keeps_one_present(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_open_request_keeps_a_person_present(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving() as running:
         await join(running, "a", "Ada", transport)
-        if transport == "short_poll":  # is answered at once: nothing stays open
+        if transport == "short_poll":  # gets its response at once: nothing stays open
             await ask(running.port, "/chat/a/short-poll")
             monkeypatch.setattr(chat, "GRACE_S", 0.01)
             await ask(running.port, "/chat/a/short-poll")
@@ -156,7 +156,7 @@ async def test_an_open_request_keeps_one_present(transport: str, monkeypatch: py
 
 
 @every_transport
-async def test_every_transport_tells_who_comes_changes_and_goes_in_the_order_of_the_log(transport: str) -> None:
+async def test_every_transport_delivers_joins_changes_and_leaves_in_the_order_of_the_log(transport: str) -> None:
     title = PALETTE[transport]["title"]
     async with serving() as running:
         after = await join(running, "a", "Ada", transport)
@@ -181,7 +181,7 @@ async def test_every_transport_tells_who_comes_changes_and_goes_in_the_order_of_
     assert [one["cursor"] for one in heard] == [f"{running.log.epoch}-{i}" for i in range(1, 8)]
 
 
-async def test_who_joins_begins_with_what_was_said_in_the_last_while() -> None:
+async def test_joining_starts_with_recent_messages() -> None:
     log = MessageLog()
     for i in range(HISTORY + 50):
         log.publish(str(i))
@@ -224,7 +224,7 @@ async def test_nobody_else_can_publish_a_notice() -> None:
         assert not running.log.newest.seq
 
 
-async def test_only_who_has_joined_reaches_the_transports_under_their_key() -> None:
+async def test_a_key_reaches_the_transports_only_after_joining() -> None:
     async with serving() as running:
         for target in [f"/chat/a{path(transport)}" for transport in HTTP_TRANSPORTS]:
             status, body = await ask(running.port, target)
@@ -273,7 +273,7 @@ async def test_the_clock_is_that_of_the_messages() -> None:
 
 
 @every_transport
-async def test_what_somebody_costs_is_what_crosses_their_own_connections(transport: str) -> None:
+async def test_a_persons_cost_is_what_crosses_their_own_connections(transport: str) -> None:
     async def cost(person: str) -> tuple[int, int]:
         status, now = await say(running, "now", person=person)
         assert status == 200
@@ -301,7 +301,7 @@ async def test_what_somebody_costs_is_what_crosses_their_own_connections(transpo
 
 
 @every_transport
-async def test_a_cut_breaks_ones_own_connections_for_a_while_and_nobody_elses(
+async def test_a_cut_breaks_a_persons_own_connections_for_a_while_and_no_others(
     transport: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chat, "AWAY_S", 1_000)
@@ -345,7 +345,7 @@ def test_a_cut_lasts_as_long_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None
     run_jumping(scenario())
 
 
-async def test_whoever_uses_the_connection_next_is_not_cut() -> None:
+async def test_the_next_user_of_the_connection_is_not_cut() -> None:
     async with serving() as running, Wire.to(running.port) as wire:
         for person in "ab":
             await join(running, person, person)

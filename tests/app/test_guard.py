@@ -75,7 +75,7 @@ async def test_its_own_pages_and_names_are_let_in() -> None:
 
 
 @pytest.mark.anyio
-async def test_an_address_is_let_in_because_no_name_can_be_made_to_be_one() -> None:
+async def test_an_ip_address_is_let_in_as_it_cannot_be_rebound() -> None:
     async with serving(names=("lecture.example",)) as running:
         for host in ("192.0.2.7", "192.0.2.7:8000", "[2001:db8::7]", "[::1]:8000", "127.0.0.1"):
             assert (await ask(running.port, "/short-poll", {"Host": host}))[0] == 200

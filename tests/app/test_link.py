@@ -245,6 +245,7 @@ async def test_a_request_has_to_arrive_in_time_and_nothing_else_has_to(
             b"GE",
             b"GET /short-poll HTTP/1.1\r\nHost: 127.0.0.1\r\n",
             b"\r\n",
+            b"\r\n\r\n",
             head + b"Content-Length: 20\r\n\r\n{",
         ),
         head + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
@@ -275,7 +276,7 @@ async def test_a_request_has_to_arrive_in_time_and_nothing_else_has_to(
 
 
 @every_loop
-async def test_who_is_refused_halfway_can_read_why(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_refused_halfway_can_read_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "LINGER_S", 0.05)
     async with serving() as running, Wire.to(running.port) as wire:
         await wire.ask("/messages", {"Content-Length": "2000000000"}, method="POST")
@@ -287,7 +288,7 @@ async def test_who_is_refused_halfway_can_read_why(monkeypatch: pytest.MonkeyPat
         await eventually(lambda: not running.link.connections)
 
 
-async def test_clients_that_have_gone_without_a_word_are_dropped_after_a_minute() -> None:
+async def test_half_open_clients_are_dropped_after_a_minute() -> None:
     async with serving() as running, Wire.to(running.port) as wire:
         await wire.ask("/sse")
         await wire.until(b"\n\n\r\n")
@@ -304,7 +305,7 @@ async def test_clients_that_have_gone_without_a_word_are_dropped_after_a_minute(
 
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
-async def test_when_file_descriptors_run_out_readers_go_on_and_the_log_stays_short(loop: str) -> None:
+async def test_when_file_descriptors_run_out_open_streams_continue_and_the_log_stays_short(loop: str) -> None:
     async with server_process("--loop", loop, descriptors=150) as server, contextlib.AsyncExitStack() as stack:
         streaming = await stack.enter_async_context(Wire.to(server.port))
         await streaming.ask("/sse")
@@ -513,7 +514,7 @@ async def test_a_connections_delay_can_change_while_bytes_are_on_their_way(caplo
 
 
 @every_loop
-async def test_a_connection_goes_back_to_the_links_own_delay() -> None:
+async def test_a_connection_returns_to_the_links_own_delay() -> None:
     async with serving(delay_s=0.01) as running, Wire.to(running.port) as wire:
         await wire.ask("/short-poll")
         await wire.answer()
@@ -548,7 +549,7 @@ async def lost(wire: Wire) -> bytes:
 
 
 @every_loop
-async def test_who_is_gone_before_anybody_looked_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_client_gone_at_once_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
     async with serving() as running:
         for _ in range(20):
             with socket.create_connection(("127.0.0.1", running.port)) as client:
@@ -564,7 +565,7 @@ async def test_who_is_gone_before_anybody_looked_is_no_error(caplog: pytest.LogC
 
 
 class Speaker(asyncio.Protocol):
-    """Says what a test wants, to whoever comes."""
+    """Sends every client what a test wants."""
 
     writer: TappedWriter
 
@@ -626,7 +627,7 @@ async def test_what_was_on_its_way_to_a_client_that_left_is_dropped(caplog: pyte
 
 
 @pytest.mark.parametrize("ws", EVERY_WS)
-async def test_who_leaves_before_its_upgrade_has_arrived_is_no_error(
+async def test_a_client_gone_before_its_upgrade_has_arrived_is_no_error(
     ws: Literal["websockets-sansio", "websockets", "wsproto"], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving(ws=ws, delay_s=0.02) as running:
@@ -644,7 +645,7 @@ async def test_small_writes_leave_at_once() -> None:
         assert writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-async def test_segments_are_told_by_linux_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_segments_are_known_on_linux_only(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         with socket.create_connection(listener.getsockname()) as client:
             assert (tcp_info(client) is None) == (sys.platform != "linux")
@@ -658,7 +659,7 @@ def test_connections_are_numbered_from_one() -> None:
     assert list(itertools.islice(iter(Link().number, None), 3)) == [1, 2, 3]
 
 
-async def test_what_is_said_within_a_delay_is_bounded() -> None:
+async def test_what_is_sent_within_a_delay_is_bounded() -> None:
     async with serving(delay_s=5.0) as running, Wire.to(running.port) as wire:
         await wire.upgrade()
         frame = bytes([0x82, 0xFF]) + (1 << 20).to_bytes(8, "big") + bytes(4) + bytes(1 << 20)
@@ -685,7 +686,7 @@ async def test_a_network_can_keep_websocket_out_and_lets_all_else_through(upgrad
             assert (await wire.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
 
 
-async def test_what_only_speaks_of_upgrading_gets_through() -> None:
+async def test_what_only_mentions_upgrading_gets_through() -> None:
     async with serving(upgrades="refuse") as running, Wire.to(running.port) as wire:
         await wire.send(b"GET /short-poll HTTP/1.1\r\nHost: 127.0.0.1\r\nReferer: upgrade: websocket\r\n\r\n")
         assert (await wire.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")

@@ -70,7 +70,7 @@ class Interleavings(RuleBasedStateMachine):
         self.readers[who] = self.ask(self.readers[who])
 
     def ask(self, cursor: Cursor) -> Cursor:
-        """A reader gets all kept messages behind its cursor, or is told from where it goes on."""
+        """A reader gets all kept messages behind its cursor, or is told where it resumes."""
         batch = self.log.after(cursor)
         oldest = max(0, len(self.published) - self.keep)
         if cursor.epoch != self.log.epoch:
@@ -97,7 +97,7 @@ def test_any_interleaving_of_publishing_and_reading_is_without_a_silent_gap() ->
     run_state_machine_as_test(Interleavings, settings=settings(max_examples=60, stateful_step_count=40, deadline=None))
 
 
-def heard(batches: list[Batch]) -> list[Message | Missed]:
+def updates(batches: list[Batch]) -> list[Message | Missed]:
     return [update for batch in batches for update in batch.updates]
 
 
@@ -121,7 +121,7 @@ def check_complete(update: list[Message | Missed], published: list[Message], sta
     keep=st.integers(1, 12),
     steps=st.lists(st.sampled_from(["publish", "publish five", "follow", "let them run"]), max_size=40),
 )
-def test_followers_hear_everything_once_and_in_order_and_end_with_the_log(keep: int, steps: list[str]) -> None:
+def test_followers_get_everything_once_and_in_order_and_end_with_the_log(keep: int, steps: list[str]) -> None:
     async def scenario() -> None:
         log = MessageLog(keep)
         published: list[Message] = []
@@ -145,12 +145,12 @@ def test_followers_hear_everything_once_and_in_order_and_end_with_the_log(keep: 
         await asyncio.gather(*(task for _, _, task in followers))
         for start, into, _ in followers:
             assert all(batch.updates for batch in into)
-            check_complete(heard(into), published, start)
+            check_complete(updates(into), published, start)
 
     run_jumping(scenario())
 
 
-def test_a_batch_has_a_limit_and_the_next_one_goes_on() -> None:
+def test_a_batch_has_a_limit_and_the_next_one_continues() -> None:
     log = MessageLog()
     published = [log.publish(str(i)) for i in range(2 * BATCH_MAX + 7)]
     batches, cursor = [], log.resolve_cursor("0")
@@ -158,7 +158,7 @@ def test_a_batch_has_a_limit_and_the_next_one_goes_on() -> None:
         batches.append(batch)
         cursor = batch.cursor
     assert [len(batch.messages) for batch in batches] == [BATCH_MAX, BATCH_MAX, 7]
-    assert heard(batches) == published
+    assert updates(batches) == published
 
 
 def test_it_keeps_as_many_as_it_says() -> None:
@@ -175,7 +175,7 @@ def test_every_log_is_an_epoch_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("after", ["", "1", "00", "latest", "-1"])
-def test_a_place_that_is_no_cursor_is_refused(after: str) -> None:
+def test_what_is_not_a_cursor_is_refused(after: str) -> None:
     with pytest.raises(BadInput, match="no cursor"):
         MessageLog().resolve_cursor(after)
 
@@ -204,7 +204,7 @@ def test_waiting_ends_empty_after_its_time() -> None:
 
 
 @pytest.mark.parametrize("cursor", ["0", "aaaa-7", "ahead"])
-def test_who_has_something_to_hear_does_not_wait(cursor: str) -> None:
+def test_a_reader_with_something_to_read_does_not_wait(cursor: str) -> None:
     async def scenario() -> None:
         log = MessageLog()
         message = log.publish("hello")
@@ -216,7 +216,7 @@ def test_who_has_something_to_hear_does_not_wait(cursor: str) -> None:
     run_jumping(scenario())
 
 
-def test_closing_answers_those_who_wait_and_those_who_come_later() -> None:
+def test_closing_releases_waiting_and_later_readers() -> None:
     async def scenario() -> None:
         log = MessageLog()
         waiting = asyncio.create_task(log.wait_after(log.newest, None))
@@ -259,7 +259,7 @@ Wait = Callable[[MessageLog], Coroutine[Any, Any, Any]]
     ],
     ids=["wait", "wait with a limit", "follow", "follow with a heartbeat"],
 )
-def test_who_gives_up_leaves_nothing_behind(wait: Wait) -> None:
+def test_a_reader_that_gives_up_leaves_nothing_behind(wait: Wait) -> None:
     def futures() -> int:
         gc.collect()
         return sum(isinstance(thing, asyncio.Future) for thing in gc.get_objects())

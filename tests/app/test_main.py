@@ -27,7 +27,7 @@ async def publish(server: ServerProcess, text: str, times: int = 1) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("implementation", ["--loop uvloop", "--loop asyncio --http h11 --ws wsproto"])
-async def test_a_signal_ends_it_with_everybody_held_and_one_line(implementation: str, how: int) -> None:
+async def test_a_signal_stops_it_with_readers_connected_and_one_line(implementation: str, how: int) -> None:
     async with server_process(*implementation.split()) as server, contextlib.AsyncExitStack() as stack:
         polling, idle, streaming, socket = [await stack.enter_async_context(Wire.to(server.port)) for _ in range(4)]
         await polling.ask("/long-poll?hold=60")
@@ -46,7 +46,7 @@ async def test_a_signal_ends_it_with_everybody_held_and_one_line(implementation:
         assert await polling.rest() == await idle.rest() == b""
 
 
-async def test_readers_that_do_not_read_do_not_hold_up_the_end() -> None:
+async def test_readers_that_do_not_read_do_not_hold_up_the_shutdown() -> None:
     async with server_process() as server, contextlib.AsyncExitStack() as stack:
         await publish(server, "a" * TEXT_MAX_BYTES, 600)  # 10 MB: more than both systems' buffers take
         streaming, socket = [await stack.enter_async_context(Wire.to(server.port)) for _ in range(2)]
@@ -77,7 +77,7 @@ async def fails(*options: str) -> tuple[int | None, list[str]]:
     return process.returncode, stderr.decode().splitlines()
 
 
-async def test_a_busy_port_is_said_in_one_line() -> None:
+async def test_a_busy_port_is_reported_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         code, (line,) = await fails("--port", str(port))
@@ -108,7 +108,7 @@ async def test_it_listens_on_a_unix_socket_too_and_clears_it_away(tmp_path: Path
         "--record /nowhere/at/all",
     ],
 )
-async def test_options_that_are_not_accepted_are_said(options: str) -> None:
+async def test_bad_options_are_reported(options: str) -> None:
     code, lines = await fails(*options.split())
     assert code == 2
     assert lines[0].startswith("usage: ")

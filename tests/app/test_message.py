@@ -46,8 +46,8 @@ def test_a_cursor_is_read_as_it_was_written(cursor: Cursor) -> None:
         *("abc-٧", "ａ-7", "a" * 17 + "-7", "abc-" + "1" * 16, "abc-7" * 10_000),
     ],
 )
-def test_anything_else_is_no_cursor(text: str) -> None:
-    with pytest.raises(BadInput, match="is no cursor: send one that you were given") as refusal:
+def test_anything_else_is_not_a_cursor(text: str) -> None:
+    with pytest.raises(BadInput, match="is not a cursor: send one that you were given") as refusal:
         Cursor.parse(text)
     assert len(str(refusal.value)) < 200
 
@@ -59,7 +59,7 @@ def test_a_batch_is_read_as_it_was_written(batch: Batch) -> None:
 
 
 @given(messages | missed)
-def test_news_are_read_as_they_were_written(update: Message | Missed) -> None:
+def test_an_update_is_read_as_it_was_written(update: Message | Missed) -> None:
     assert read_update(update.json) == update
 
 

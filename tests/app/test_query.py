@@ -7,7 +7,7 @@ from app.message import BadInput
 from app.query import parameters, seconds
 
 
-def test_accepted_parameters_are_handed_on() -> None:
+def test_accepted_parameters_are_returned() -> None:
     assert parameters(QueryParams("after=a-1&hold=2"), "after", "hold") == {"after": "a-1", "hold": "2"}
     assert parameters(QueryParams(""), "after") == {}
     assert parameters(QueryParams("after="), "after") == {"after": ""}

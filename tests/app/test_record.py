@@ -69,7 +69,7 @@ async def test_it_holds_every_byte_of_every_connection_and_the_marks(tmp_path: P
     assert connections[0]["connection"]["opened_ns"] < mark["mark"]["at_ns"] < connections[1]["connection"]["opened_ns"]
 
 
-async def test_a_recording_that_is_not_whole_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_truncated_recording_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "RECORDING_MAX_BYTES", 500)
     recorder, file = Recorder(), tmp_path / "recording"
     async with serving(observer=recorder) as running, Wire.to(running.port) as wire:

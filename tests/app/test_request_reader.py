@@ -1,7 +1,7 @@
 """Requests, found in what a client sends however it is cut into pieces."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.request_reader import RequestReader
@@ -20,6 +20,8 @@ REQUESTS = [
     requests=st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=5),
     cuts=st.lists(st.integers(1, 60), min_size=1, max_size=60),
 )
+@example(requests=[REQUESTS[1]], cuts=[4])  # the line ends in front of it, which look like the end of a head
+@example(requests=[(b"\r\nGET /sse HTTP/1.1\r\n\r\n", "/sse")], cuts=[60])
 def test_every_request_is_found_once_wherever_it_is_cut(requests: list[tuple[bytes, str]], cuts: list[int]) -> None:
     """A body in chunks is the one thing whose end is only found at the end of a piece."""
     reader, found = RequestReader(), list[str]()

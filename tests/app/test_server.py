@@ -16,7 +16,7 @@ from tests.serving import EVERY_WS, HTTP_TRANSPORTS, Wire, ask, eventually, path
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_published_message_is_answered_with_its_place() -> None:
+async def test_publishing_returns_the_message_with_its_cursor() -> None:
     async with serving() as running, Wire.to(running.port) as wire:
         for number, text in enumerate(["hello", "長輪詢", "a" * TEXT_MAX_BYTES, "\x00" * TEXT_MAX_BYTES], 1):
             earliest = time.monotonic_ns() / 1e6
@@ -43,7 +43,7 @@ async def test_a_published_message_is_answered_with_its_place() -> None:
     ],
     ids=lambda value: f"{len(value)} bytes" if isinstance(value, bytes) else None,
 )
-async def test_what_is_no_message_is_refused_in_one_line(body: bytes, status: int, why: str) -> None:
+async def test_a_bad_message_is_refused_in_one_line(body: bytes, status: int, why: str) -> None:
     async with serving() as running:
         answered, said = await ask(running.port, "/messages", body=body, method="POST")
         assert answered == status
@@ -53,7 +53,7 @@ async def test_what_is_no_message_is_refused_in_one_line(body: bytes, status: in
         assert (await ask(running.port, "/messages", body=b'{"text": "a"}', method="POST"))[0] == 201
 
 
-async def test_only_what_says_that_it_is_json_is_published() -> None:
+async def test_only_application_json_is_published() -> None:
     """Text and forms can be sent here by any page, without the browser's asking whether they may."""
     body = b'{"text": "hello"}'
     async with serving() as running:
@@ -68,7 +68,7 @@ async def test_only_what_says_that_it_is_json_is_published() -> None:
             assert (await ask(running.port, "/messages", {"Content-Type": given}, body, "POST"))[0] == 201
 
 
-async def test_who_goes_away_in_the_middle_of_a_message_publishes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_client_that_disconnects_within_a_message_publishes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     async with serving() as running:
         async with Wire.to(running.port) as wire:
             await wire.ask("/messages", {"Content-Length": "40"}, method="POST")
@@ -93,7 +93,7 @@ async def test_other_addresses_and_methods_are_refused_in_json() -> None:
 
 
 @pytest.mark.parametrize("transport", HTTP_TRANSPORTS)
-async def test_a_question_for_the_head_alone_does_not_block_the_connection(transport: str) -> None:
+async def test_a_head_request_does_not_block_the_connection(transport: str) -> None:
     async with serving() as running, Wire.to(running.port) as wire:
         await wire.ask(path(transport), method="HEAD")
         head = await wire.until(b"\r\n\r\n")
@@ -130,7 +130,7 @@ async def test_an_idle_connection_outlives_the_longest_poll_interval() -> None:
 @pytest.mark.parametrize(
     "anyio_backend", [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True})], ids=["asyncio", "uvloop"]
 )
-async def test_the_end_is_clean_for_everybody(http: Any, ws: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_shutdown_is_clean_for_everybody(http: Any, ws: Any, caplog: pytest.LogCaptureFixture) -> None:
     async with serving(http=http, ws=ws) as running:
         wires = [Wire.to(running.port) for _ in range(4)]
         polling, idle, streaming, socket = [await wire.__aenter__() for wire in wires]
@@ -156,22 +156,24 @@ async def test_the_end_is_clean_for_everybody(http: Any, ws: Any, caplog: pytest
 
 
 @pytest.mark.parametrize("ws", EVERY_WS)
-async def test_who_is_just_leaving_does_not_disturb_the_end(ws: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_client_that_is_leaving_does_not_disturb_the_shutdown(
+    ws: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     async with serving(ws=ws, delay_s=0.05) as running, Wire.to(running.port) as leaving, Wire.to(running.port) as wire:
         for one in (wire, leaving):
             await one.upgrade()
             await one.until(b'"}')
         close = bytes([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8])
         await leaving.send(close)
-        answers = [c for c in running.link.connections.values() if c.client_port == leaving.port]
-        await eventually(lambda: answers[0].bytes_down == len(leaving.received) + 4)  # said, and on its way
+        closing = [c for c in running.link.connections.values() if c.client_port == leaving.port]
+        await eventually(lambda: closing[0].bytes_down == len(leaving.received) + 4)  # its close frame is on its way
         running.server.should_exit = True
         assert await leaving.rest() == close[:1] + b"\x02" + close[-2:]
         assert (await wire.rest())[:4] in (b"\x88\x02\x03\xf4", b"\x88\x02\x03\xe9")
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-async def test_who_takes_long_to_leave_is_cut_off_at_the_end() -> None:
+async def test_a_client_that_is_slow_to_leave_is_cut_off_at_shutdown() -> None:
     async with serving() as running, Wire.to(running.port) as wire:
         for _ in range(1_000):
             running.log.publish("a" * TEXT_MAX_BYTES)
@@ -186,7 +188,7 @@ async def test_who_takes_long_to_leave_is_cut_off_at_the_end() -> None:
 
 
 @pytest.mark.parametrize("transport", ["sse", "websocket", "socket_io"])
-async def test_a_reader_that_does_not_read_does_not_hold_up_the_end(
+async def test_a_reader_that_does_not_read_does_not_hold_up_the_shutdown(
     transport: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving() as running, Wire.to(running.port) as wire:
@@ -249,7 +251,7 @@ POST = b"POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application
     ],
     ids=repr,
 )
-async def test_http_is_spoken_as_the_standard_says(
+async def test_http_follows_the_standard(
     request_bytes: bytes, statuses: set[int], caplog: pytest.LogCaptureFixture
 ) -> None:
     """RFC 9112, where clients and servers often differ; what h1spec checks is among it."""
@@ -260,7 +262,7 @@ async def test_http_is_spoken_as_the_standard_says(
 
 
 @pytest.mark.parametrize("http", ["httptools", "h11"])
-async def test_what_the_responses_say_of_themselves(http: Any) -> None:
+async def test_responses_have_their_security_and_proxy_headers(http: Any) -> None:
     async with serving(http=http) as running:
         for target in ("/short-poll", "/long-poll?hold=0", "/sse", "/nowhere", "/socket.io/?EIO=4&transport=polling"):
             async with Wire.to(running.port) as wire:

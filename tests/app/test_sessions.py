@@ -30,7 +30,7 @@ RECEIVE["short_poll"] = partial(short_poll.receive, pause_s=0.01)
 
 @contextlib.asynccontextmanager
 async def asking(running: Running, transport: str, base: str = "/s/a/p") -> AsyncIterator[Wire]:
-    """A connection on which that transport has asked, without a cursor, and the server has heard it."""
+    """A connection on which that transport has sent a request without a cursor, which has reached the server."""
     async with Wire.to(running.port) as wire:
         await wire.read(transport, base=base)
         await eventually(
@@ -55,7 +55,7 @@ async def test_every_transport_works_in_a_session(transport: str) -> None:
 
 
 @every_transport
-async def test_sessions_do_not_hear_each_other(transport: str) -> None:
+async def test_sessions_do_not_see_each_others_messages(transport: str) -> None:
     bases = ("/s/a/p", "/s/b/p", "")
     async with serving() as running:
         for base in bases:
@@ -71,7 +71,7 @@ async def test_sessions_do_not_hear_each_other(transport: str) -> None:
 
 
 @every_transport
-async def test_the_projects_clients_come_back_to_their_session(transport: str) -> None:
+async def test_the_projects_clients_reconnect_to_their_session(transport: str) -> None:
     async with serving() as running, watching(running) as feed:
         log = running.sessions.at("a").log
         await feed.set(delay_ms=1)
@@ -101,7 +101,7 @@ async def test_what_is_not_there_is_refused_in_json(target: str) -> None:
 async def test_bad_input_is_refused_as_everywhere() -> None:
     async with serving() as running:
         for method, target, body, status, why in (
-            ("GET", "short-poll?after=7", b"", 400, "'7' is no cursor"),
+            ("GET", "short-poll?after=7", b"", 400, "'7' is not a cursor"),
             ("GET", "sse?afer=0", b"", 400, "unknown parameter 'afer': accepted here is after"),
             ("GET", "messages", b"", 405, "Method Not Allowed"),
             ("HEAD", "long-poll", b"", 405, ""),
@@ -125,7 +125,7 @@ def delays_s(running: Running, wire: Wire) -> set[float]:
     return {lane.delay_s for lane in running.link.connections[number(running, wire)].lanes.values()}
 
 
-async def test_a_delay_is_of_one_session_with_all_its_pages_from_now_on() -> None:
+async def test_a_delay_belongs_to_one_session_and_all_its_pages() -> None:
     async with serving(delay_s=0.001) as running, watching(running) as feed, contextlib.AsyncExitStack() as stack:
         inside = [await stack.enter_async_context(asking(running, "sse", f"/s/a/{page}")) for page in "pq"]
         outside = [await stack.enter_async_context(asking(running, "sse", base)) for base in ("/s/b/p", "")]
@@ -152,7 +152,7 @@ async def test_a_page_sees_the_delay_that_it_has_set(transport: str) -> None:
         async with reading(transport, f"{running.url}/s/a/p", "0") as told:
             running.sessions.at("a").log.publish("hello")
             await next_update(told, 1)
-            assert clock() - start >= 0.079  # the handshake, the question and the answer
+            assert clock() - start >= 0.079  # the handshake, the request and the response
         await feed.up_to_now()
         assert all(piece["delay_ms"] >= 20 for piece in feed.all("piece"))
 
@@ -242,7 +242,7 @@ def test_a_session_that_has_ended_publishes_no_more() -> None:
     run_jumping(scenario())
 
 
-def test_when_the_server_ends_all_of_them_do_and_none_begins() -> None:
+def test_when_the_server_stops_all_sessions_end_and_none_starts() -> None:
     async def scenario() -> None:
         all_of_them = Sessions()
         unwatched = all_of_them.at("a")
@@ -306,7 +306,7 @@ async def test_a_connection_outlives_its_session_and_is_the_next_ones(monkeypatc
 
 
 @every_transport
-async def test_who_was_there_before_its_session_is_taken_over(transport: str) -> None:
+async def test_a_connection_older_than_its_session_is_claimed(transport: str) -> None:
     """After a night, a page's own requests may come before it watches again."""
     async with serving() as running, asking(running, transport) as wire:
         await eventually(lambda: "a" in running.sessions._sessions)
@@ -320,9 +320,7 @@ async def test_who_was_there_before_its_session_is_taken_over(transport: str) ->
 # The cap
 
 
-async def test_there_are_only_so_many_sessions(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_sessions_are_limited(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(sessions, "SESSIONS_MAX", 2)
     why = "2 sessions are open, which is the limit: try again in a minute"
     async with serving() as running, watching(running, "a"):
@@ -351,7 +349,7 @@ async def test_there_are_only_so_many_sessions(
     assert not [record for record in caplog.records if record.getMessage() != spurious]
 
 
-async def test_only_so_many_pages_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_watching_pages_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "WATCHERS_MAX", 2)
     async with serving() as running, watching(running, "a"):
         async with watching(running, "b"), connect(f"ws://{running.host}/watch?session=a&page=q", proxy=None) as third:
@@ -365,7 +363,7 @@ async def test_only_so_many_pages_watch(monkeypatch: pytest.MonkeyPatch) -> None
             pass
 
 
-async def test_one_that_ends_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_session_that_ends_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "SESSIONS_MAX", 1)
     monkeypatch.setattr(sessions, "UNWATCHED_S", 0.01)
     async with serving() as running:

@@ -102,7 +102,7 @@ def of_connections(feed: Feed, connection: int) -> list[tuple[str, Any]]:
     return [(kind, value) for kind, value in update if value["connection"] == connection]
 
 
-async def test_a_connection_is_whose_it_is_asked_by_request_for_request() -> None:
+async def test_a_connection_belongs_to_the_page_of_its_latest_request() -> None:
     """One connection, kept alive, used by several pages of two sessions, and by nobody's."""
     bases = {"a p": "/s/a/p", "a q": "/s/a/q", "b p": "/s/b/p", "outside": ""}
     async with (
@@ -193,7 +193,7 @@ async def test_hello_comes_first_however_much_happens_meanwhile() -> None:
         reading.cancel()
 
 
-async def test_every_page_is_told_what_is_published_and_set_by_whomever() -> None:
+async def test_every_page_is_told_what_any_page_publishes_and_sets() -> None:
     async with serving() as running, watching(running) as feed, watching(running, "a", "q") as other:
         log = running.sessions.at("a").log
         await other.say({"publish": "長輪詢 \u2028"})
@@ -212,7 +212,7 @@ async def test_every_page_is_told_what_is_published_and_set_by_whomever() -> Non
             assert [settings["delay_ms"] for settings in one.all("settings")] == [1, 2]
 
 
-async def test_who_joins_at_the_end_of_a_long_log_is_not_told_of_it() -> None:
+async def test_a_page_that_joins_after_a_long_log_is_not_told_of_it() -> None:
     async with serving() as running:
         log = running.sessions.at("a").log
         for i in range(900):
@@ -228,7 +228,7 @@ async def test_who_joins_at_the_end_of_a_long_log_is_not_told_of_it() -> None:
 
 
 @pytest.mark.parametrize("page_ms", [0, 1, 12.345, 2**53])
-async def test_the_servers_clock_is_told_with_the_question(page_ms: float) -> None:
+async def test_the_servers_clock_comes_with_the_pages_own(page_ms: float) -> None:
     async with serving() as running, watching(running) as feed:
         before_ms = time.monotonic_ns() / 1e6
         await feed.say({"clock": page_ms})
@@ -303,7 +303,7 @@ async def closed(socket: Any) -> tuple[int, str]:
         ("session=a&page=p&page=p", "parameter 'page' is given more than once"),
     ],
 )
-async def test_who_asks_for_what_is_no_page_is_told_what_is(
+async def test_a_bad_session_or_page_is_refused_with_what_is_accepted(
     query: str, why: str, ws: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving(ws=ws) as running:
@@ -375,7 +375,7 @@ def deep(levels: int) -> str:
     ],
     ids=lambda value: repr(value[:40]),
 )
-async def test_a_page_that_says_what_is_not_understood_is_told_what_is_and_its_session_goes_on(
+async def test_a_bad_command_is_refused_with_what_is_accepted_and_the_session_continues(
     said: str | bytes, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving() as running, watching(running) as bad, watching(running, "a", "q") as good:
@@ -396,9 +396,7 @@ async def test_a_page_that_says_what_is_not_understood_is_told_what_is_and_its_s
     "said",
     ['{"clock": %s}', '{"settings": {"publish_hz": 0, "delay_ms": %s, "upgrades": "pass"}}', '{"publish": %s}', "%s"],
 )
-async def test_however_deep_it_is_nested_it_is_bad_input_and_no_failure(
-    said: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_deep_nesting_is_bad_input_and_no_failure(said: str, caplog: pytest.LogCaptureFixture) -> None:
     """Somewhere here is what can just be read, but not written again."""
     async with serving() as running:
         for levels in range(880, 1_000, 4):
@@ -515,7 +513,7 @@ async def test_a_slow_page_is_told_how_much_it_lost_and_what_comes_next(
 
 @pytest.mark.parametrize("http", ["httptools", "h11"])
 @every_ws
-async def test_the_end_is_clean_while_sessions_are_watched_and_read(
+async def test_shutdown_is_clean_while_sessions_are_watched_and_read(
     http: Any, ws: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving(http=http, ws=ws) as running, watching(running) as feed, watching(running, "b") as slow:
@@ -547,7 +545,7 @@ async def test_the_end_is_clean_while_sessions_are_watched_and_read(
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-async def test_a_page_that_does_not_read_does_not_hold_up_the_end(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_page_that_does_not_read_does_not_hold_up_the_shutdown(caplog: pytest.LogCaptureFixture) -> None:
     async with serving() as running, Wire.to(running.port) as watch, Wire.to(running.port) as wire:
         await watch.upgrade("/watch?session=a&page=p")
         await watch.until(b"}}")

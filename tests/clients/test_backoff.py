@@ -32,7 +32,7 @@ def test_waits_are_random_under_a_limit_that_doubles_with_every_failure() -> Non
     run_jumping(scenario())
 
 
-def test_even_after_very_many_failures_it_waits() -> None:
+def test_it_still_waits_after_very_many_failures() -> None:
     assert max(run_jumping(waits(Backoff(), 3_000))) <= MOST_S
 
 

@@ -62,12 +62,12 @@ async def receiving(receive: Receive, url: str, after: object = "0") -> AsyncGen
 
 @every_client
 async def test_it_receives_everything_in_order_over_as_few_connections_as_it_can(receive: Receive) -> None:
-    asks_and_answers = receive in (EVERY["socket_io"], EVERY["socket_io polling"])  # a GET is held while it has to POST
+    polls_and_posts = receive in (EVERY["socket_io"], EVERY["socket_io polling"])  # a GET is held while it has to POST
     async with serving() as running, receiving(receive, running.url) as take:
         for burst in (1, 3, 1, 1, 1):
             published = [running.log.publish(f"burst of {burst}") for _ in range(burst)]
             assert await take(burst) == published
-        assert list(running.link.connections) == [1] or (asks_and_answers and max(running.link.connections) <= 2)
+        assert list(running.link.connections) == [1] or (polls_and_posts and max(running.link.connections) <= 2)
 
 
 @every_client
@@ -78,7 +78,7 @@ async def test_no_cursor_is_from_now_on(receive: Receive) -> None:
     async with serving(log, observer=witness) as running, receiving(receive, running.url, None) as take:
         first = asyncio.create_task(take(1))
         await eventually(lambda: [c for c in running.link.connections.values() if c.bytes_up])
-        if receive in SOCKET_IO:  # it talks for a while before it has a place
+        if receive in SOCKET_IO:  # it takes a while before it has a cursor
             await eventually(lambda: b'["cursor",' in b"".join(piece.data for piece in witness.saw))
         # By a request, which is taken up after the client's own.
         status, body = await ask(running.port, "/messages", body=b'{"text": "hello"}', method="POST")
@@ -90,18 +90,18 @@ async def test_no_cursor_is_from_now_on(receive: Receive) -> None:
 async def test_a_cut_before_the_first_message_loses_nothing(name: str) -> None:
     async with serving() as running, receiving(EVERY[name], running.url, None) as take:
         first = asyncio.create_task(take(1))
-        asked_twice = 300  # bytes: the first question is for a cursor, the second is held
+        two_requests = 300  # bytes: the first request asks for a cursor, the second is held
         await eventually(
-            lambda: [c for c in running.link.connections.values() if c.writes and c.bytes_up > asked_twice]
+            lambda: [c for c in running.link.connections.values() if c.writes and c.bytes_up > two_requests]
         )
         running.link.cut()
         await eventually(lambda: not running.link.connections)
-        published = running.log.publish("said while nobody was connected")
+        published = running.log.publish("published while nobody was connected")
         assert await first == [published]
 
 
 @every_client
-async def test_after_a_cut_it_goes_on_with_nothing_lost_or_repeated(receive: Receive) -> None:
+async def test_after_a_cut_it_resumes_with_nothing_lost_or_repeated(receive: Receive) -> None:
     async with serving() as running, receiving(receive, running.url) as take:
         published = [running.log.publish("first")]
         assert await take(1) == published
@@ -154,7 +154,7 @@ class Cutting:
 
 @pytest.mark.parametrize("receive", [*EVERY.values(), *RAW_SOCKET_IO.values()], ids=[*EVERY, *RAW_SOCKET_IO])
 @pytest.mark.parametrize("after_writes", range(1, 9))
-async def test_a_gap_is_heard_of_wherever_the_connection_is_cut(receive: Receive, after_writes: int) -> None:
+async def test_a_gap_is_reported_wherever_the_connection_is_cut(receive: Receive, after_writes: int) -> None:
     log = MessageLog()
     published = [log.publish("old"), log.publish("older")]
     cutting = Cutting(after_writes)
@@ -195,7 +195,7 @@ async def test_a_reader_that_was_too_slow_is_told(receive: Receive) -> None:
 @every_client
 async def test_a_refusal_is_an_error_in_the_servers_words(receive: Receive) -> None:
     async with serving() as running, receiving(receive, running.url, "seven") as take:
-        with pytest.raises(ValueError, match=r"^(400|1008|connect_error): .*'seven' is no cursor"):
+        with pytest.raises(ValueError, match=r"^(400|1008|connect_error): .*'seven' is not a cursor"):
             await take(1)
     async with (
         serving(names=["lecture.example"]) as running,

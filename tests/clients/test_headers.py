@@ -40,7 +40,7 @@ SOCKET_IO_VIA: dict[str, tuple[str, ...]] = {
 
 @contextlib.asynccontextmanager
 async def listening(page: bytes = PAGE) -> AsyncIterator[tuple[str, list[str]]]:
-    """A server that remembers the heads of requests, and answers a page to `/` and nothing to anything else."""
+    """A server that remembers the heads of requests, and responds with a page to `/` and to nothing else."""
     heads: list[str] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -84,7 +84,7 @@ async def test_the_raw_client_sends_what_the_library_sends(transport: str, after
 
 
 @pytest.mark.parametrize("via", SOCKET_IO_VIA)
-async def test_the_raw_client_of_socket_io_says_what_the_library_says(via: str) -> None:
+async def test_the_raw_client_of_socket_io_sends_what_the_library_sends(via: str) -> None:
     for of_library in (True, False):
         witness = Witness()
         async with serving(observer=witness) as running:

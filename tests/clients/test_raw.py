@@ -26,7 +26,7 @@ def message(number: int, size: int = 10) -> Message:
 
 @contextlib.asynccontextmanager
 async def answering(*answers: Talk) -> AsyncIterator[tuple[str, list[str]]]:
-    """A server that gives the first connection the first answer, and so on; and the targets that were asked for."""
+    """A server that serves the first connection with the first of these, and so on; and the targets requested."""
     targets: list[str] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -58,7 +58,7 @@ async def take(told: AsyncIterator[Update], count: int) -> list[Update]:
         return [await anext(told) for _ in range(count)]
 
 
-def poll_answer(*update: Message) -> bytes:
+def poll_response(*update: Message) -> bytes:
     body = '{"messages":[' + ",".join(one.json for one in update) + f'],"cursor":"{update[-1].cursor}"}}'
     return f"HTTP/1.1 200 OK\r\nX: y\r\ncontent-LENGTH: {len(body)}\r\nZ: 1\r\n\r\n{body}".encode()
 
@@ -74,9 +74,9 @@ UPGRADE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 @pytest.mark.parametrize("transport", ["short_poll", "long_poll"])
 async def test_polls_in_single_bytes(transport: str) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await byte_by_byte(writer, poll_answer(message(1), message(2)))
+        await byte_by_byte(writer, poll_response(message(1), message(2)))
         assert (await reader.readuntil(b"\r\n\r\n")).split()[1].endswith(b"?after=abc-2")
-        await byte_by_byte(writer, poll_answer(message(3)))
+        await byte_by_byte(writer, poll_response(message(3)))
         await reader.read()
 
     async with answering(answer) as (url, _), receiving(transport, url) as told:
@@ -101,7 +101,7 @@ async def test_events_in_single_bytes_and_in_chunks_that_end_anywhere() -> None:
         assert await take(told, 4) == [message(1), message(2, 3_000), missed, message(5)]
 
 
-async def test_a_stream_that_is_lost_in_the_middle_of_an_event_goes_on_behind_the_last_whole_one() -> None:
+async def test_a_stream_lost_within_an_event_resumes_after_the_last_whole_one() -> None:
     async def broken(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(STREAM + chunk("retry: 1000\nid: abc-7\n\n") + chunk(f"id: abc-8\ndata: {message(8).json}\n\n"))
         writer.write(chunk(f"id: abc-9\ndata: {message(9).json[:20]}"))
@@ -119,7 +119,7 @@ async def test_a_stream_that_is_lost_in_the_middle_of_an_event_goes_on_behind_th
         assert targets == ["/sse?after=abc-6", "/sse?after=abc-8"]
 
 
-async def test_a_stream_that_ended_before_its_first_message_goes_on_from_its_first_position() -> None:
+async def test_a_stream_that_ended_before_its_first_message_resumes_at_its_first_cursor() -> None:
     async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(STREAM + chunk("retry: 1000\nid: abc-7\n\n") + b"0\r\n\r\n")
 
@@ -220,7 +220,7 @@ def test_no_two_control_frames_are_masked_alike() -> None:
 
 
 @pytest.mark.parametrize("via", ["upgrade", "websocket", "polling"])
-async def test_socket_io_goes_on_after_a_cut(via: str) -> None:
+async def test_socket_io_resumes_after_a_cut(via: str) -> None:
     async with serving() as running:
         first = running.log.publish("first")
         async with receiving("socket_io", running.url, "0", via) as told:
@@ -248,7 +248,7 @@ async def test_socket_io_answers_heartbeats(via: str, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("upgrades", ["refuse", "cut"])
-async def test_socket_io_goes_on_polling_where_websocket_does_not_get_through(upgrades: Upgrades) -> None:
+async def test_socket_io_continues_to_poll_where_websocket_does_not_get_through(upgrades: Upgrades) -> None:
     async with serving(upgrades=upgrades) as running:
         published = [running.log.publish("first")]
         async with receiving("socket_io", running.url, "0") as told:

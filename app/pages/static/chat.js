@@ -13,7 +13,7 @@ const TEXT_MAX = 4000; // letters; the server takes 16,384 bytes
 
 const KNOWN = { transport: { otherwise: "sse", pattern: new RegExp(`^(${Object.keys(PALETTE).join("|")})$`) } };
 const { values, problems } = read(KNOWN);
-const problem = signal(problems.join(". "));
+const problem = signal(problems.join(" "));
 const transport = signal(values.transport), name = signal(sessionStorage.getItem("name") ?? "");
 const { line, people, shown, cost, outbox, join, leave, say, drop, again, cut } = room();
 
@@ -155,7 +155,7 @@ function Speak() {
     say(text);
     field.current.value = "";
   };
-  // Whoever points at a button goes on writing; pressed by keyboard, it keeps the focus.
+  // A button clicked by mouse gives the focus back to the text; one pressed by keyboard keeps it.
   const write = event => { if (event.pointerType === "mouse") field.current.focus(); };
   const cutMine = event => { write(event); cut().catch(refusal => { problem.value = refusal.message; }); };
   return html`

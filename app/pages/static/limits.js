@@ -72,7 +72,7 @@ function set(experiment, name, value) {
   show();
 }
 
-/** A button that says why it can't be pressed, to whoever comes to it by mouse or by keyboard. */
+/** A button that says why it can't be pressed, by mouse and by keyboard. */
 function Button({ id, label, hotkey, why, onClick }) {
   // The second click of a double click would undo the first.
   const click = event => { if (!why && event.detail < 2) onClick(); };

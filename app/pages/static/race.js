@@ -135,7 +135,7 @@ function Page() {
     <${Announced} />`;
 }
 
-/** The sentence, for those who listen: when the picture stands still, and not every second. */
+/** The sentence for screen readers: when the picture stands still, and not every second. */
 function Announced() {
   shown.value;
   return html`<p class="hidden" aria-live="polite">${gate.stopped ? said.value : ""}</p>`;

@@ -70,10 +70,10 @@ def unreadable(name: str) -> str:
 
 PLACES = {
     "/modes/sse?rate=1&delay=300": "SSE, live",
-    "/modes/short-poll?interval=1&rate=1&delay=25": "Polling every second",
+    "/modes/short-poll?pause=1&rate=1&delay=25": "Polling every second",
     "/race": "The race",
-    "/modes/short-poll?interval=1&rate=0.2": "Rare messages",
-    "/modes/short-poll?interval=1&rate=10": "Frequent messages",
+    "/modes/short-poll?pause=1&rate=0.2": "Rare messages",
+    "/modes/short-poll?pause=1&rate=10": "Frequent messages",
     "/modes/sse?rate=0.1": "SSE, almost silent",
     "/modes/websocket?rate=0.1": "WebSocket, almost silent",
     "/modes/websocket?rate=1&delay=300&stopped=1": "The handshake, step by step",

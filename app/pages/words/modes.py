@@ -19,7 +19,7 @@ MODES = {
     "short_poll": Mode(
         "The browser asks again and again: is there anything new? The server responds at once, usually with “no”.",
         (
-            "An arrow goes out: the browser sends a request. The response comes back at once.",
+            "An arrow goes out: the browser sends a request. The response arrives at once.",
             "A hollow dot on the right: a message is published. The server can’t tell the browser, so the message "
             "waits.",
             "The next poll picks it up. The filled dot on the left is where it reaches the browser, late.",

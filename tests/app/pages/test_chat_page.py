@@ -234,7 +234,7 @@ async def test_a_server_that_has_restarted_is_joined_again(chromium: Browser) ->
             await stack.aclose()
 
 
-async def test_who_was_taken_for_gone_joins_again(chromium: Browser) -> None:
+async def test_a_person_dropped_by_mistake_joins_again(chromium: Browser) -> None:
     """A computer sleeps longer than the grace: its connections are dead, and the server has forgotten it."""
     async with serving() as running, visiting(chromium, running, "Ada", "websocket") as page:
         (person,) = running.chat._people
@@ -249,7 +249,7 @@ async def test_who_was_taken_for_gone_joins_again(chromium: Browser) -> None:
         await expect(page.locator("#present-title")).to_have_text("1 present")
 
 
-async def test_what_was_on_its_way_when_the_connection_was_lost_is_the_writers_to_send_again(
+async def test_what_was_being_sent_when_the_connection_was_lost_is_left_to_its_writer(
     chromium: Browser,
 ) -> None:
     async with serving() as running, visiting(chromium, running, "Ada", "sse") as page:
@@ -268,7 +268,7 @@ async def test_what_was_on_its_way_when_the_connection_was_lost_is_the_writers_t
         assert running.log.newest.seq == 2
 
 
-async def test_what_is_stuck_on_its_way_does_not_hold_up_what_comes_after(chromium: Browser) -> None:
+async def test_a_stuck_message_does_not_hold_up_later_ones(chromium: Browser) -> None:
     async with serving() as running, visiting(chromium, running, "Ada", "sse") as page:
         await page.route("**/messages", lambda _: None)  # a network that swallows it
         await speak(page, "stuck")
@@ -282,7 +282,7 @@ async def test_what_is_stuck_on_its_way_does_not_hold_up_what_comes_after(chromi
         await expect(page.locator(".unsaid")).to_have_count(1)
 
 
-async def test_what_waits_is_not_taken_for_what_somebody_else_of_that_name_says(chromium: Browser) -> None:
+async def test_a_waiting_message_is_not_mistaken_for_one_by_a_namesake(chromium: Browser) -> None:
     async with serving() as running, visiting(chromium, running, "Ada", "sse") as page:
         await page.route("**/messages", lambda _: None)
         await speak(page, "one")
@@ -292,7 +292,7 @@ async def test_what_waits_is_not_taken_for_what_somebody_else_of_that_name_says(
         await expect(page.locator(".unsaid")).to_have_count(2)
 
 
-async def test_a_change_of_transport_or_name_is_told_and_misses_nothing(chromium: Browser) -> None:
+async def test_a_change_of_transport_or_name_is_announced_and_misses_nothing(chromium: Browser) -> None:
     async with serving() as running, visiting(chromium, running, "Ada", "short_poll") as page:
         lines = [["Ada has joined over Short polling: 1 present"]]
         for transport in (*TRANSPORTS[1:], TRANSPORTS[0]):
@@ -332,7 +332,7 @@ async def test_a_reload_joins_again_and_a_second_tab_is_a_second_person(chromium
         await expect(page.locator(".present li")).to_have_count(2)
 
 
-async def test_after_a_click_one_writes_and_presses_no_button(chromium: Browser) -> None:
+async def test_after_a_click_typing_writes_and_presses_no_button(chromium: Browser) -> None:
     async with serving() as running, visiting(chromium, running, "Ada", "sse") as page:
         await page.get_by_role("button", name="Cut my connection").click()
         await expect(page.locator(".line")).to_contain_text("No connection over")
@@ -348,7 +348,7 @@ async def test_after_a_click_one_writes_and_presses_no_button(chromium: Browser)
         await expect(page.get_by_role("button", name="Cut my connection")).to_be_focused()
 
 
-async def test_a_name_that_is_refused_is_said_and_one_is_not_in(chromium: Browser) -> None:
+async def test_a_refused_name_is_reported_and_does_not_join(chromium: Browser) -> None:
     async with serving() as running, visiting(chromium, running) as page:
         await page.get_by_role("button", name="Join").click()
         await expect(page.get_by_role("alert")).to_have_text("Enter a name first: any name will do.")
@@ -363,7 +363,7 @@ async def test_a_name_that_is_refused_is_said_and_one_is_not_in(chromium: Browse
         await expect(page.get_by_label("Your message")).to_be_focused()
 
 
-async def test_the_page_keeps_the_last_messages_and_stays_where_one_reads(chromium: Browser) -> None:
+async def test_the_page_keeps_the_last_messages_and_the_scroll_position(chromium: Browser) -> None:
     async with serving() as running, visiting(chromium, running, "Ada", "sse") as page:
         for i in range(350):
             running.log.publish(f"message {i}", "Bob")

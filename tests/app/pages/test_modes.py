@@ -277,7 +277,7 @@ async def test_what_a_cut_keeps_from_leaving_is_lost_and_not_counted(chromium: B
         browsing(chromium, running, path=mode("sse", delay=1000), expected=CUT) as page,
     ):
         await ready(page)
-        await way(page, "you are at")  # all of how its answer begins
+        await way(page, "you are at")  # all of how its response begins
         before = int(await count(page, "down"))
         await press(page, "p")
         await until(page, f"document.getElementById('count-down').dataset.value > {before}")
@@ -294,7 +294,7 @@ async def test_a_held_request_is_no_lost_connection(chromium: Browser) -> None:
         assert not await page.locator(".notice").count()
 
 
-async def test_a_page_that_comes_back_from_the_browsers_cache_goes_on(chromium: Browser) -> None:
+async def test_a_page_restored_from_the_browsers_cache_continues(chromium: Browser) -> None:
     async with serving() as running, browsing(chromium, running, path=mode("websocket"), expected=CUT) as page:
         await ready(page)
         await press(page, "p")
@@ -307,7 +307,7 @@ async def test_a_page_that_comes_back_from_the_browsers_cache_goes_on(chromium: 
         await arrived(page, messages + 1)
 
 
-async def test_a_page_whose_session_has_ended_says_so_and_goes_on(
+async def test_a_page_whose_session_has_ended_says_so_and_continues(
     chromium: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "UNWATCHED_S", 0.0)
@@ -322,7 +322,7 @@ async def test_a_page_whose_session_has_ended_says_so_and_goes_on(
         await arrived(page, 1)
 
 
-async def test_a_server_that_is_gone_is_said_and_found_again(chromium: Browser) -> None:
+async def test_a_lost_server_is_reported_and_found_again(chromium: Browser) -> None:
     async def published(page: Page) -> None:
         await press(page, "p", 2)
         await arrived(page, 2)
@@ -406,7 +406,7 @@ async def test_the_keys_work_right_after_a_click_and_a_button_reached_by_keyboar
             assert (str(running.log.newest), len(await page.locator(".ladder line.mark").all())) == before, button
             await press(page, "Space")
             await until(page, f"!({stopped})")
-        # Whoever comes by Tab gets what every platform does.
+        # A control reached by Tab does what it does on every platform.
         await page.focus("#cut")
         await press(page, "Shift+Tab")
         assert await page.evaluate("document.activeElement.id") == "publish"
@@ -473,7 +473,7 @@ async def test_on_a_phone_the_buttons_are_in_sight(chromium: Browser, path: str)
         assert await page.evaluate(f"{last} <= document.querySelector('.actions').getBoundingClientRect().top")
 
 
-async def test_who_wants_less_motion_steps(chromium: Browser) -> None:
+async def test_with_reduced_motion_it_steps(chromium: Browser) -> None:
     async with (
         serving() as running,
         browsing(chromium, running, path=mode("sse"), reduced_motion=True) as page,
@@ -484,7 +484,7 @@ async def test_who_wants_less_motion_steps(chromium: Browser) -> None:
         await until(page, "document.querySelectorAll('.arrow').length === 1")
 
 
-async def test_what_the_address_says_holds_and_what_it_says_wrong_is_told(chromium: Browser) -> None:
+async def test_settings_in_the_address_hold_and_wrong_ones_are_reported(chromium: Browser) -> None:
     wrong = "/modes/short-poll?interval=0.5&rate=2&delay=100&hold=3&seconds=abc&rate=3"
     async with serving() as running, browsing(chromium, running, path=wrong) as page:
         await ready(page)
@@ -570,7 +570,7 @@ async def test_the_code_shown_is_the_code_that_runs(shared: tuple[Page, str]) ->
     assert browser == source(f"app/pages/static/clients/{transport}.js")
 
 
-async def test_the_prediction_is_asked_before_the_answer_is_shown(shared: tuple[Page, str]) -> None:
+async def test_the_prediction_comes_before_the_result(shared: tuple[Page, str]) -> None:
     page, transport = shared
     await set_to(page, delay_ms=100, shown=False)
     assert await page.inner_text("#count-median") == "?"
@@ -608,7 +608,7 @@ async def test_the_delay_is_in_what_is_measured(shared: tuple[Page, str]) -> Non
     assert float(await count(page, "median")) < slow_ms / 2
 
 
-async def test_everybody_can_use_it(shared: tuple[Page, str]) -> None:
+async def test_every_transports_page_is_accessible(shared: tuple[Page, str]) -> None:
     page, _ = shared
     await set_to(page, delay_ms=0, shown=False)
     await press(page, "p", 2)

@@ -88,7 +88,7 @@ async def test_it_begins_where_it_is_told_to(
 
 
 @every_client
-async def test_what_is_refused_is_said_in_the_servers_words(
+async def test_a_refusal_has_the_servers_words(
     opened: tuple[Page, Running], transport: str, options: dict[str, object]
 ) -> None:
     page, running = opened
@@ -128,7 +128,7 @@ CUTS: list[tuple[str, dict[str, object], list[str]]] = [
 async def test_a_cut_before_the_notice_makes_no_silent_gap(
     chromium: Browser, transport: str, options: dict[str, object], begun: list[str]
 ) -> None:
-    """The first connection ends too early; the second has to be asked for what the first was asked for."""
+    """The first connection ends too early; the second must request the same as the first."""
     expected = ("ERR_", "WebSocket connection to")
     asked: list[str] = []
 
@@ -160,7 +160,7 @@ async def test_a_cut_before_the_notice_makes_no_silent_gap(
     async with serving() as running, browsing(chromium, running, expected=expected) as page:
         await page.route(re.compile("/(short-poll|long-poll|sse)\\?"), stream)
         await page.route_web_socket(re.compile("/(websocket|socket.io/)\\?"), socket)
-        await page.reload()  # with it, in the place of the browser's own, whoever keeps a reference to that
+        await page.reload()  # so that a client that keeps a reference to the browser's own gets this one
         await page.evaluate(RECEIVE.replace("await promise;", ""), [transport, {"after": OLD, **options}])
         await page.wait_for_function("() => told.missed.length > 0")
         assert (await page.evaluate("told.missed"))[0] == MISSED

@@ -84,7 +84,7 @@ async def test_the_address_is_text_and_never_markup() -> None:
     assert b"content-security-policy: default-src 'self';" in wire.received.lower()
 
 
-async def test_what_is_said_to_exist_does() -> None:
+async def test_what_the_page_lists_exists() -> None:
     async with serving() as running:
         for path in words.PAGES:
             assert (await ask(running.port, path))[0] == 200

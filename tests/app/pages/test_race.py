@@ -24,7 +24,7 @@ QUIET = "/race?session=hall&rate=0&pause=0.2"
 
 
 class Tap:
-    """Counts what crosses the sockets, by the path that was asked for last: not the page's way to count."""
+    """Counts what crosses the sockets, by the path requested last: not as the page counts."""
 
     def __init__(self) -> None:
         self.total_bytes = Counter[str]()
@@ -174,7 +174,7 @@ async def test_messages_are_told_in_order_over_every_transport(chromium: Browser
         assert len(set(cursors)) == len(cursors)
 
 
-async def test_by_keyboard_it_freezes_steps_and_goes_on(chromium: Browser) -> None:
+async def test_by_keyboard_it_freezes_steps_and_continues(chromium: Browser) -> None:
     async with serving() as running, browsing(chromium, running, path=QUIET + "&delay=0") as page:
         await receiving(page)
         await page.keyboard.press("Space")
@@ -205,7 +205,7 @@ async def test_by_keyboard_it_freezes_steps_and_goes_on(chromium: Browser) -> No
         )
 
 
-async def test_settings_are_in_the_address_and_begin_the_count_anew(chromium: Browser) -> None:
+async def test_settings_are_in_the_address_and_reset_the_count(chromium: Browser) -> None:
     async with serving() as running, browsing(chromium, running, path=QUIET + "&delay=0&fast=1&hold=x") as page:
         await expect(page.locator(".status")).to_contain_text("Unknown setting fast; known: pause, hold")
         await expect(page.locator(".status")).to_contain_text("hold=x is not a number")
@@ -249,7 +249,7 @@ async def test_a_cut_loses_nothing(chromium: Browser) -> None:
         await until(seen)
 
 
-async def test_after_a_restart_the_count_begins_anew(chromium: Browser) -> None:
+async def test_a_restart_resets_the_count(chromium: Browser) -> None:
     async with contextlib.AsyncExitStack() as stack:
         first = await stack.enter_async_context(contextlib.AsyncExitStack())
         running = await first.enter_async_context(serving())
@@ -267,7 +267,7 @@ async def test_after_a_restart_the_count_begins_anew(chromium: Browser) -> None:
         await arrived(page, await publish(running, "after"))
 
 
-async def test_nothing_moves_for_who_wants_it_so(chromium: Browser) -> None:
+async def test_nothing_moves_with_reduced_motion(chromium: Browser) -> None:
     path = "/race?session=hall&rate=0&pause=60&delay=0"
     async with serving() as running, browsing(chromium, running, path=path, reduced_motion=True) as page:
         await receiving(page)
@@ -297,7 +297,7 @@ async def test_only_the_last_marks_are_kept(chromium: Browser) -> None:
 
 
 async def receiving_news(page: Page) -> None:
-    """The page is frozen from its beginning, so that only a step shows that it hears of anything."""
+    """The page is frozen from its beginning, so that only a step shows anything new."""
 
     async def begun() -> bool:
         await page.keyboard.press(".")
@@ -308,7 +308,7 @@ async def receiving_news(page: Page) -> None:
 
 @pytest.fixture(scope="module")
 async def frozen(chromium: Browser) -> AsyncIterator[Page]:
-    """A race with six messages, stopped: for those who only look at it."""
+    """A race with six messages, stopped: for tests that only look at it."""
     async with serving() as running, browsing(chromium, running, path=QUIET + "&delay=0", limit_s=None) as page:
         await receiving(page)
         await arrived(page, await publish(running, *"abcdef"))
@@ -317,7 +317,7 @@ async def frozen(chromium: Browser) -> AsyncIterator[Page]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_nobody_is_kept_out(frozen: Page, scheme: Literal["light", "dark"]) -> None:
+async def test_it_is_accessible(frozen: Page, scheme: Literal["light", "dark"]) -> None:
     await frozen.emulate_media(color_scheme=scheme)
     await axe(frozen)
 
@@ -372,7 +372,7 @@ VERDICTS: list[tuple[dict[str, object], str]] = [
         "short polling (pause 2 s) 6.2 times. Per message, short polling took 820 B, 4.1 times the 200 B of SSE; "
         "long polling sent 21 requests, none of them empty.",
     ),
-    # Who is fastest, and within 10 % or 5 ms nobody is.
+    # The fastest; within 10 % or 5 ms it is a tie.
     (
         race(lane("WebSocket", 221)),
         START + "SSE was fastest, with a median of 200 ms; WebSocket took 1.1 times that.",
@@ -429,7 +429,7 @@ VERDICTS: list[tuple[dict[str, object], str]] = [
     ),
     (race(lane("Short polling", 900, received=5)), "short polling took 4.5 times that."),
     (race(lanes=[lane("SSE", float("nan"), received=0)], published=1), "Over 42 s and 1 message: too few"),
-    # Who has not got everything.
+    # Lanes that have not received everything.
     (race(lane("A", 200, waiting=2)), "on all of them. A still waits for 2."),
     (race(lane("A", 200, waiting=2), lane("B", 200, waiting=1)), "on all of them. A still waits for 2 and B for 1."),
     (

@@ -214,7 +214,7 @@ async def test_a_stopped_picture_keeps_a_bounded_amount(page: Page) -> None:
     assert 10 < waited < 100
 
 
-async def test_the_clock_takes_the_quickest_answer_and_notices_a_jump(page: Page) -> None:
+async def test_the_clock_takes_the_quickest_probe_and_notices_a_jump(page: Page) -> None:
     found = await imported(
         page,
         "live/feed",
@@ -232,7 +232,7 @@ async def test_the_clock_takes_the_quickest_answer_and_notices_a_jump(page: Page
         assert uncertainty_ms == pytest.approx(exact_ms)
 
 
-async def test_no_text_stands_over_an_arrow_or_another_text(page: Page) -> None:
+async def test_no_label_covers_an_arrow_or_another_label(page: Page) -> None:
     for gap_ms in (20, 40, 80, 320):
         arrows = [
             {
@@ -296,7 +296,7 @@ async def test_numbers_are_written_as_people_read_them(page: Page) -> None:
     assert sizes == ["0 B", "213 B", "999 B", "1.00 kB", "12.3 kB", "999 kB", "1.00 MB"]
 
 
-async def test_the_way_from_home(chromium: Browser) -> None:
+async def test_the_home_page_fits_and_its_links_work(chromium: Browser) -> None:
     async with serving() as running, browsing(chromium, running) as page:
         for width, height in ((1920, 1080), (1280, 720), (390, 844)):
             await page.set_viewport_size({"width": width, "height": height})

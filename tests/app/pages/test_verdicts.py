@@ -76,9 +76,7 @@ async def test_every_verdict_is_seen_by_everybody(chromium: Browser, written: Pa
             await expect(page.locator("#claim-3")).to_be_in_viewport()
 
 
-async def test_it_says_of_which_run_it_speaks_and_leads_to_the_other(
-    chromium: Browser, written: Path, results: Path
-) -> None:
+async def test_it_names_its_comparison_and_links_to_the_other(chromium: Browser, written: Path, results: Path) -> None:
     put(written, results, "reference", lambda said: said.update(measured_utc="2025-05-06T07:08:09Z"))
     put(written, results, "latest")
     async with serving() as running, browsing(chromium, running, path="/claims") as page:
@@ -114,7 +112,7 @@ async def test_without_any_results_it_says_what_to_run(chromium: Browser, result
 NO_USE = ("", "{", "[]", "{}", "null", '{"claims": 3}', "\x00\xff", "wrong verdict", "without numbers")
 
 
-async def test_a_file_that_is_no_use_is_said_to_be(chromium: Browser, written: Path, results: Path) -> None:
+async def test_an_unreadable_file_is_reported(chromium: Browser, written: Path, results: Path) -> None:
     put(written, results, "reference")
     put(written, results, "latest")
     async with serving() as running, browsing(chromium, running, path="/claims") as page:

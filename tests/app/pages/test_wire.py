@@ -142,7 +142,7 @@ class Talk:
 
 
 async def by_client(running: Running, transport: str, profile: str) -> None:
-    """A client of ours reads messages, alone and in bursts, and asks in vain if it is one that asks."""
+    """A client of ours reads messages, alone and in bursts, and polls in vain if it polls."""
     pause: dict[str, Any] = {"pause_s": 0.005} if transport == "short_poll" else {}
     if profile == "library":
         stream = CLIENTS[transport].receive(running.url, "0", **pause)
@@ -211,13 +211,13 @@ async def by_refusals(running: Running) -> None:
 
 
 async def by_pipeline(running: Running) -> None:
-    """Publications and questions, all sent before the first answer."""
+    """Publications and polls, all sent before the first response."""
     bodies = [json.dumps({"text": text}).encode() for text in TEXTS[:4]]
     json_of = "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     head = f"POST /messages HTTP/1.1\r\nHost: {running.host}\r\n{json_of}".encode()
-    question = f"GET /short-poll?after=0 HTTP/1.1\r\nHost: {running.host}\r\n\r\n".encode()
+    poll = f"GET /short-poll?after=0 HTTP/1.1\r\nHost: {running.host}\r\n\r\n".encode()
     async with Wire.to(running.port) as wire:
-        await wire.send(b"".join(head % len(body) + body + question for body in bodies))
+        await wire.send(b"".join(head % len(body) + body + poll for body in bodies))
         for _ in range(2 * len(bodies)):
             await wire.answer()
 
@@ -266,7 +266,7 @@ SOCKET_IO = """async via => {
     await Promise.all(all);
     client.stop();
     let refused;
-    await new Promise(lost => { refused = receive("0thers, which is no cursor", lost); });
+    await new Promise(lost => { refused = receive("0thers, which is not a cursor", lost); });
     refused.stop();
 }"""
 
@@ -727,7 +727,7 @@ async def test_heads_and_bodies(page: Page, pieces: list[Piece], expected: list[
         pytest.param([asked("/a"), answered("200 OK", "transfer-encoding: chunked", body="x\r\n")], id="no chunk"),
     ],
 )
-async def test_after_what_is_not_understood_a_request_begins_anew(page: Page, pieces: list[Piece]) -> None:
+async def test_after_what_is_not_understood_reading_resumes_at_a_request(page: Page, pieces: list[Piece]) -> None:
     body = '{"messages":[],"cursor":"e-2"}'
     again = [asked("/short-poll"), answered("200 OK", f"content-length: {len(body)}", body=body)]
     (found,) = await dissect(page, [*pieces, (pieces[-1][0], b"more"), *again])

@@ -111,7 +111,7 @@ async def test_the_official_client_is_told_everything_in_order(way: str, node_mo
             assert await client.until("cursor") == {"cursor": str(old.cursor)}
             if way == "default" and {"upgrade": "websocket"} not in client.told:
                 assert await client.until("upgrade") == "websocket"
-            published = [log.publish(str(i)) for i in range(100)]  # far more than 16 in one answer
+            published = [log.publish(str(i)) for i in range(100)]  # far more than 16 in one response
             assert await client.messages(100) == written(*published)
             assert client.told[-1]["over"] == ("polling" if way == "polling" else "websocket")
         await eventually(lambda: not running.link.connections)
@@ -148,7 +148,7 @@ async def test_it_is_told_what_it_missed(way: str, node_modules: Path) -> None:
 
 
 @every_way
-async def test_it_publishes_and_everybody_hears_of_it(way: str, node_modules: Path) -> None:
+async def test_it_publishes_to_everybody(way: str, node_modules: Path) -> None:
     async with serving() as running, contextlib.AsyncExitStack() as stack:
         others = [
             await stack.enter_async_context(official(node_modules, running, other, "0", "/s/a/p")) for other in WAYS
@@ -174,14 +174,14 @@ async def test_it_publishes_and_everybody_hears_of_it(way: str, node_modules: Pa
 
 
 @every_way
-async def test_what_it_may_not_ask_is_refused_with_what_is_accepted(way: str, node_modules: Path) -> None:
+async def test_a_bad_connection_is_refused_with_what_is_accepted(way: str, node_modules: Path) -> None:
     async with serving() as running:
         for after, more, why in (
-            ("seven", {}, "'seven' is no cursor: send one that you were given"),
+            ("seven", {}, "'seven' is not a cursor: send one that you were given"),
             ("", {"auth": {"afer": "0"}}, 'give {"after": CURSOR}, or none'),
             ("", {"auth": {"after": 7}}, 'give {"after": CURSOR}, or none'),
             ("", {"query": {"afer": "0"}}, "unknown parameter 'afer': accepted here is after"),
-            ("", {"query": {"after": "7"}, "auth": {}}, "'7' is no cursor"),
+            ("", {"query": {"after": "7"}, "auth": {}}, "'7' is not a cursor"),
         ):
             async with official(node_modules, running, way, after, **more) as client:
                 assert why in await client.until("connect_error")
@@ -232,7 +232,7 @@ async def is_over_websocket(way: str, witness: Witness) -> None:
 
 
 @every_way
-async def test_our_raw_client_says_what_the_official_one_says(way: str, node_modules: Path) -> None:
+async def test_our_raw_client_sends_what_the_official_one_sends(way: str, node_modules: Path) -> None:
     by_official, by_raw = Witness(), Witness()
     async with serving(observer=by_official) as running:
         running.log.publish("there already")
@@ -262,7 +262,7 @@ async def test_where_websocket_does_not_get_through_the_official_client_polls(
                 await client.until("message")
             assert {one["over"] for one in client.told if "over" in one} == {"polling"}
             assert not any("disconnect" in one or "upgrade" in one for one in client.told)
-            running.link.upgrades = "pass"  # it goes on polling; with its next connection it tries again
+            running.link.upgrades = "pass"  # it continues to poll; with its next connection it tries again
             lost = asyncio.ensure_future(client.until("disconnect"))
             while not lost.done():  # between two polls it would notice nothing
                 running.link.cut()
@@ -281,7 +281,7 @@ async def test_where_websocket_does_not_get_through_the_official_client_polls(
 
 
 @every_way
-async def test_a_bare_client_speaks_and_hears_plain_texts(way: str, node_modules: Path) -> None:
+async def test_a_bare_client_sends_and_receives_plain_texts(way: str, node_modules: Path) -> None:
     async with serving() as running, contextlib.AsyncExitStack() as stack:
         bare = await stack.enter_async_context(official(node_modules, running, way, auth=None))
         ours = await stack.enter_async_context(official(node_modules, running, way))
@@ -320,7 +320,7 @@ async def test_the_notes_page_works_when_it_is_served_from_here(chromium: Browse
             await expect(page.locator("#log li")).to_have_text(["连接成功", "<b>大家好</b>", "断开连接", "连接成功"])
 
 
-async def test_many_hear_the_same() -> None:
+async def test_many_get_the_same() -> None:
     async with serving() as running, contextlib.AsyncExitStack() as stack:
         told: list[Any] = []
         for number in range(30):
@@ -345,7 +345,7 @@ async def handshake(running: Running, base: str = "", **headers: str) -> str:
     return f"{base}/socket.io/?EIO=4&transport=polling&sid={sid}"
 
 
-async def heard(running: Running, wire: Wire) -> None:
+async def reached(running: Running, wire: Wire) -> None:
     """Wait until the server has got everything that was sent."""
     connections = running.link.connections
     await eventually(lambda: (wire.port, len(wire.sent)) in [(c.client_port, c.bytes_up) for c in connections.values()])
@@ -367,7 +367,7 @@ async def test_a_reader_that_does_not_read_has_no_long_queue() -> None:
         assert sum(isinstance(thing, Packet) for thing in gc.get_objects()) < 200
 
 
-async def test_a_client_that_emits_what_the_library_means_for_itself_has_one_reader_at_most() -> None:
+async def test_a_client_that_emits_connect_has_one_reader_at_most() -> None:
     async with serving() as running:
         polled = await handshake(running)
         packets = ["40", *['42["connect",{"QUERY_STRING":"after=0"},null]'] * 3, '42["disconnect","x"]'] * 2
@@ -378,8 +378,8 @@ async def test_a_client_that_emits_what_the_library_means_for_itself_has_one_rea
         await eventually(lambda: not tasks()["push"])
 
 
-async def test_a_client_that_asks_and_does_not_listen_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_io, "ANSWERS_MAX", 20)
+async def test_a_client_that_publishes_and_does_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_io, "REPLIES_MAX", 20)
     async with serving() as running:
         polled = await handshake(running)
         await ask(running.port, polled, body=b"40", method="POST")
@@ -402,7 +402,7 @@ async def test_a_client_that_posts_heartbeats_and_never_polls_is_dropped(monkeyp
         assert tasks()["push"] == 1
 
 
-async def test_an_upgrade_that_comes_to_nothing_leaves_the_polls_as_they_were() -> None:
+async def test_a_failed_upgrade_leaves_the_polls_as_they_were() -> None:
     async with serving() as running, Wire.to(running.port) as wire:
         polled = await handshake(running)
         await ask(running.port, polled, body=b"40", method="POST")
@@ -425,7 +425,7 @@ async def test_a_probe_that_stays_silent_is_given_up(monkeypatch: pytest.MonkeyP
         assert b'["cursor",' in (await ask(running.port, polled))[1]
 
 
-async def test_there_is_an_end_to_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_number_of_sessions_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_io, "SESSIONS_MAX", 2)
     async with serving() as running, Wire.to(running.port) as wire:
         polled = [await handshake(running) for _ in range(2)]
@@ -437,7 +437,7 @@ async def test_there_is_an_end_to_sessions(monkeypatch: pytest.MonkeyPatch) -> N
         await handshake(running)  # there is room again
 
 
-async def test_what_is_posted_in_chunks_is_heard_and_jsonp_is_not_spoken() -> None:
+async def test_a_post_in_chunks_is_accepted_and_jsonp_is_refused() -> None:
     async with serving() as running, Wire.to(running.port) as wire:
         polled = await handshake(running)
         await wire.send(
@@ -450,24 +450,24 @@ async def test_what_is_posted_in_chunks_is_heard_and_jsonp_is_not_spoken() -> No
         assert (status, b"JSONP" in body) == (400, True)
 
 
-async def test_who_hangs_up_on_a_held_poll_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_disconnecting_from_a_held_poll_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving() as running, Wire.to(running.port) as wire:
         polled = await handshake(running)
         assert (await ask(running.port, polled, body=b"40", method="POST"))[0] == 200
         assert b'["cursor",' in (await ask(running.port, polled))[1]
         await wire.ask(polled)
-        await heard(running, wire)
+        await reached(running, wire)
         wire.reset()
         await eventually(lambda: not tasks()["push"] and not running.link.connections)
         status, body = await ask(running.port, polled)
         assert (status, b"Invalid session" in body) == (400, True)
 
 
-async def test_a_goodbye_answers_the_poll_that_is_held() -> None:
+async def test_a_goodbye_ends_the_held_poll() -> None:
     async with serving() as running, Wire.to(running.port) as wire:
         polled = await handshake(running)
         await wire.ask(polled)
-        await heard(running, wire)
+        await reached(running, wire)
         assert await ask(running.port, polled, body=b"1", method="POST") == (200, b"OK")
         assert await wire.answer() == (200, b"6")
 
@@ -503,7 +503,7 @@ async def test_nonsense_is_no_error_of_the_server(caplog: pytest.LogCaptureFixtu
     assert not running.log.newest.seq
 
 
-async def test_it_leaves_to_the_guard_who_may_come() -> None:
+async def test_it_leaves_access_to_the_guard() -> None:
     async with serving(names=["lecture.example"]) as running, Wire.to(running.port) as wire:
         headers = {"Host": "lecture.example", "Origin": "https://lecture.example"}
         await wire.ask("/socket.io/?EIO=4&transport=polling", headers)
@@ -533,7 +533,7 @@ async def test_the_end_of_a_session_ends_its_connections_and_tasks(
                         await ask(running.port, polled, body=b"40", method="POST")
                         assert b'["cursor",' in (await ask(running.port, polled))[1]
                         await wire.ask(polled)
-                        await heard(running, wire)
+                        await reached(running, wire)
                     else:
                         await wire.read("socket_io", base=base)
                         await wire.until(b'["cursor",')
@@ -547,14 +547,14 @@ async def test_the_end_of_a_session_ends_its_connections_and_tasks(
         await eventually(lambda: not tasks() - before)
 
 
-async def test_the_end_of_the_server_is_told_to_all(caplog: pytest.LogCaptureFixture) -> None:
+async def test_every_client_is_told_when_the_server_stops(caplog: pytest.LogCaptureFixture) -> None:
     async with serving() as running, contextlib.AsyncExitStack() as stack:
         polling, upgraded = [await stack.enter_async_context(Wire.to(running.port)) for _ in range(2)]
         await upgraded.read("socket_io")
         await upgraded.until(b'["cursor",')
         polled = await handshake(running)
         await polling.ask(polled)
-        await heard(running, polling)
+        await reached(running, polling)
         running.server.should_exit = True
         assert await polling.answer() == (200, b"1")
         assert (await upgraded.rest())[-4:-2] == b"\x88\x02"

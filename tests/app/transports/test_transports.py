@@ -40,7 +40,7 @@ def test_they_stand_in_teaching_order_at_their_own_names() -> None:
 
 
 @every_transport
-async def test_a_reader_without_a_cursor_hears_what_comes_from_now_on_in_order(transport: str) -> None:
+async def test_a_reader_without_a_cursor_gets_messages_from_now_on_in_order(transport: str) -> None:
     log = MessageLog()
     log.publish("before its time")
     async with serving(log) as running, reading(transport, running.url) as told:
@@ -51,7 +51,7 @@ async def test_a_reader_without_a_cursor_hears_what_comes_from_now_on_in_order(t
 
 
 @every_transport
-async def test_a_reader_with_a_cursor_goes_on_behind_it(transport: str) -> None:
+async def test_a_reader_with_a_cursor_resumes_after_it(transport: str) -> None:
     log = MessageLog()
     published = [log.publish(str(i)) for i in range(5)]
     async with serving(log) as running:
@@ -86,7 +86,7 @@ async def test_a_cursor_that_is_not_honoured_is_told_so_and_gets_everything_kept
 @pytest.mark.parametrize("transport", ["sse", "websocket", "socket_io"])
 async def test_a_stream_tells_of_a_gap_before_it_tells_the_new_cursor(transport: str) -> None:
     async with serving() as running:
-        for _ in range(2):  # whoever resumes with the old cursor is told again
+        for _ in range(2):  # resuming with the old cursor says it again
             async with reading(transport, running.url, "deadbeef-2") as told:
                 first = await anext(told)
                 assert first == {"missed": {"reason": "restarted", "cursor": f"{running.log.epoch}-0"}}
@@ -124,12 +124,12 @@ async def test_every_text_arrives_as_it_was(transport: str) -> None:
 
 
 @every_transport
-async def test_a_bad_question_is_refused_with_what_is_accepted(transport: str) -> None:
+async def test_a_bad_request_is_refused_with_what_is_accepted(transport: str) -> None:
     async with serving() as running:
         for query, why in (
-            ("after=", "'' is no cursor: send one that you were given"),
-            ("after=7", "'7' is no cursor"),
-            ("after=%00%ff%0a", "is no cursor"),
+            ("after=", "'' is not a cursor: send one that you were given"),
+            ("after=7", "'7' is not a cursor"),
+            ("after=%00%ff%0a", "is not a cursor"),
             ("afer=0", "unknown parameter 'afer': accepted here is after"),
             ("after=0&after=0", "parameter 'after' is given more than once"),
             (f"after=0&{'x' * 5_000}=1", "unknown parameter 'xxx"),
@@ -209,7 +209,7 @@ async def test_a_reader_that_does_not_read_is_not_written_to_until_it_does(trans
 # Long polling
 
 
-async def test_a_hold_ends_with_an_empty_answer_at_the_same_place() -> None:
+async def test_a_hold_ends_with_an_empty_response_and_the_same_cursor() -> None:
     log = MessageLog()
     log.publish("old")
     async with serving(log) as running:
@@ -218,7 +218,7 @@ async def test_a_hold_ends_with_an_empty_answer_at_the_same_place() -> None:
             assert (status, json.loads(body)) == (200, {"messages": [], "cursor": str(log.newest)})
 
 
-async def test_a_held_question_is_answered_by_the_next_message() -> None:
+async def test_a_held_request_gets_the_next_message() -> None:
     async with serving() as running, Wire.to(running.port) as wire:
         await wire.ask(f"/long-poll?hold=60&after={running.log.newest}")
         await eventually(lambda: any(c.bytes_up == len(wire.sent) for c in running.link.connections.values()))
@@ -230,7 +230,7 @@ async def test_a_held_question_is_answered_by_the_next_message() -> None:
 # Server-sent events
 
 
-async def test_sse_says_how_to_come_back_and_where_it_stands_before_the_first_message() -> None:
+async def test_sse_says_when_to_reconnect_and_its_cursor_before_the_first_message() -> None:
     log = MessageLog()
     log.publish("old")
     async with serving(log) as running, Wire.to(running.port) as wire:
@@ -249,7 +249,7 @@ async def test_last_event_id_wins_over_after() -> None:
             assert json.loads(await wire.until(b"\n")) == written(published)[2]
         status, body = await ask(running.port, "/sse?after=0", {"Last-Event-ID": "seven"})
         assert status == 400
-        assert "'seven' is no cursor" in json.loads(body)["error"]
+        assert "'seven' is not a cursor" in json.loads(body)["error"]
 
 
 async def test_silence_on_sse_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,7 +267,7 @@ async def test_silence_on_sse_is_filled_with_comments(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("ws", EVERY_WS)
-async def test_a_websocket_publishes_and_all_transports_hear_of_it(ws: Any) -> None:
+async def test_a_websocket_publishes_to_all_transports(ws: Any) -> None:
     async with serving(ws=ws) as running, connect(f"ws://{running.host}/websocket") as socket:
         assert json.loads(await socket.recv()) == {"cursor": f"{running.log.epoch}-0"}
         for text in ("hello", "長輪詢"):
@@ -310,7 +310,7 @@ def census() -> Counter[type]:
 @every_transport
 @pytest.mark.parametrize("goodbye", ["close", "reset"])
 @every_loop
-async def test_many_that_go_away_leave_nothing_behind_at_once(
+async def test_many_that_disconnect_at_once_leave_nothing_behind(
     transport: str, goodbye: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many = 200
@@ -349,7 +349,7 @@ async def hang_up_in_the_middle(running: Running, transport: str, goodbye: str, 
         elif transport == "long_poll":
             await reader.ask("/long-poll?hold=60")
         else:
-            await reader.send(b"GET /short-poll?after=0 HTTP/1.1\r\nHost:")  # in the middle of a question
+            await reader.send(b"GET /short-poll?after=0 HTTP/1.1\r\nHost:")  # in the middle of a request
     await eventually(lambda: all(c.bytes_up for c in running.link.connections.values()))
     if transport != "short_poll":
         await eventually(lambda: len(asyncio.all_tasks()) >= count + many)
@@ -362,7 +362,7 @@ async def hang_up_in_the_middle(running: Running, transport: str, goodbye: str, 
 
 @every_loop
 @pytest.mark.parametrize("ws", EVERY_WS)
-async def test_a_client_that_says_something_wrong_and_goes_leaves_no_word_in_the_log_of_errors(
+async def test_a_client_that_sends_something_wrong_and_leaves_logs_no_error(
     ws: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving(ws=ws) as running:

@@ -120,7 +120,7 @@ async def test_they_count_what_they_were_told_that_they_missed_and_every_connect
 
 async def test_what_a_reader_is_refused_is_said() -> None:
     async with serving() as running, reading_from(a_run("sse"), running, "seven") as pipe:
-        with pytest.raises(Failed, match=r"failed: ValueError: 400: .*'seven' is no cursor"):
+        with pytest.raises(Failed, match=r"failed: ValueError: 400: .*'seven' is not a cursor"):
             await receive(pipe, LIMIT_S)
 
 

@@ -2,7 +2,7 @@
 //
 // The server's log is the truth: a message is shown when it arrives from there, in its place, like everybody else's.
 // Until then it is in the outbox. What is written without a connection waits there. Of what was on its way when the
-// connection was lost, nobody can say whether it arrived, so sending it again is left to whoever wrote it.
+// connection was lost, nobody knows whether it arrived, so sending it again is left to its writer.
 import { signal } from "@preact/signals";
 import { Clock, randomName } from "../live/feed.js";
 import { TRANSPORTS } from "../transports/index.js";
@@ -17,7 +17,7 @@ const PROBE_EVERY_MS = 2000;
  *
  *   line    { state: "outside" | "coming" | "there" | "lost", name, transport ("" outside), why: the server refuses us }
  *   people  [[name, transport]], who is present, as the last notice says
- *   shown   [{ cursor, name, text, people (a notice), over: the transport that brought it, heard_ms: when, by our clock,
+ *   shown   [{ cursor, name, text, people (a notice), over: the transport that brought it, arrived_ms: when, by our clock,
  *           live: not from before we joined, took_ms: since it was published (NaN: not known, or not live),
  *           own_ms: since Enter was pressed (null: not ours) }];
  *           or { cursor, missed }, where messages are missing: the reason
@@ -26,7 +26,7 @@ const PROBE_EVERY_MS = 2000;
  *           why: "changed", "lost", "left", or the server's words }]
  */
 export function room() {
-  const person = randomName() + randomName(); // known to nobody else: who knows it can cut us
+  const person = randomName() + randomName(); // known to nobody else: anyone who knows it can cut our connections
   const clock = new Clock();
   const line = signal({ state: "outside", name: "", transport: "", why: "" });
   const people = signal([]), shown = signal([]), outbox = signal([]), cost = signal({ requests: 0, bytes: 0 });
@@ -104,14 +104,14 @@ export function room() {
     if (message.people) people.value = message.people;
     const own = outbox.value.find(({ name, text, state }) => state !== "waiting" && name === message.name && text === message.text);
     if (own) drop(own);
-    const heard_ms = performance.now();
-    show(timed({ ...message, over, heard_ms, live: message.published_ms > joined_ms, took_ms: NaN, own_ms: own ? heard_ms - own.pressed_ms : null }));
+    const arrived_ms = performance.now();
+    show(timed({ ...message, over, arrived_ms, live: message.published_ms > joined_ms, took_ms: NaN, own_ms: own ? arrived_ms - own.pressed_ms : null }));
   }
 
   /** A message with how long it took; or as it was, as long as the server's clock is not known. */
   function timed(one) {
     if (!one.live || !Number.isNaN(one.took_ms) || !clock.known) return one;
-    return { ...one, took_ms: Math.max(0, clock.now() - (performance.now() - one.heard_ms) - one.published_ms) };
+    return { ...one, took_ms: Math.max(0, clock.now() - (performance.now() - one.arrived_ms) - one.published_ms) };
   }
 
   function say(text) {

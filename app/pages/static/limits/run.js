@@ -16,7 +16,7 @@ export class Row {
   opened_ms = null; // open, says the browser; of a fetch: its response has begun
   left_ms = null; // its whole response has left the server, says the tap
   ended_ms = null;
-  how = null; // closed (by us), answered, lost
+  how = null; // closed (by us), responded, lost
 
   constructor(transport, number, group) { Object.assign(this, { transport, number, group }); }
 
@@ -46,7 +46,7 @@ export class Run {
   why = null; // done, you, limit, server, page
   stage = "";
   sees = true; // the tap has told everything
-  nudges = 0; // how often somebody wanted it to go on
+  nudges = 0; // how often it was told to continue
   nudgeable = false;
   #requests = {}; // by transport, as the tap saw them
   #waiting = new Set();
@@ -65,7 +65,7 @@ export class Run {
   /** What is happening, in a sentence. */
   say(stage) { this.stage = stage; this.#redraw(); }
 
-  /** Something is new: whoever waits for it looks again. */
+  /** Something is new: every condition that is waited for is checked. */
   changed() {
     this.#pair();
     for (const check of [...this.#waiting]) check();
@@ -88,7 +88,7 @@ export class Run {
 
   wait(ms) { return this.until(() => false, ms); }
 
-  /** Wait so long, unless somebody says to go on. */
+  /** Wait so long, unless told to continue. */
   async pause(ms) {
     const before = this.nudges;
     this.nudgeable = true;

@@ -1,4 +1,4 @@
-// What somebody is asked to guess before it is shown: how long a message takes. Which delays there are to choose from.
+// What a viewer is asked to guess before it is shown: how long a message takes. Which delays there are to choose from.
 
 const OPTIONS = 4;
 

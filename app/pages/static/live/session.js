@@ -160,7 +160,7 @@ export function join({ transports, values, on, behind_ms = 0 }) {
     reset();
   }
 
-  /** WebSocket gets through, or no longer. Who falls back notices by itself, but tries again only when it connects. */
+  /** WebSocket gets through, or no longer. A client that falls back notices by itself, but tries WebSocket again only when it reconnects. */
   function noteNetwork() {
     mark(`upgrades_${values.upgrades}`);
     if (values.upgrades !== "pass") return;

@@ -39,7 +39,7 @@ export class Connection {
     this.framing = framing;
     this.requests = 0;
     this.pending = []; // requests that wait for their response
-    this.upgraded = null; // the request that was, once one is
+    this.upgraded = null; // the request that was upgraded, if any
     this.up = new Reader();
     this.down = new Reader();
     this.up.start(requests(this.up, this));

@@ -44,7 +44,7 @@ export const label = arrow => (arrow.lost_ms ? lost : whole)(LABELS[arrow.kind](
 const whole = text => text;
 const lost = text => `${text} · lost`;
 
-/** What happened, in a sentence, for somebody who sees it for the first time; "" where there is nothing to say. */
+/** What happened, in a sentence, for a first-time viewer; "" where there is nothing to say. */
 export const SENTENCES = {
   missed: () => "The server says that some messages were missed.",
   position: () => "The server says where the browser is in the log.",

@@ -29,7 +29,7 @@ export const CUT = "Cut my connection";
 export const SEND_AGAIN = "Send again";
 export const DISCARD = "Discard";
 
-/** Why a message may not have been sent, where it is not the server who says so. */
+/** Why a message may not have been sent, where the server has not said why. */
 const UNSURE = {
   changed: "you switched transports at that moment",
   lost: "the connection was lost at that moment",

@@ -86,8 +86,8 @@ export const lane = (title, times) => `${title}: ${times} times`;
 
 export const openingSeven = () => "Opening seven EventSources one after the other, then a fetch.";
 export const waiting = rows => (rows.length > 1
-  ? `${capital(names(rows))} are waiting, and the server has not heard of them. Close one of the open streams, or wait until one closes by itself.`
-  : `${capital(names(rows))} is waiting, and the server has not heard of it. Close one of the open streams, or wait until one closes by itself.`);
+  ? `${capital(names(rows))} are waiting, and have not reached the server. Close one of the open streams, or wait until one closes by itself.`
+  : `${capital(names(rows))} is waiting, and has not reached the server. Close one of the open streams, or wait until one closes by itself.`);
 export const takingConnections = () => "First, six EventSources take all the HTTP/1.1 connections, and a fetch waits for one.";
 export const openingTen = () => "Opening ten WebSockets, all at once.";
 export const nowOpen = connections => `${connections} connections are open. They close in a moment.`;
@@ -124,7 +124,7 @@ export const six = {
     return [
       `${capital(streams(open))} ${open === 1 ? "was" : "were"} open at the same time.`,
       `${capital(list(kept.map(({ row, waited_ms }) => `${name(row)} waited ${duration(waited_ms)}`)))}.`,
-      sees ? (kept.length > 1 ? "All that time, the server had not heard of them." : "All that time, the server had not heard of it.") : "What reached the server is unknown: this page was too busy to be told.",
+      sees ? (kept.length > 1 ? "All that time, they had not reached the server." : "All that time, it had not reached the server.") : "What reached the server is unknown: this page was too busy to be told.",
       ...(sent.length ? [`${capital(list(sent.map(({ row, after_ms, closed }) => `${name(row)} was sent ${duration(after_ms)} after ${name(closed)} was closed`)))}.`] : []),
       ...(sees && never.length ? [`${capital(names(never.map(({ row }) => row)))} ${never.length > 1 ? "were" : "was"} never sent.`] : []),
       ...(open < 6 ? ["Six is the usual number: other tabs of this site may hold the rest."] : []),

@@ -14,7 +14,7 @@ const MARKS = {
   upgrades_cut: () => ["WebSocket cut off", "WebSocket is cut off."],
   missed_restarted: () => ["a new log", "A new log has begun: what was in the old one is gone."],
   missed_expired: () => ["some messages missed", "Some messages were missed: the server no longer keeps them."],
-  missed_ahead: () => ["position unknown to the server", "The server does not know this position any more."],
+  missed_ahead: () => ["position unknown to the server", "The server no longer knows this position."],
 };
 
 export const markLabel = mark => MARKS[mark.kind](mark)[0];
@@ -22,10 +22,3 @@ export const markSentence = mark => MARKS[mark.kind](mark)[1];
 
 /** The same, of a transport, in the race. */
 export const markOf = (title, mark) => `${title}: ${markSentence(mark)}`;
-
-/** What `missed` means, by its reason, inside a sentence. */
-export const MISSED = {
-  restarted: "a new log has begun: what was in the old one is gone",
-  expired: "some messages were missed: the server no longer keeps them",
-  ahead: "the server does not know this position any more",
-};

@@ -4,7 +4,7 @@ import { duration, round, size } from "./format.js";
 /** The text of a message that somebody publishes by hand. */
 export const publishedByHand = date => `published by hand at ${date.toLocaleTimeString("en-GB")}`;
 
-// Sections, for who does not see them
+// The sections' names, for screen readers
 export const CONTROLS = "Controls";
 export const LADDER = "Ladder diagram";
 export const WIRE = "On the wire";

@@ -7,8 +7,8 @@ const TIE_MS = 5; // so little that it is the browser's doing, not the transport
 
 /**
  * `lanes`: { title, aside, median_ms, received, waiting, missed, perMessage (bytes), setup (bytes), requests, empty } of each
- * transport, counted over `over_s` and `published` messages; medians are of the last `kept` at most. `aside` is said of
- * who is slower, such as "pause 2 s". Returns the text.
+ * transport, counted over `over_s` and `published` messages; medians are of the last `kept` at most. `aside` follows
+ * the name of a slower one, such as "pause 2 s". Returns the text.
  */
 export function verdict({ over_s, published, kept, lanes }) {
   if (!published) return "No message has been published since the counters were reset.";

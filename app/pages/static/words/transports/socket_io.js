@@ -13,11 +13,11 @@ export const arrows = {
   connected: () => "Socket.IO is connected.",
   position: () => "Socket.IO is connected: the server says where the browser is in the log.",
   probe: () => "A probe: does this WebSocket work?",
-  probe_ok: () => "It works: the server answers the probe.",
+  probe_ok: () => "It works: the server responds to the probe.",
   noop: () => "The held poll gets an empty response: polling is over.",
   switch: () => "Upgrade: from now on, everything goes over the WebSocket.",
   ping: () => "A heartbeat: is the browser still there?",
-  pong: () => "The browser answers the heartbeat.",
+  pong: () => "The browser responds to the heartbeat.",
   messages: ({ cursors, waited, status }) => waited ? `The response brings ${messages(cursors)}, which waited ${waited} for the next request.`
     : status ? `The held request gets its response at once, with ${messages(cursors)}.`
     : cursors.length > 1 ? `${messages(cursors, true)} leave at once, each in a frame of its own.`
