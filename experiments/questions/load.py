@@ -1,16 +1,16 @@
 """What does a busy server spend on a response or a push?
 
 A server is sized by what it does under load, not by what it does when it is nearly idle. So each variant is measured
-while the server works for about 10 to 50 % of a core, at three loads: pollers that ask faster and faster, or readers
-who are sent more and more messages. The chart shows the slope: the CPU time that one response or one push more costs.
-What publishing costs is told by the same rates without readers, and taken out.
+while the server is busy, at three loads: pollers that poll more and more often, or readers that are sent more and more
+messages. The chart shows the slope: the CPU time of one more response or push. What publishing costs is measured at
+the same rates without readers, and taken out.
 
-The readers only count, in another process, and cost the machine less than the server does; a run where they or the
-publisher were the limit is suspect. The recorder only counts, too.
+The readers only count, in another process, and cost less CPU than the server; a run where they or the publisher were
+the limit is suspect. The recorder only counts, too.
 
-A server that is nearly idle spends more on the same response or push, because it has gone to sleep and is woken up for
-every single message. That is no work of the transport, and nobody should size a server by it; how much it is stands
-below the chart of the question about rates.
+A server that is nearly idle spends more on the same response or push, because it sleeps and is woken up for every
+single message. That is not the transport's doing, and no figure to size a server by; it stands below the chart of
+Rate.
 
 The tap, which measures bytes in all other questions, is part of this server. What it adds to a push was measured by
 leaving it out.
@@ -35,7 +35,7 @@ MEASURED = [variant for variant in VARIANTS.values() if not variant.coincides_wi
 
 
 def busy(name: str, **fields: object) -> Condition:
-    """Readers of a variant who only count."""
+    """Readers of a variant that only count."""
     variant = VARIANTS[name]
     return Condition(variant.transport, via=variant.via, client="raw", measures="cpu", **fields)  # type: ignore[arg-type]
 

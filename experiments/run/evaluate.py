@@ -39,14 +39,14 @@ def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
 
 
 def connections_by_port(connections: list[recording.Connection]) -> dict[int, recording.Connection]:
-    """Whose connection is whose, by the client's port; raises ValueError if a port was used twice.
+    """Connections by the client's port; raises ValueError if a port was used twice.
 
     The publisher's, over a Unix socket, have no port: they stand under 0, together.
     """
     by_port = {connection.client_port: connection for connection in connections}
     ports = Counter(connection.client_port for connection in connections if connection.client_port)
     if twice := [port for port, times in ports.items() if times > 1]:
-        raise ValueError(f"port {twice[0]} was used by two connections, and nobody knows whose is which")
+        raise ValueError(f"port {twice[0]} was used by two connections, which can't be told apart")
     return by_port
 
 
@@ -157,7 +157,7 @@ def whole_periods(silent: list[Exchange], window_s: float) -> tuple[list[Exchang
 
 
 def opening(its: list[Exchange]) -> list[Exchange]:
-    """What is said before the first message; for Socket.IO, what its parts and their packets say of themselves."""
+    """The exchanges before the first message; for Socket.IO, those that the ledger marks as opening."""
     if any(e.opening for e in its):
         return [e for e in its if e.opening]
     first_news = next((i for i, e in enumerate(its) if e.messages), len(its) - 1)

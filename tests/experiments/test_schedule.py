@@ -1,4 +1,4 @@
-"""Which runs go side by side, which alone, which again; and that none is left behind."""
+"""Which runs measure side by side, which are exclusive, which are repeated; and that no process is left behind."""
 
 import functools
 import itertools
@@ -102,7 +102,7 @@ def test_a_run_alone_has_nothing_beside_it_but_slow_ones_that_measure_already(do
         assert done.times(one)[2] < done.times(other)[0] or done.times(other)[2] < done.times(one)[0]
     for one, slow in itertools.product(ALONE, SLOW):
         assert done.times(slow)[1] < done.times(one)[0] or done.times(one)[2] < done.times(slow)[0]
-    # What takes longest and disturbs nobody goes first.
+    # Slow runs take longest and load the machine least, so they start first.
     assert max(done.times(run)[0] for run in SLOW) < min(done.times(run)[0] for run in ALONE)
 
 
@@ -138,8 +138,8 @@ def test_a_run_that_stays_suspect_is_kept_as_it_is(do: Callable[..., Done]) -> N
     ("outcome", "why"),
     [
         ("fails", "OSError: it went wrong"),
-        ("dies", "the process of the run ended without a word"),
-        ("leaves", "the process of the run ended without a word"),
+        ("dies", "the process of the run ended without a result"),
+        ("leaves", "the process of the run ended without a result"),
     ],
 )
 def test_a_run_that_fails_again_is_given_up_and_the_others_are_done(

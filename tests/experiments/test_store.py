@@ -126,7 +126,7 @@ def unfinished_one(results: Path, machine: dict[str, Any], name: str = "20260101
     return what
 
 
-def test_only_the_same_program_on_the_same_machine_goes_on(tmp_path: Path) -> None:
+def test_only_the_same_program_on_the_same_machine_resumes(tmp_path: Path) -> None:
     what = unfinished_one(tmp_path, MACHINE)
     folder = tmp_path / "20260101T000000Z-abc"
     assert compare.unfinished(what, MACHINE, tmp_path) == (folder, "")
