@@ -164,10 +164,13 @@ def named(condition: Condition) -> str:
 
 
 def cost(table: Table, row: "pd.Series[Any]", name: str) -> Cost:
-    """A column of the summary that has ends beside it, such as `delay_mean_ms`, of the condition in `row`."""
+    """A column of the summary that has ends beside it, such as `delay_mean_ms`, of the condition in `row`.
+
+    A session in which all of its runs are suspect is left out, as it is from the ends.
+    """
     stem, unit = (name.removesuffix("_ms"), "_ms") if name.endswith("_ms") else (name, "")
     low, high = row[f"{stem}_low{unit}"], row[f"{stem}_high{unit}"]
-    its = table.sessions
+    its = table.sessions[~table.sessions.suspect] if len(table.sessions) else table.sessions
     for column in CONDITION_COLUMNS if len(its) else ():
         its = its[its[column] == row[column]]
     found = dict(zip(its.session, its[name], strict=True)) if len(its) else {}
