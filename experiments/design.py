@@ -201,7 +201,7 @@ def arrivals(rng: random.Random, rate_hz: float, length_s: float) -> list[float]
 
 
 def phases(rng: random.Random, clients: int, period_s: float) -> list[float]:
-    """When each client sends its first request: a random moment in each of `clients` equal parts of the period, shuffled.
+    """When each client polls first: one random moment in each of `clients` equal parts of the period, shuffled.
 
     Each phase is uniform over the period, so no delay is biased, and together they cover it evenly, so that the mean
     over the clients is far more exact than with independent phases (stratified sampling).

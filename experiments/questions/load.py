@@ -61,13 +61,19 @@ def figure(table: Table) -> Figure:
     made = style.figure(conclusion(table.summary))
     axes = made.add_axes((0.24, 0.15, 0.6, 0.66))
     bars(axes, costs.load(table.runs).set_index("variant"))
-    share = tap_share(table.runs)
     style.footnote(
         made,
-        f"{READERS} readers, server at 10 to 50 % of a core. {words.slope_ends(table.summary.sessions.max())} "
-        f"The tap's part of a push: {share}.",
+        f"{READERS} readers on loopback, raw clients, a library's headers; server at {work(table.runs)} of a core.\n"
+        f"{words.slope_ends(table.summary.sessions.max())} The tap's part of a push: {tap_share(table.runs)}.",
     )
     return made
+
+
+def work(runs: pd.DataFrame) -> str:
+    """How busy the server was: from the least to the most in any run with readers, in percent of a core."""
+    its = runs[(runs.clients > 0) & ~runs.suspect]
+    percent = its.server_cpu_ms / its.window_s / 10
+    return f"{percent.min():.0f} to {percent.max():.0f} %"
 
 
 def bars(axes: Axes, cost: pd.DataFrame) -> None:

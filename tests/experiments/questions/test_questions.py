@@ -14,6 +14,7 @@ from experiments.analysis.tables import Table, of_question
 from experiments.analysis.tables import table as whole_table
 from experiments.design import Condition
 from experiments.questions import QUESTIONS, layers
+from experiments.questions.load import work
 from experiments.report import style, words
 from experiments.report.report import tables
 from experiments.variants import VARIANTS
@@ -243,6 +244,11 @@ def test_the_conclusion_says_what_the_numbers_say(case: str) -> None:
     name, expect = CONCLUDED[case]
     rows, expected = expect()
     assert plain(QUESTIONS[name].conclusion(rows)) == expected
+
+
+def test_how_busy_the_server_was_is_what_the_runs_say() -> None:
+    runs = pd.DataFrame({"clients": [0, 50, 50, 50], "suspect": [False, False, False, True], "window_s": 2.0})
+    assert work(runs.assign(server_cpu_ms=[20.0, 240.0, 1_200.0, 1_980.0])) == "12 to 60 %"
 
 
 @every_question
