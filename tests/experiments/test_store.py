@@ -75,6 +75,10 @@ def test_tables_that_are_stored_balance_and_hold_whole_counts(tmp_path: Path) ->
     assert list(read.span_s) == list(runs.span_s)  # to the last bit
 
 
+def test_the_committed_reference_balances() -> None:
+    assert unbalanced(store.read_runs(store.RESULTS / "reference" / "runs.csv")).empty
+
+
 MACHINE = {
     **dict.fromkeys(("system", "machine", "processor", "cores", "python"), "same"),
     "program": "0123456789ab",
