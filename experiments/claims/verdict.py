@@ -126,7 +126,7 @@ def certain(comparisons: Iterable[Comparison]) -> None:
     if left := [comparison.what for comparison in comparisons if comparison.beyond is None]:
         raise Undecided(
             f"The intervals leave open whether it costs more than {TOLERANCE:g} times the {' and the '.join(left)}; "
-            "more repeats, `make compare FULL=1`, make them narrower."
+            "more repeats (`make compare FULL=1`), or more sessions where there are several, make them narrower."
         )
 
 
