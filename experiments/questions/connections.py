@@ -43,7 +43,8 @@ def figure(table: Table) -> Figure:
     made = style.figure(conclusion(table.summary))
     axes = made.add_axes((0.24, 0.15, 0.6, 0.66))
     cost = costs.memory(table.runs).set_index("variant")
-    most = float((cost.kb + cost.half_kb).max())
+    known = (cost.kb + cost.half_kb).dropna()
+    most = float(known.max()) if len(known) else 1.0
     for place, variant in enumerate(VARIANTS):
         kb, half_kb = float(cost.kb[variant]), float(cost.half_kb[variant])
         if kb != kb:
@@ -77,6 +78,8 @@ def tap_share(frame: pd.DataFrame) -> str:
 def conclusion(summary: pd.DataFrame) -> str:
     """What is held open, and what Socket.IO adds."""
     kb = costs.memory(summary).set_index("variant").kb
+    if kb.isna().any():
+        return "Too many runs are suspect to say what an open connection costs this server's memory"
     return (
         f"An open SSE stream costs this server {words.kilobytes(kb['sse'])} of memory, a WebSocket "
         f"{words.kilobytes(kb['websocket'])}, a held poll {words.kilobytes(kb['long_poll'])}, and Socket.IO "

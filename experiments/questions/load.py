@@ -71,7 +71,8 @@ def figure(table: Table) -> Figure:
 
 def work(runs: pd.DataFrame) -> str:
     """How busy the server was: from the least to the most in any run with readers, in percent of a core."""
-    its = runs[(runs.clients > 0) & ~runs.suspect]
+    its = runs[runs.clients > 0]
+    its = its if its.suspect.all() else its[~its.suspect]
     percent = its.server_cpu_ms / its.window_s / 10
     return f"{percent.min():.0f} to {percent.max():.0f} %"
 
@@ -79,7 +80,8 @@ def work(runs: pd.DataFrame) -> str:
 def bars(axes: Axes, cost: pd.DataFrame) -> None:
     """One bar per variant that was measured."""
     names = [variant.name for variant in MEASURED]
-    most = float((cost.ms + cost.half_ms).max())
+    known = (cost.ms + cost.half_ms).dropna()
+    most = float(known.max()) if len(known) else 1.0
     for place, name in enumerate(names):
         ms, half_ms = float(cost.ms[name]), float(cost.half_ms[name])
         if ms != ms:
@@ -107,6 +109,8 @@ def tap_share(frame: pd.DataFrame) -> str:
 def conclusion(summary: pd.DataFrame) -> str:
     """What a response costs beside a push."""
     cost = costs.load(summary).set_index("variant").ms
+    if cost[[variant.name for variant in MEASURED]].isna().any():
+        return "Too many runs are suspect to say what a response or a push costs this server under load"
     return (
         f"Under load, a short poll costs this server {words.cpu(cost['short_poll'])} of CPU and a long poll "
         f"{words.cpu(cost['long_poll'])}; a push over WebSocket {words.cpu(cost['websocket'])}, over SSE "

@@ -1,6 +1,7 @@
 """Every question's chart, drawn from the stored reference, and what it concludes, recomputed here from the numbers."""
 
 import io
+import re
 from collections.abc import Callable
 from functools import cache
 
@@ -244,6 +245,16 @@ def test_the_conclusion_says_what_the_numbers_say(case: str) -> None:
     name, expect = CONCLUDED[case]
     rows, expected = expect()
     assert plain(QUESTIONS[name].conclusion(rows)) == expected
+
+
+@pytest.mark.parametrize("name", ["load", "connections"])
+def test_a_cost_that_only_suspect_runs_have_measured_is_no_number(name: str) -> None:
+    def suspect(_: Condition, result: Result) -> None:
+        result["suspect"] = ["made up"]
+
+    figure = QUESTIONS[name].figure(invented(name, suspect))
+    assert title(figure).startswith("Too many runs are suspect")
+    assert not [text.get_text() for text in texts(figure) if re.search(r"\bnan\b", text.get_text())]
 
 
 def test_how_busy_the_server_was_is_what_the_runs_say() -> None:
