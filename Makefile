@@ -51,7 +51,7 @@ clean: ## remove what was installed and cached (results stay)
 	@$(PYTHON) -m venv .venv || { echo "python3 has no venv: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 1; }
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-# The measuring alone needs fewer packages; who has the larger set has these too.
+# Measuring alone needs fewer packages; the larger set contains them.
 .venv/ready: .venv/bin/uv requirements.txt
 	@test -e .venv/ready-dev && test .venv/ready-dev -nt requirements.txt || { echo "installing packages into .venv"; $(SYNC) requirements.txt; }
 	@touch $@

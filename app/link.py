@@ -216,12 +216,13 @@ class Tap(asyncio.Protocol):
             if self.pending_bytes > PENDING_MAX_BYTES:
                 connection.cut()
                 return
-            for path in self.requests.receive(data):
+            begun = self.requests.receive(data)
+            for path in begun:
                 self.link.on_request(connection, path)
+            if begun or self.requests.complete:  # each request has its own deadline
+                self.stop_deadline()
             if not self.requests.complete:
                 self.start_deadline()
-            elif self.deadline:
-                self.stop_deadline()
         self.show("up", now, data)
         if self.writer.is_closing():
             return  # the rest of a request that is already refused, or its owner has cut it

@@ -49,16 +49,14 @@ class Recorder:
             self._pieces.setdefault(connection, []).append((direction, at_ns, data))
 
     def mark(self, link: Link) -> None:
-        """Remember this moment: the process's CPU time and memory, and every open connection's segments so far."""
-        segments = {number: connection.tcp_info() for number, connection in link.connections.items()}
-        self._marks.append(
-            {
-                "at_ns": time.monotonic_ns(),
-                "cpu_ns": time.process_time_ns(),
-                "rss_bytes": _rss_bytes(),
-                "segments": segments,
-            }
-        )
+        """Remember this moment: the process's CPU time and memory, and every open connection's segments so far.
+
+        Segments are left out where only counts are kept: to remember them takes memory for each connection.
+        """
+        mark = {"at_ns": time.monotonic_ns(), "cpu_ns": time.process_time_ns(), "rss_bytes": _rss_bytes()}
+        open_connections = {} if self._counts_only else link.connections
+        segments = {number: connection.tcp_info() for number, connection in open_connections.items()}
+        self._marks.append({**mark, "segments": segments})
 
     def write(self, path: Path) -> None:
         """Write the recording; the file is there only once it is whole."""

@@ -64,7 +64,7 @@ def compare(size_name: str, only: Sequence[str], seed: int, new: bool, results: 
 
 
 def unfinished(what: dict[str, Any], machine: dict[str, Any], results: Path) -> tuple[Path | None, str]:
-    """The newest comparison in `results` with this very plan of which something is missing, if there is one.
+    """The newest unfinished comparison in `results` with exactly this plan, if there is one.
 
     It is resumed only on the same machine, with the same packages and the same program: if anything differs, there is
     no folder, but a line that says what.

@@ -21,14 +21,14 @@ Upgrades = Literal["pass", "refuse", "cut"]
 class Condition:
     """Everything that a run depends on.
 
-    `pause_s`: between a short poll's answer and the next question. `rate_hz`: messages per second, a Poisson
+    `pause_s`: between a short poll's response and the next request. `rate_hz`: messages per second, a Poisson
     process; 0 is silence. `one_way_delay_ms`: emulated, in each direction. `client`: the library (httpx, websockets)
-    or the raw one. `headers`: whose request heads are sent. `clients`: how many readers; 0 is the publisher alone.
-    `text_bytes`: of each message. `via`: how Socket.IO goes, and empty for the others. `upgrades`: what the network
-    does with a request to upgrade (see `app.link`). `late_joiners`: how many more readers come in the window, one
-    after another. `measures`: what is asked of the run; for the server's CPU and memory, readers only count (see
-    `experiments.run.crowd`), and for its memory they grow in number up to `clients`. `tap`: False leaves the tap out
-    of the server, to weigh it.
+    or the raw one. `headers`: whose request headers are sent. `clients`: how many readers; 0 is the publisher alone.
+    `text_bytes`: of each message. `via`: what Socket.IO runs over; empty for the others. `upgrades`: what the network
+    does with a request to upgrade (see `app.link`). `late_joiners`: how many more readers join in the window, one
+    after another. `measures`: what the run is for; where it is the server's CPU or memory, readers only count (see
+    `experiments.run.crowd`), and for memory their number grows up to `clients`. `tap`: False leaves the tap out of
+    the server, so that its cost can be measured.
     """
 
     transport: str
@@ -88,7 +88,7 @@ class Condition:
 
     @property
     def exclusive(self) -> bool:
-        """Whether milliseconds or CPU time count: such a run has the machine to itself."""
+        """Whether milliseconds or CPU time count: such a run shares the machine with as little as possible."""
         milliseconds = self.client == "library" and self.one_way_delay_ms == 0 and not self.kind.pauses
         return self.measures == "cpu" or (self.measures == "deliveries" and milliseconds)
 
@@ -140,7 +140,7 @@ class Size:
         return self.slow_repeats if condition.rate_hz < 0.2 else self.repeats
 
     def fits(self, condition: Condition) -> bool:
-        """A quick look leaves out what can't be seen in seconds."""
+        """Whether this size measures a condition; a quick look leaves out what takes longer than seconds."""
         seen_in_seconds = condition.rate_hz >= 1 and condition.pause_s <= 1 and condition.measures == "deliveries"
         return self.name != "quick" or seen_in_seconds
 
@@ -151,13 +151,13 @@ SIZES = {
     "full": Size(
         "full",
         repeats=3,
-        slow_repeats=2,
-        messages=60,
+        slow_repeats=1,
+        messages=40,
         least_s=12.0,
         most_s=60.0,
         retry_s=7_200,
         load_s=2.0,
-        load_repeats=2,
+        load_repeats=1,
     ),
 }
 
@@ -201,7 +201,7 @@ def arrivals(rng: random.Random, rate_hz: float, length_s: float) -> list[float]
 
 
 def phases(rng: random.Random, clients: int, period_s: float) -> list[float]:
-    """When each client asks first: one random moment in each of `clients` equal parts of the period, shuffled.
+    """When each client polls first: one random moment in each of `clients` equal parts of the period, shuffled.
 
     Each phase is uniform over the period, so no delay is biased, and together they cover it evenly, so that the mean
     over the clients is far more exact than with independent phases (stratified sampling).

@@ -1,8 +1,8 @@
 """Does the runs of a plan in batches, each run in its own processes, each stored when it is done.
 
-Starting a run takes far more CPU than most runs use while they measure. So the runs of a
-batch start together, wait until all of them are ready, and only then measure, side by side, in windows that nobody's
-start falls into. There are four kinds:
+Starting a run takes far more CPU than most runs use while they measure. So the runs of a batch start together, wait
+until all of them are ready, and only then measure, side by side; only exclusive runs start while others measure, and
+these are slow. There are four kinds:
 
 - *exclusive*: where a millisecond or CPU time counts. A few get ready together, but measure one after the other, beside
   nothing but slow ones; of those that need milliseconds and hardly any CPU, two at a time.
@@ -75,12 +75,12 @@ class Going:
 
     @property
     def gone(self) -> bool:
-        """Whether it was told to go, and measures."""
+        """Whether it was told to go, and is measuring."""
         return self.ends_at < math.inf
 
     @property
     def late_s(self) -> float:
-        """How much later it is than expected; one that is ready and waits for others is not late."""
+        """How far behind schedule it is; a run that is ready and waits for others is not late."""
         return time.monotonic() - (self.ends_at if self.ready else self.started_at)
 
     def give_up(self) -> None:
@@ -123,7 +123,7 @@ class Schedule:
         # The process that all others come from ignores Ctrl-C, and so do they: this one hears it, and ends them.
         usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
         forkserver.ensure_running()
-        # Noted, and heeded where it hurts nobody: between two lines of `_start`, a process would be forgotten.
+        # Only noted here, and acted on by the loop below: in the middle of `_start`, a process would be left behind.
         told_to_end: list[int] = []
         signal.signal(signal.SIGINT, lambda number, _: told_to_end.append(number))
         usual_term = signal.signal(signal.SIGTERM, lambda number, _: told_to_end.append(number))
@@ -191,7 +191,7 @@ class Schedule:
         self.tries[run.name] = self.tries.get(run.name, 0) + 1
 
     def _send_go(self) -> None:
-        """To all who are ready; of the exclusive ones, to as many as may measure side by side."""
+        """To all runs that wait; of the exclusive ones, to as many as may measure side by side."""
         exclusive = [going.run for going in self.going.values() if going.gone and going.run.condition.exclusive]
         for going in self.going.values():
             if not going.gone:
@@ -207,7 +207,7 @@ class Schedule:
         try:
             said = going.pipe.recv()
         except (EOFError, ConnectionResetError):
-            said = "the process of the run ended without a word"
+            said = "the process of the run ended without a result"
         if said == "ready":
             going.ready = True
             return

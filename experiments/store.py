@@ -1,13 +1,13 @@
-"""Where results lie, and how they get there whole.
+"""Where results are stored, and how: each file is written whole or not at all.
 
     results/20261123T061500Z-1a2b3c4/      one comparison
         plan.json                          what is to be measured, with seeds; names the size and the questions
         machine.json                       machine and versions
-        runs/NAME.json.gz                  one finished run each; a comparison that was interrupted goes on from here
+        runs/NAME.json.gz                  one finished run each; an interrupted comparison resumes from these
         runs.csv summary.csv claims.json deliveries.csv.gz figures/ report.html
     results/latest                         points to the last one
 
-A file is there whole or not at all: it is written under another name and then moved.
+A file is written under another name and then moved into place.
 """
 
 import contextlib
@@ -88,7 +88,7 @@ class Busy(Exception):
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """While this holds, nobody else measures into `folder`; raises Busy if somebody does."""
+    """Hold the lock on `folder` while measuring into it; raises Busy if another comparison holds it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as file:
         try:
@@ -205,7 +205,7 @@ def machine() -> dict[str, Any]:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What keeps runs measured `before` apart from those measured `now`, in words; empty if they may stand together."""
+    """Why runs measured `before` can't be combined with runs measured `now`, in words; empty if they can."""
     found = [
         f"{name} ({before.get(name, 'unknown')} -> {now[name]})"
         for name in ("system", "machine", "processor", "cores", "python", "program")
@@ -232,7 +232,7 @@ def read_plan(folder: Path) -> dict[str, Any]:
 
 
 def _governor() -> str | None:
-    """How the kernel chooses the clock of the first core; None where it does not tell."""
+    """The CPU frequency governor of the first core; None where the system has none."""
     path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     return path.read_text().strip() if path.exists() else None
 

@@ -1,4 +1,4 @@
-"""What is compared: one descriptor per variant, which is a transport and, for Socket.IO, what it goes via.
+"""What is compared: one descriptor per variant, which is a transport and, for Socket.IO, what it runs over.
 
 Everything that the experiments need to know of a transport stands here, so adding one costs one entry: whether it
 polls, pauses or is held, its heartbeat, its framing, how many connections it opens, how charts mark it. Ask the

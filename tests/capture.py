@@ -1,6 +1,6 @@
-"""Holds the tap against a packet capture: `python -m tests.capture` (needs tcpdump and the right to capture on lo).
+"""Compares the tap with a packet capture: `python -m tests.capture` (needs tcpdump and the right to capture on lo).
 
-One reader per way and a fixed number of messages; what the tap counted, and what tcpdump saw of TCP payload, every
+One reader per variant and a fixed number of messages; what the tap counted, and what tcpdump saw of TCP payload, every
 sequence number once.
 """
 
@@ -52,7 +52,7 @@ def loopback() -> str:
 
 
 def compare() -> list[Comparison]:
-    """For every way, with its library client and with the raw one."""
+    """For every variant, with its library client and with the raw one."""
     return [_compare(kind, variant) for variant in VARIANTS for kind in ("library", "raw")]
 
 

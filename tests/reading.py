@@ -32,15 +32,15 @@ async def reading(transport: str, url: str, after: str | None = None) -> AsyncIt
 
 
 async def read_polls(transport: str, url: str, place: dict[str, str]) -> AsyncGenerator[Json, None]:
-    # Without a place, the first question only asks where "now" is.
+    # Without a place, the first request only asks where "now" is.
     hold = {"hold": "0"} if transport == "long_poll" and not place else {}
     async with httpx.AsyncClient(base_url=url, timeout=LIMIT_S) as http:
         while True:
-            answer = await http.get(path(transport), params={**place, **hold})
-            assert answer.status_code == 200, answer.text
-            assert answer.headers["content-type"] == "application/json"
-            assert answer.headers["cache-control"] == "no-store"
-            body = answer.json()
+            response = await http.get(path(transport), params={**place, **hold})
+            assert response.status_code == 200, response.text
+            assert response.headers["content-type"] == "application/json"
+            assert response.headers["cache-control"] == "no-store"
+            body = response.json()
             if "missed" in body:
                 yield {"missed": body["missed"]}
             for message in body["messages"]:
@@ -52,13 +52,13 @@ async def read_polls(transport: str, url: str, place: dict[str, str]) -> AsyncGe
 async def read_sse(transport: str, url: str, place: dict[str, str]) -> AsyncGenerator[Json, None]:
     async with (
         httpx.AsyncClient(base_url=url, timeout=LIMIT_S) as http,
-        http.stream("GET", path(transport), params=place) as answer,
+        http.stream("GET", path(transport), params=place) as response,
     ):
-        assert answer.status_code == 200
-        assert answer.headers["content-type"].partition(";")[0] == "text/event-stream"
-        assert answer.headers["cache-control"] == "no-store"
+        assert response.status_code == 200
+        assert response.headers["content-type"].partition(";")[0] == "text/event-stream"
+        assert response.headers["cache-control"] == "no-store"
         unread = ""
-        async for piece in answer.aiter_text():
+        async for piece in response.aiter_text():
             *events, unread = (unread + piece).split("\n\n")
             for event in events:
                 fields = dict(line.split(": ", 1) for line in event.split("\n") if ": " in line)

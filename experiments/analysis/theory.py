@@ -58,7 +58,7 @@ class Polling:
 
     @property
     def mean_delay_s(self) -> float:
-        """d + q g / 2: who falls into the gap waits half of it on average."""
+        """d + q g / 2: a message that falls into the gap waits half of it on average."""
         return self.down_s + self.waiting_share * self.gap_s / 2
 
     def share_within(self, delay_s: float) -> float:

@@ -50,7 +50,7 @@ def judge(table: Table) -> Verdict:
     if any(low <= limit_ms < high for limit_ms in (IMMEDIATE_MS, FLOW_MS)):
         raise Undecided(
             f"The interval of the median delay, from {words.seconds(low)} to {words.seconds(high)}, includes a limit; "
-            "more repeats, `make compare FULL=1`, make it narrower."
+            "more repeats (`make compare FULL=1`), or more sessions where there are several, make it narrower."
         )
     if median <= IMMEDIATE_MS:
         word, lesson = HOLDS, "Polling every second feels immediate."

@@ -126,7 +126,7 @@ def certain(comparisons: Iterable[Comparison]) -> None:
     if left := [comparison.what for comparison in comparisons if comparison.beyond is None]:
         raise Undecided(
             f"The intervals leave open whether it costs more than {TOLERANCE:g} times the {' and the '.join(left)}; "
-            "more repeats, `make compare FULL=1`, make them narrower."
+            "more repeats (`make compare FULL=1`), or more sessions where there are several, make them narrower."
         )
 
 
@@ -164,10 +164,13 @@ def named(condition: Condition) -> str:
 
 
 def cost(table: Table, row: "pd.Series[Any]", name: str) -> Cost:
-    """A column of the summary that has ends beside it, such as `delay_mean_ms`, of the condition in `row`."""
+    """A column of the summary that has ends beside it, such as `delay_mean_ms`, of the condition in `row`.
+
+    A session in which all of its runs are suspect is left out, as it is from the ends.
+    """
     stem, unit = (name.removesuffix("_ms"), "_ms") if name.endswith("_ms") else (name, "")
     low, high = row[f"{stem}_low{unit}"], row[f"{stem}_high{unit}"]
-    its = table.sessions
+    its = table.sessions[~table.sessions.suspect] if len(table.sessions) else table.sessions
     for column in CONDITION_COLUMNS if len(its) else ():
         its = its[its[column] == row[column]]
     found = dict(zip(its.session, its[name], strict=True)) if len(its) else {}

@@ -1,16 +1,16 @@
 """What does an open connection cost the server's memory?
 
-Readers connect to a fresh server until there are 1,500 of them, or as many as it takes: it is measured at four
-numbers on the way, each time when all have received a message and all is quiet. The chart shows the slope of the
-server's resident memory over the number of readers: what one reader more costs.
+Readers connect to a fresh server until there are 1,500 of them, or as many as the server accepts. Its resident memory
+is measured at four numbers of readers, each time when all of them have received a message and all is quiet. The chart
+shows the slope: what one more reader costs.
 
-The server's recorder only counts, so that nothing is in it of what readers were sent. The tap, which measures bytes
-in all other questions, is part of it: what it takes was measured by leaving it out. What the *kernel* keeps for a
+The server's recorder only counts, so what readers were sent is not in its memory. The tap, which measures bytes in all
+other questions, is part of the server; what it takes was measured by leaving it out. What the *kernel* keeps for a
 connection, its sockets and their buffers, is not in a process's resident memory and so not in these numbers.
 
-Nothing is compressed. A short poller keeps its connection open between two polls, as a browser does; so stay those
-open, idle, that Socket.IO has polled over before its upgrade. Python's objects are large, and other servers need
-other amounts of memory: compare the ratios.
+Nothing is compressed. A short poller keeps its connection open between two polls, as a browser does; so do, idle, the
+connections that Socket.IO has polled over before its upgrade. Python's objects are large, and other servers need other
+amounts of memory: compare the ratios.
 
 What a reader costs in CPU is in the chart about load, and in bytes in the one about overhead.
 """
@@ -43,7 +43,8 @@ def figure(table: Table) -> Figure:
     made = style.figure(conclusion(table.summary))
     axes = made.add_axes((0.24, 0.15, 0.6, 0.66))
     cost = costs.memory(table.runs).set_index("variant")
-    most = float((cost.kb + cost.half_kb).max())
+    known = (cost.kb + cost.half_kb).dropna()
+    most = float(known.max()) if len(known) else 1.0
     for place, variant in enumerate(VARIANTS):
         kb, half_kb = float(cost.kb[variant]), float(cost.half_kb[variant])
         if kb != kb:
@@ -77,6 +78,8 @@ def tap_share(frame: pd.DataFrame) -> str:
 def conclusion(summary: pd.DataFrame) -> str:
     """What is held open, and what Socket.IO adds."""
     kb = costs.memory(summary).set_index("variant").kb
+    if kb.isna().any():
+        return "Too many runs are suspect to say what an open connection costs this server's memory"
     return (
         f"An open SSE stream costs this server {words.kilobytes(kb['sse'])} of memory, a WebSocket "
         f"{words.kilobytes(kb['websocket'])}, a held poll {words.kilobytes(kb['long_poll'])}, and Socket.IO "

@@ -9,7 +9,7 @@ notices that the upgrade has failed, and keeps polling. Like long polling, it th
 messages, and the bytes of it.
 
 *First message* is the time from nothing, not even a connection, to a message that is already in the log. It is
-measured with readers who join one by one while messages flow, and stay for a while; none may miss a message between
+measured with readers that join one by one while messages flow, and stay for a while; none may miss a message between
 their first and their last. The other readers receive one message per second at random times. Raw clients send a
 browser's headers, and the same requests as the official clients. The emulated delay is 25 ms each way; a new
 connection takes another round trip for its handshake.

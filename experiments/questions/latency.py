@@ -5,7 +5,7 @@ delay counts from when it was due, so a publisher or a server that stalls gets n
 
 The upper charts show what share of the messages had arrived after what time. Short polling adds anything between
 nothing and its interval, evenly: half of it on average. A message that is pushed, or that meets a held request, only
-takes the way down; in long polling, one that comes between two requests waits for the next.
+travels down; in long polling, one that comes between two requests waits for the next.
 
 The lower charts say where the time went. *In*: from when a message was due until it was in the log; that is the
 publisher and the server, not the transport. *To the wire*: from the log to the server's write to the socket; that is
@@ -16,7 +16,7 @@ Without added delay, times depend on the machine and on whatever else it is doin
 far more than two runs within one. So on loopback, delays are shown as multiples of WebSocket's median delay in the same
 session. With 25 ms each way, the network's delay outweighs the machine's, and milliseconds are shown.
 
-Short polling is measured with five readers at different phases, who never receive at the same time. The other
+Short polling is measured with five readers at different phases, which never receive at the same time. The other
 transports have one reader: five in one process would receive every message at once, and wait for each other's library.
 """
 

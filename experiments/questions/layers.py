@@ -5,9 +5,9 @@ the upgrade; *Engine.IO*, which makes a session out of polls or a WebSocket, and
 side is still there; and *Socket.IO* itself, with named events and acknowledgements. Each byte around the messages is
 attributed to its layer.
 
-On the left is what it takes to connect, once. By default Socket.IO opens a session by polling, the client says where
-it was, and then it probes whether WebSocket gets through: it pays for several requests before the last one is the
-upgrade. How many empty responses there are meanwhile depends on timing, and differs from run to run. On the right is
+On the left is what it takes to connect, once. By default Socket.IO opens a session by polling, sends its cursor, and
+then probes whether WebSocket gets through: it pays for several requests before the last one, which is the upgrade. How
+many empty responses there are meanwhile depends on timing, and differs from run to run. On the right is
 what surrounds each message from then on.
 
 One message per second, no added delay, request headers of a browser, without cookies. A heartbeat that falls into the

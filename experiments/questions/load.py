@@ -1,16 +1,16 @@
 """What does a busy server spend on a response or a push?
 
 A server is sized by what it does under load, not by what it does when it is nearly idle. So each variant is measured
-while the server works for about 10 to 50 % of a core, at three loads: pollers that ask faster and faster, or readers
-who are sent more and more messages. The chart shows the slope: the CPU time that one response or one push more costs.
-What publishing costs is told by the same rates without readers, and taken out.
+while the server is busy, at three loads: pollers that poll more and more often, or readers that are sent more and more
+messages. The chart shows the slope: the CPU time of one more response or push. What publishing costs is measured at
+the same rates without readers, and taken out.
 
-The readers only count, in another process, and cost the machine less than the server does; a run where they or the
-publisher were the limit is suspect. The recorder only counts, too.
+The readers only count, in another process, and cost less CPU than the server; a run where they or the publisher were
+the limit is suspect. The recorder only counts, too.
 
-A server that is nearly idle spends more on the same response or push, because it has gone to sleep and is woken up for
-every single message. That is no work of the transport, and nobody should size a server by it; how much it is stands
-below the chart of the question about rates.
+A server that is nearly idle spends more on the same response or push, because it sleeps and is woken up for every
+single message. That is not the transport's doing, and no figure to size a server by; it stands below the chart of
+Rate.
 
 The tap, which measures bytes in all other questions, is part of this server. What it adds to a push was measured by
 leaving it out.
@@ -35,7 +35,7 @@ MEASURED = [variant for variant in VARIANTS.values() if not variant.coincides_wi
 
 
 def busy(name: str, **fields: object) -> Condition:
-    """Readers of a variant who only count."""
+    """Readers of a variant that only count."""
     variant = VARIANTS[name]
     return Condition(variant.transport, via=variant.via, client="raw", measures="cpu", **fields)  # type: ignore[arg-type]
 
@@ -61,19 +61,27 @@ def figure(table: Table) -> Figure:
     made = style.figure(conclusion(table.summary))
     axes = made.add_axes((0.24, 0.15, 0.6, 0.66))
     bars(axes, costs.load(table.runs).set_index("variant"))
-    share = tap_share(table.runs)
     style.footnote(
         made,
-        f"{READERS} readers, server at 10 to 50 % of a core. {words.slope_ends(table.summary.sessions.max())} "
-        f"The tap's part of a push: {share}.",
+        f"{READERS} readers on loopback, raw clients, a library's headers; server at {work(table.runs)} of a core.\n"
+        f"{words.slope_ends(table.summary.sessions.max())} The tap's part of a push: {tap_share(table.runs)}.",
     )
     return made
+
+
+def work(runs: pd.DataFrame) -> str:
+    """How busy the server was: from the least to the most in any run with readers, in percent of a core."""
+    its = runs[runs.clients > 0]
+    its = its if its.suspect.all() else its[~its.suspect]
+    percent = its.server_cpu_ms / its.window_s / 10
+    return f"{percent.min():.0f} to {percent.max():.0f} %"
 
 
 def bars(axes: Axes, cost: pd.DataFrame) -> None:
     """One bar per variant that was measured."""
     names = [variant.name for variant in MEASURED]
-    most = float((cost.ms + cost.half_ms).max())
+    known = (cost.ms + cost.half_ms).dropna()
+    most = float(known.max()) if len(known) else 1.0
     for place, name in enumerate(names):
         ms, half_ms = float(cost.ms[name]), float(cost.half_ms[name])
         if ms != ms:
@@ -101,6 +109,8 @@ def tap_share(frame: pd.DataFrame) -> str:
 def conclusion(summary: pd.DataFrame) -> str:
     """What a response costs beside a push."""
     cost = costs.load(summary).set_index("variant").ms
+    if cost[[variant.name for variant in MEASURED]].isna().any():
+        return "Too many runs are suspect to say what a response or a push costs this server under load"
     return (
         f"Under load, a short poll costs this server {words.cpu(cost['short_poll'])} of CPU and a long poll "
         f"{words.cpu(cost['long_poll'])}; a push over WebSocket {words.cpu(cost['websocket'])}, over SSE "

@@ -71,8 +71,9 @@ def figure(table: Table) -> Figure:
     key(made)
     style.footnote(
         made,
-        "TCP payload bytes. Upper bars: a library's headers; lower: a browser's. Polls: every 1 s, or held 25 s. "
-        "Heartbeats: SSE 15 s, WebSocket 20 s.",
+        "TCP payload bytes. Upper bars: a library's headers; lower: a browser's. "
+        f"Polls: every {VARIANTS['short_poll'].usual_pause_s:g} s, or held {VARIANTS['long_poll'].hold_s:g} s. "
+        f"Heartbeats: SSE {VARIANTS['sse'].heartbeat_s:g} s, WebSocket {VARIANTS['websocket'].heartbeat_s:g} s.",
     )
     return made
 

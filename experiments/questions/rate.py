@@ -66,12 +66,12 @@ def figure(table: Table) -> Figure:
 
 
 def waking_up(summary: pd.DataFrame) -> str:
-    """What a push costs a server that is nearly idle, which is no cost to size one by."""
+    """What a push costs a server that is nearly idle: not a figure to size a server by."""
     pushed = summary[summary.variant == "websocket"].set_index("rate_hz")
     rarely, often = (words.cpu(costs.idle_push(pushed.loc[rate_hz])) for rate_hz in (QUIET_HZ, max(pushed.index)))
     return (
-        f"Server CPU per push over WebSocket: {rarely} at {QUIET_HZ:g}/s, {often} at {max(pushed.index):g}/s. "
-        "The difference is waking up; for sizing see Load."
+        f"All of the server's CPU per push over WebSocket, waking up and publishing included: {rarely} at "
+        f"{QUIET_HZ:g}/s, {often} at {max(pushed.index):g}/s. For sizing, see Load."
     )
 
 

@@ -42,8 +42,7 @@ def block(folder: Path) -> str:
 
 def advice(whole: Table) -> str:
     """One point per situation."""
-    points = [f"- {said.situation}: **{said.use}**. {said.why}" for said in recommend.advice(whole)]
-    return "\n".join(["**Which transport, then?**", "", *points])
+    return "\n".join(f"- {said.situation}: **{said.use}**. {said.why}" for said in recommend.advice(whole))
 
 
 def verdicts(table: Table) -> str:
@@ -60,7 +59,7 @@ def lines(summary: pd.DataFrame, cpu: pd.DataFrame) -> str:
     head = (
         f"| | mean delay: {latency.RATE_HZ:g}/s, 25 ms each way, client library | bytes per message: 1/s, loopback, "
         "raw client with a library's headers | ... with a browser's headers | bytes per silent minute, a browser's "
-        "headers | server CPU per response or push, at load |"
+        f"headers | server CPU per response or push, busy server, {load.READERS} readers, loopback |"
     )
     rows = [head, "|---|--:|--:|--:|--:|--:|"]
     cost = cpu.set_index("variant")

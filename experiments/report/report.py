@@ -12,10 +12,11 @@ from markupsafe import Markup, escape
 from rich.console import Console
 
 from experiments import claims, questions, store
+from experiments.analysis import costs
 from experiments.analysis.sessions import Between, between
-from experiments.analysis.tables import deliveries_frame, of_question, runs_frame, table
+from experiments.analysis.tables import Table, deliveries_frame, of_question, runs_frame, table
 from experiments.design import Size
-from experiments.report import recommend, sentences, style
+from experiments.report import recommend, sentences, style, words
 
 SHOWN = {
     "variant": "transport",
@@ -47,6 +48,12 @@ SHOWN = {
     "server_cpu_ms_per_s": "server CPU ms/s",
 }
 """The columns of a question's table in the report, and their heads; all others are in summary.csv."""
+
+COSTS = {
+    "cpu": (costs.load, "ms", "ms", "server CPU per response or push"),
+    "memory": (costs.memory, "kb", "kB", "server memory per reader"),
+}
+"""By what its runs measure: a question whose table has one cost per variant; its column, unit and head."""
 
 RESIDUALS = {
     "delay": (
@@ -88,10 +95,10 @@ def write(folder: Path, console: Console, name: str = "") -> pd.DataFrame:
         summaries.append(its.summary.assign(question=asked))
         if missing := unmeasured(question, size, its.summary):
             console.print(f"no chart for {asked}: {missing} of its conditions are not measured")
-            sections.append(section(asked, question, its.summary, missing))
+            sections.append(section(asked, question, its, missing))
         else:
             style.save(question.figure(its), folder / "figures" / asked)
-            sections.append(section(asked, question, its.summary, svg=folder / "figures" / f"{asked}.svg"))
+            sections.append(section(asked, question, its, svg=folder / "figures" / f"{asked}.svg"))
     summary = pd.concat(summaries, ignore_index=True)
     summary = summary[["question", *(column for column in summary.columns if column != "question")]]
     store.write_frame(folder / "summary.csv", summary)
@@ -161,10 +168,12 @@ def unmeasured(question: questions.Question, size: Size, summary: pd.DataFrame) 
 
 
 def section(
-    name: str, question: questions.Question, summary: pd.DataFrame, missing: int = 0, svg: Path | None = None
+    name: str, question: questions.Question, its: Table, missing: int = 0, svg: Path | None = None
 ) -> dict[str, Any]:
     """What the template needs of one question; without a chart if some of its conditions are not measured."""
+    summary = its.summary
     readers = summary[summary.clients > 0]
+    head, rows = numbers(its)
     judged = readers[readers.theory_delay_mean_ms.notna()] if "theory_delay_mean_ms" in readers else readers.iloc[:0]
     return {
         "name": name,
@@ -173,11 +182,23 @@ def section(
         "conclusion": question.conclusion(summary) if svg else "",
         "text": paragraphs(inspect.getdoc(question) or ""),
         "figure": base64.b64encode(svg.read_bytes()).decode() if svg else "",
-        "head": list(SHOWN.values()),
-        "rows": [[shown(row, column) for column in SHOWN] for row in readers.to_dict("records")],
+        "head": head,
+        "rows": rows,
         "residuals": [residuals(row) for row in judged.to_dict("records")],
         "verdict": sentences.theory(judged),
     }
+
+
+def numbers(its: Table) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of a question's table: the numbers that its chart shows."""
+    for measures, (found, value, unit, head) in COSTS.items():
+        if (its.summary.measures == measures).any():
+            cost = found(its.runs).dropna().to_dict("records")
+            return ["transport", f"{head}, 95 % interval"], [
+                [words.title(row["variant"]), words.interval(row[value], row[f"half_{value}"], unit)] for row in cost
+            ]
+    readers = its.summary[its.summary.clients > 0].to_dict("records")
+    return [*SHOWN.values()], [[shown(row, column) for column in SHOWN] for row in readers]
 
 
 def shown(row: dict[str, Any], column: str) -> str:

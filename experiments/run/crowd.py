@@ -1,4 +1,4 @@
-"""A crowd: many readers in one process that only count, so that the server is what is measured, and not they.
+"""A crowd: many readers in one process that only count, so that the server is measured, not the readers.
 
 For the server's CPU (`CountingCrowd`) a reader costs less than what the server does for it: a client of `clients.raw`
 opens the connection, and from the first message on a `Counter` counts in the bytes as they come, and parses nothing.
@@ -47,7 +47,7 @@ class Tally:
 
 @dataclass
 class Counted:
-    """What the crowd brings home: a tally per mark, how many readers it had, and how many lost their connection."""
+    """What the crowd counted: a tally per mark, how many readers it had, and how many lost their connection."""
 
     tallies: list[Tally] = field(default_factory=list)
     readers: int = 0
@@ -63,11 +63,11 @@ class Crowd(Protocol):
     lost: int
 
     async def grow(self, readers: int) -> None:
-        """Until there are so many, and each has received a message."""
+        """Returns once there are this many readers and each has received a message."""
 
 
 class Counter(asyncio.Protocol):
-    """Counts messages in what comes over a connection that somebody else has opened."""
+    """Counts messages in what arrives over a connection that was opened before."""
 
     def __init__(self, crowd: "CountingCrowd") -> None:
         self.crowd = crowd
@@ -83,7 +83,7 @@ class Counter(asyncio.Protocol):
 
 
 class Poller(asyncio.Protocol):
-    """Asks, counts, and asks again after a pause; `asks(cursor)` is the request's bytes."""
+    """Sends a request, counts, and sends the next one after a pause; `asks(cursor)` makes the request's bytes."""
 
     def __init__(self, crowd: "CountingCrowd", cursor: str, asks: Callable[[str], bytes]) -> None:
         self.crowd, self.cursor, self.asks = crowd, cursor, asks
@@ -118,7 +118,7 @@ class Poller(asyncio.Protocol):
 
 @dataclass
 class CountingCrowd:
-    """Readers at the least cost."""
+    """Readers that use as little CPU as possible."""
 
     condition: Condition
     url: str
@@ -201,7 +201,7 @@ class CountingCrowd:
 
 @dataclass
 class GrowingCrowd:
-    """Readers as others are, for as long as it lives."""
+    """Whole clients of `clients.raw`, until the process ends."""
 
     condition: Condition
     url: str
@@ -238,7 +238,7 @@ class GrowingCrowd:
 
 
 async def _together(openings: list[Callable[[], Awaitable[None]]]) -> None:
-    """All of them, some at a time."""
+    """Run all of them, OPENING_MOST at a time."""
     room = asyncio.Semaphore(OPENING_MOST)
 
     async def one(opening: Callable[[], Awaitable[None]]) -> None:
@@ -251,8 +251,8 @@ async def _together(openings: list[Callable[[], Awaitable[None]]]) -> None:
 
 
 def main(run: Run, pipe: Connection) -> None:
-    """The process: is sent `(url, after)` and then, as often as wanted, `("grow", readers)`, which it answers with
-    "grown", or "mark", upon which it takes a tally. Anything else ends it: it sends `Counted`.
+    """The process: is sent `(url, after)` and then, as often as wanted, `("grow", readers)`, which it
+    confirms with "grown", or "mark", upon which it takes a tally. Anything else ends it: it sends `Counted`.
 
     It says "failed: ..." instead of "grown" if a reader can't be opened.
     """

@@ -168,7 +168,7 @@ def whole_periods(silent: list[Exchange], window_s: float) -> tuple[list[Exchang
 
 
 def opening(its: list[Exchange]) -> list[Exchange]:
-    """What is said before the first message; for Socket.IO, what its parts and their packets say of themselves."""
+    """The exchanges before the first message; for Socket.IO, those that the ledger marks as opening."""
     if any(e.opening for e in its):
         return [e for e in its if e.opening]
     first_news = next((i for i, e in enumerate(its) if e.messages), len(its) - 1)

@@ -1,9 +1,9 @@
-"""One run: a fresh server, its readers, a publisher, a probe; and what came of it.
+"""One run: a fresh server, its readers, a publisher, a probe; and everything that was observed.
 
     ready                     start                              end        last
       |---- lead-in ------------|------------ window --------------|----------|
-      every reader has          messages due in here are           everybody has
-      received something        the ones that count                seen the last message
+      every reader has          messages due in here             every reader has
+      received something        are counted                      seen the last message
 
 Nothing counts before every reader listens. Messages already flow in the lead-in, so that the window begins in the
 middle of things. Delays are those of messages that were *due* in the window; bytes are those of exchanges that *began*
@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 @dataclass
 class Observed:
-    """Everything that was seen of one run, before it is made sense of. Times are monotonic nanoseconds."""
+    """Everything observed in one run, before it is evaluated. Times are monotonic nanoseconds."""
 
     start_ns: int
     end_ns: int
@@ -68,7 +68,7 @@ Barrier = Callable[[], Awaitable[None]]
 
 
 async def at_once() -> None:
-    """A barrier for a run that waits for nobody."""
+    """The barrier of a run that does not wait for others."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,12 @@ NONE_YET = Others()
 
 
 def observe(run: Run, barrier: Barrier = at_once, others: Others = NONE_YET) -> Observed:
-    """Do it; raises Failed."""
+    """Do the run; raises Failed."""
     return in_folder(lambda folder: _observe(run, folder, barrier, others))
 
 
 def in_folder(do: Callable[[Path], Coroutine[Any, Any, T]]) -> T:
-    """What `do` returns, which has a folder of its own for as long as it takes; raises Failed."""
+    """Run `do` in a temporary folder of its own and return its result; raises Failed."""
     with tempfile.TemporaryDirectory(prefix="transport-compare-") as folder:
         try:
             return asyncio.run(do(Path(folder)))
@@ -105,7 +105,7 @@ async def _observe(run: Run, folder: Path, barrier: Barrier, others: Others) -> 
         contextlib.closing(Publisher(folder / "in")) as publisher,
     ):
         first = publisher.now("warm-up")
-        after = "0"  # the warm-up is there already: every first question is answered at once
+        after = "0"  # the warm-up is there already: every first request gets its response at once
         async with reading(run, url, after, others.readers) as pipe, probing(run, url) as probe:
             if condition.clients:
                 await receive(pipe, START_TIMEOUT_S + condition.pause_s)
@@ -257,16 +257,16 @@ async def late_joiners(run: Run, url: str, start_ns: int, came: list[LateJoiner]
 
 
 async def receive(pipe: Any, timeout_s: float) -> Any:
-    """The next thing that another process says; raises TimeoutError, and Failed if it has failed or died."""
+    """What another process sends next; raises TimeoutError, and Failed if it has failed or died."""
     deadline = time.monotonic() + timeout_s
     while not pipe.poll():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"the other process said nothing for {timeout_s:g} s")
+            raise TimeoutError(f"the other process sent nothing for {timeout_s:g} s")
         await asyncio.sleep(0.02)
     try:
         said = pipe.recv()
     except (EOFError, ConnectionResetError):
-        raise Failed("the other process ended without a word") from None
+        raise Failed("the other process ended without a result") from None
     if isinstance(said, str) and said.startswith("failed: "):
         raise Failed(said)
     return said
@@ -277,7 +277,7 @@ def tell(pipe: Any, what: Any) -> None:
     try:
         pipe.send(what)
     except BrokenPipeError:
-        raise Failed("the other process ended without a word") from None
+        raise Failed("the other process ended without a result") from None
 
 
 async def until(at_ns: int) -> None:

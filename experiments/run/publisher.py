@@ -2,7 +2,7 @@
 
 It posts every message when it is due, whether or not the response to the one before is there ("open loop"): a
 publisher that waits for a slow server would post less often just when it is slow, and delays would look better than
-what readers see. It speaks HTTP like everybody else, over a Unix socket that the emulated network does not delay.
+what readers see. It speaks plain HTTP, over a Unix socket that the emulated network does not delay.
 """
 
 import contextlib

@@ -1,7 +1,8 @@
 """The readers: all clients of one run, in a process of their own, so that what they cost is seen apart.
 
-The clients only receive. Around them, this module notes who received which message when, and from which local port,
-which is how the server's tap is told who is who. It says when every reader listens, and what was received.
+The clients only receive. Around them, this module notes which reader received which message when, and the local ports
+of its connections, by which the server's recording is matched to readers. It reports when every reader listens, and
+what was received.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ class Opened(NamedTuple):
 
 @dataclass
 class Received:
-    """What the readers bring home; `messages` are (client, sequence number, received_ns)."""
+    """What the readers received; `messages` are (client, sequence number, received_ns)."""
 
     messages: list[tuple[int, int, int]] = field(default_factory=list)
     missed: int = 0
@@ -117,7 +118,7 @@ async def _read(run: Run, url: str, after: str, pipe: Connection) -> None:
                     if not listening:
                         ready.set()
                     # Making a client and its first request take a tenth of a second each, one after the other. Only
-                    # when everybody is through, a poller's phase is what it was meant to be.
+                    # when all readers are through does a poller's phase mean what it should.
                     await ready.wait()
                     await asyncio.sleep(phase_s)
                 if update.text.startswith(LAST):

@@ -1,8 +1,7 @@
 """The server of one run: a fresh process with the same command line that `python -m app` has.
 
-Most of what starting Python costs is importing. In a comparison the process is forked from one that has imported the
-server already, and has done nothing with it: it starts in a tenth of the CPU time. Elsewhere it is started as anybody
-would.
+Most of the cost of starting Python is importing. In a comparison the process is forked from one that has imported the
+server and done nothing else: it starts in a tenth of the CPU time. Elsewhere it is started as from a shell.
 """
 
 import contextlib
@@ -25,7 +24,7 @@ END_TIMEOUT_S = 60.0
 
 
 class Failed(Exception):
-    """A run came to nothing; the text says why."""
+    """A run failed; the text says why."""
 
 
 class Server(Protocol):
@@ -79,7 +78,7 @@ def started(command: Sequence[str]) -> Iterator[tuple[Server, str]]:
 
 
 class Forked:
-    """A process that is nobody's child here."""
+    """A server in a process that is not a child of this one."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -114,7 +113,7 @@ def _heard(pipe: Any) -> Any:
     try:
         return pipe.recv()
     except (EOFError, ConnectionResetError):
-        raise Failed("the server's process ended without a word") from None
+        raise Failed("the server's process ended without a result") from None
 
 
 class Lines(io.StringIO):
@@ -131,7 +130,7 @@ class Lines(io.StringIO):
 
 
 def main(pipe: Connection) -> None:
-    """The process: says its id, is sent a command line, runs the server, and sends its exit code and its errors."""
+    """The process: sends its id, receives a command line, runs the server, and sends its exit code and its errors."""
     with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError):
         pipe.send(os.getpid())
         command = pipe.recv()

@@ -1,4 +1,4 @@
-"""What a process uses: of the CPU, and of waiting for it."""
+"""How much CPU time a process has used, and how long it has waited for a CPU."""
 
 import contextlib
 import time

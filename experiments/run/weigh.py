@@ -1,8 +1,8 @@
 """A run that measures what readers cost the server: its CPU at a load, or its memory as their number grows.
 
 Readers only count (`experiments.run.crowd`), and so does the server's recorder: nothing that is measured is spent on
-remembering bytes. There is no probe. A load has a publisher as every run has; its own part is told by runs without
-readers at the same rates.
+remembering bytes. There is no probe. A load has a publisher as every run has; what publishing costs is measured by
+runs without readers at the same rates.
 """
 
 import asyncio
@@ -60,14 +60,14 @@ class Weighed:
 
 
 def sizes(condition: Condition, open_files: int) -> list[int]:
-    """How many readers there are at each step: fewer than wished for if there are not enough connections for them."""
+    """How many readers there are at each step: fewer than wanted if that takes more connections than there can be."""
     connections = min(CONNECTIONS_MOST, open_files - FILES_BESIDE)
     readers = min(condition.clients, connections // condition.kind.connections_most, condition.kind.sessions_most)
     return [max(1, round(share * readers)) for share in STEPS]
 
 
 async def weigh(run: Run, folder: Path, barrier: Barrier, others: Others) -> Weighed:
-    """Do it; raises Failed, OSError, ValueError or TimeoutError."""
+    """Do the run; raises Failed, OSError, ValueError or TimeoutError."""
     condition, recorded = run.condition, folder / "recording"
     open_files = open_files_most()
     command = serving.arguments(folder, recorded, condition, "counts")
@@ -144,7 +144,7 @@ NONE = (
 
 
 def evaluate(run: Run, seen: Weighed) -> dict[str, Any]:
-    """What was observed, as numbers, under the names that other runs have; None for what was not looked at."""
+    """What was observed, as numbers, under the names that other runs have; None for what was not measured."""
     condition, marks = run.condition, seen.recording.marks
     metrics: dict[str, Any] = dict.fromkeys(UNKNOWN) | dict.fromkeys(NONE, 0)
     inside = [p for p in seen.publications if seen.start_ns <= p.due_ns < seen.end_ns]

@@ -1,4 +1,4 @@
-"""A comparison from its command line: interrupted, gone on with, and finished."""
+"""A comparison from its command line: interrupted, resumed, and finished."""
 
 import signal
 import subprocess
@@ -35,7 +35,7 @@ def stored(results: Path) -> dict[str, int]:
 
 
 @pytest.mark.timeout(240)
-def test_what_was_interrupted_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_an_interrupted_comparison_is_resumed_where_it_stopped(tmp_path: Path) -> None:
     with comparing(tmp_path) as first:
         wait_until(lambda: stored(tmp_path))
         first.send_signal(signal.SIGINT)

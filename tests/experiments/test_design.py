@@ -72,7 +72,7 @@ def test_only_long_polls_are_held() -> None:
     assert set(held.values()) == {0.0}
 
 
-def test_who_polls_and_who_has_no_hope_depends_on_the_network() -> None:
+def test_the_network_decides_what_polls_and_what_is_undeliverable() -> None:
     variants = {"short_poll", "long_poll", "socket_io polling"}
     assert {condition.variant for condition in every_variant() if condition.polls} == variants
     assert not any(condition.undeliverable for condition in every_variant())
@@ -86,10 +86,10 @@ def test_who_polls_and_who_has_no_hope_depends_on_the_network() -> None:
     assert {condition.variant for condition in every_variant() if condition.heartbeat_hz} == {"socket_io polling"}
 
 
-def test_a_run_is_alone_where_milliseconds_count() -> None:
+def test_a_run_is_exclusive_where_milliseconds_count() -> None:
     assert {condition.variant for condition in every_variant() if not condition.exclusive} == {"short_poll"}
     assert not Condition("sse", one_way_delay_ms=25.0).exclusive
-    assert not Condition("sse", client="raw").exclusive  # whoever wants milliseconds measures what people use
+    assert not Condition("sse", client="raw").exclusive  # milliseconds are those of the libraries that people use
     assert not Condition("sse", client="raw", clients=0).exclusive
 
 
@@ -112,9 +112,9 @@ def test_questions_share_the_runs_of_shared_conditions(size: Size) -> None:
     both = plan([*QUESTIONS["interval"].CONDITIONS, *QUESTIONS["rate"].CONDITIONS], size, seed=1)
     for condition in shared:
         assert sum(run.condition == condition for run in both) == size.times(condition)
-    exclusive = {run.name: run for run in plan(QUESTIONS["interval"].CONDITIONS, size, seed=1)}
+    one = {run.name: run for run in plan(QUESTIONS["interval"].CONDITIONS, size, seed=1)}
     together = {run.name: run for run in both}
-    assert exclusive.items() <= together.items()  # with the same seeds: what one question measured serves the other
+    assert one.items() <= together.items()  # with the same seeds: what one question measured serves the other
 
 
 @every_size

@@ -1,4 +1,4 @@
-"""Which runs go side by side, which alone, which again; and that none is left behind."""
+"""Which runs measure side by side, which are exclusive, which are repeated; and that no process is left behind."""
 
 import functools
 import itertools
@@ -26,7 +26,7 @@ from experiments.schedule import (
 )
 from tests.pretending import Outcome, pretend
 
-ALONE = [Run(Condition(transport), 0, 0.05, seed=1) for transport in ("long_poll", "sse", "websocket")]
+EXCLUSIVE = [Run(Condition(transport), 0, 0.05, seed=1) for transport in ("long_poll", "sse", "websocket")]
 LOADED = [Run(Condition("sse", rate_hz=hz, client="raw", measures="cpu"), 0, 0.05, seed=1) for hz in (5.0, 9.0)]
 SLOW = [Run(Condition("sse", rate_hz=hz, one_way_delay_ms=25.0), 0, 0.6, seed=1) for hz in (0.0, 0.1, 0.2)]
 OTHERS = [Run(Condition("sse", rate_hz=hz, one_way_delay_ms=25.0), 0, 0.1, seed=1) for hz in (1.0, 2.0, 3.0, 4.0)]
@@ -71,7 +71,7 @@ def do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
 
 
 def test_every_run_is_done_once(do: Callable[..., Done], tmp_path: Path) -> None:
-    runs = [*ALONE, *OTHERS, *SLOW]
+    runs = [*EXCLUSIVE, *OTHERS, *SLOW]
     done = do(runs)
     assert done.results.keys() == {run.name for run in runs}
     assert all(isinstance(result, dict) and result["tries"] == 1 for result in done.results.values())
@@ -96,30 +96,30 @@ def test_repeats_of_a_condition_are_not_measured_at_the_same_time(do: Callable[.
         assert done.times(one)[2] < done.times(other)[0] or done.times(other)[2] < done.times(one)[0]
 
 
-def test_a_run_alone_has_nothing_beside_it_but_slow_ones_that_measure_already(do: Callable[..., Done]) -> None:
-    done = do([*OTHERS, *SLOW, *ALONE])
-    for one, other in itertools.product(ALONE, OTHERS):
+def test_an_exclusive_run_has_nothing_beside_it_but_slow_ones_that_measure_already(do: Callable[..., Done]) -> None:
+    done = do([*OTHERS, *SLOW, *EXCLUSIVE])
+    for one, other in itertools.product(EXCLUSIVE, OTHERS):
         assert done.times(one)[2] < done.times(other)[0] or done.times(other)[2] < done.times(one)[0]
-    for one, slow in itertools.product(ALONE, SLOW):
+    for one, slow in itertools.product(EXCLUSIVE, SLOW):
         assert done.times(slow)[1] < done.times(one)[0] or done.times(one)[2] < done.times(slow)[0]
-    # What takes longest and disturbs nobody goes first.
-    assert max(done.times(run)[0] for run in SLOW) < min(done.times(run)[0] for run in ALONE)
+    # Slow runs take longest and load the machine least, so they start first.
+    assert max(done.times(run)[0] for run in SLOW) < min(done.times(run)[0] for run in EXCLUSIVE)
 
 
 def test_exclusive_runs_get_ready_together_and_measure_one_after_the_other(do: Callable[..., Done]) -> None:
-    done = do([*ALONE, *LOADED])
-    started, went, _ = zip(*(done.times(run) for run in (*ALONE, *LOADED)), strict=True)
+    done = do([*EXCLUSIVE, *LOADED])
+    started, went, _ = zip(*(done.times(run) for run in (*EXCLUSIVE, *LOADED)), strict=True)
     assert max(started) < min(went)
-    for one, other in itertools.permutations((*ALONE, *LOADED), 2):
+    for one, other in itertools.permutations((*EXCLUSIVE, *LOADED), 2):
         if one in LOADED:  # it measures CPU, and has the machine to itself
             assert done.times(one)[2] < done.times(other)[1] or done.times(other)[2] < done.times(one)[1]
     for at_ns in went:
-        beside = [run for run in ALONE if done.times(run)[1] <= at_ns < done.times(run)[2]]
+        beside = [run for run in EXCLUSIVE if done.times(run)[1] <= at_ns < done.times(run)[2]]
         assert len(beside) <= EXCLUSIVE_AT_ONCE
 
 
 @pytest.mark.parametrize("outcome", ["suspect", "fails", "dies", "leaves"])
-@pytest.mark.parametrize("runs", [ALONE, OTHERS], ids=["exclusive", "others"])
+@pytest.mark.parametrize("runs", [EXCLUSIVE, OTHERS], ids=["exclusive", "others"])
 def test_a_suspect_run_is_repeated_once(do: Callable[..., Done], runs: list[Run], outcome: Outcome) -> None:
     done = do(runs, {runs[1].name: [outcome]})
     tries = {name: result["tries"] for name, result in done.results.items() if isinstance(result, dict)}
@@ -138,18 +138,18 @@ def test_a_run_that_stays_suspect_is_kept_as_it_is(do: Callable[..., Done]) -> N
     ("outcome", "why"),
     [
         ("fails", "OSError: it went wrong"),
-        ("dies", "the process of the run ended without a word"),
-        ("leaves", "the process of the run ended without a word"),
+        ("dies", "the process of the run ended without a result"),
+        ("leaves", "the process of the run ended without a result"),
     ],
 )
 def test_a_run_that_fails_again_is_given_up_and_the_others_are_done(
     do: Callable[..., Done], outcome: Outcome, why: str, tmp_path: Path
 ) -> None:
     lost = OTHERS[1]
-    done = do([*OTHERS, *ALONE], {lost.name: [outcome] * 9})
+    done = do([*OTHERS, *EXCLUSIVE], {lost.name: [outcome] * 9})
     assert done.results[lost.name] == why
     assert len((tmp_path / lost.name).read_text().splitlines()) == 2
-    assert all(isinstance(done.results[run.name], dict) for run in (*OTHERS, *ALONE) if run != lost)
+    assert all(isinstance(done.results[run.name], dict) for run in (*OTHERS, *EXCLUSIVE) if run != lost)
 
 
 def test_when_time_is_up_no_run_is_done_again(do: Callable[..., Done]) -> None:
@@ -174,7 +174,7 @@ def test_a_run_that_hangs_is_told_to_clean_up_and_done_once_more(
     assert (clean.stem, clean.read_text()) == (OTHERS[1].name, "told once\n")
 
 
-@pytest.mark.parametrize("runs", [ALONE, OTHERS], ids=["exclusive", "others"])
+@pytest.mark.parametrize("runs", [EXCLUSIVE, OTHERS], ids=["exclusive", "others"])
 def test_an_interrupted_schedule_leaves_no_process_behind(
     do: Callable[..., Done], runs: list[Run], tmp_path: Path
 ) -> None:
@@ -189,7 +189,7 @@ def test_an_interrupted_schedule_leaves_no_process_behind(
 
 
 def test_the_time_that_is_left_is_always_told_and_ends_with_nothing(do: Callable[..., Done]) -> None:
-    left_s = do([*OTHERS, *ALONE]).left_s
+    left_s = do([*OTHERS, *EXCLUSIVE]).left_s
     assert all(0 <= left < 60 for left in left_s)
     assert left_s[0] > left_s[-1] == 0
 

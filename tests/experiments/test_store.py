@@ -75,6 +75,10 @@ def test_tables_that_are_stored_balance_and_hold_whole_counts(tmp_path: Path) ->
     assert list(read.span_s) == list(runs.span_s)  # to the last bit
 
 
+def test_the_committed_reference_balances() -> None:
+    assert unbalanced(store.read_runs(store.RESULTS / "reference" / "runs.csv")).empty
+
+
 MACHINE = {
     **dict.fromkeys(("system", "machine", "processor", "cores", "python"), "same"),
     "program": "0123456789ab",
@@ -126,7 +130,7 @@ def unfinished_one(results: Path, machine: dict[str, Any], name: str = "20260101
     return what
 
 
-def test_only_the_same_program_on_the_same_machine_goes_on(tmp_path: Path) -> None:
+def test_only_the_same_program_on_the_same_machine_resumes(tmp_path: Path) -> None:
     what = unfinished_one(tmp_path, MACHINE)
     folder = tmp_path / "20260101T000000Z-abc"
     assert compare.unfinished(what, MACHINE, tmp_path) == (folder, "")

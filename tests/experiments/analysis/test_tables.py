@@ -109,6 +109,14 @@ def test_suspect_runs_count_only_where_there_are_no_others() -> None:
     assert (row["runs"], row["suspect_runs"], row["suspect"], row["delay_mean_ms"]) == (1, 1, True, 9_000)
 
 
+def test_a_message_that_was_lost_counts_though_its_run_is_suspect() -> None:
+    good, bad = (a_result(name, POLLING, [400.0]) for name in ("a", "b"))
+    bad["suspect"] = ["1 messages did not arrive"]
+    bad["metrics"] |= {"missing": 1, "duplicates": 2, "deliveries": 0}
+    row = the_summary(good, bad)
+    assert (row["runs"], row["deliveries"], row["missing"], row["duplicates"]) == (1, 1, 1, 2)
+
+
 def test_one_run_has_no_spread() -> None:
     assert math.isnan(the_summary(a_result("a", POLLING, [400.0]))["spread_delay_ms"])
 

@@ -46,21 +46,21 @@ class Heard:
 
 @cache
 def simulate_heartbeats(model: Polling) -> Heard:
-    """As below, with a heartbeat that comes so often, answers like a message, and is answered by a request."""
+    """As below, with a heartbeat that comes so often, ends a hold like a message, and is acknowledged by a request."""
     rng = np.random.default_rng(2016)
     arrivals = np.cumsum(rng.exponential(1 / model.rate_hz, 100_000)).tolist()
     asked_s, beat_s, length_s = 0.0, 1 / model.heartbeat_hz, arrivals[-1]
     delays_s, requests, empty, received = 0.0, 0, 0, 0
     while received < len(arrivals):
-        answer_s = max(asked_s, min(arrivals[received], beat_s))
+        response_s = max(asked_s, min(arrivals[received], beat_s))
         requests, before = requests + 1, received
-        while received < len(arrivals) and arrivals[received] <= answer_s:
-            delays_s += answer_s - arrivals[received] + model.down_s
+        while received < len(arrivals) and arrivals[received] <= response_s:
+            delays_s += response_s - arrivals[received] + model.down_s
             received += 1
         empty += received == before
-        if beat_s <= answer_s:  # the next one comes that long after this one was answered
-            requests, empty, beat_s = requests + 1, empty + 1, answer_s + 1 / model.heartbeat_hz
-        asked_s = answer_s + model.gap_s
+        if beat_s <= response_s:  # the next one comes that long after the response to this one
+            requests, empty, beat_s = requests + 1, empty + 1, response_s + 1 / model.heartbeat_hz
+        asked_s = response_s + model.gap_s
     return Heard(delays_s / received, requests / length_s, empty / requests)
 
 
@@ -82,48 +82,48 @@ def test_in_silence_there_are_heartbeats_and_their_echoes() -> None:
 
 @dataclass
 class Simulated:
-    """What came of many cycles."""
+    """What was seen in many cycles."""
 
     delays_s: NDArray[np.float64]
     waited: NDArray[np.bool_]
-    answers: int
+    responses: int
     empty: int
     length_s: float
 
 
 @cache
 def simulate(model: Polling) -> Simulated:
-    """One reader asks, is answered, and asks again when the gap is over, until 200,000 messages were received."""
+    """One reader polls, gets a response, and polls again when the gap is over, until it has 200,000 messages."""
     rng = np.random.default_rng(2016)
     arrivals = np.cumsum(rng.exponential(1 / model.rate_hz, 200_000)).tolist()
-    answered_s = np.zeros(len(arrivals))
+    responded_s = np.zeros(len(arrivals))
     waited = np.zeros(len(arrivals), dtype=bool)
-    answers = empty = received = 0
-    asked_s, answer_s = model.gap_s, 0.0
+    responses = empty = received = 0
+    asked_s, response_s = model.gap_s, 0.0
     while received < len(arrivals):
         there = arrivals[received] <= asked_s
-        answer_s = asked_s if there else min(arrivals[received], asked_s + model.hold_s)
+        response_s = asked_s if there else min(arrivals[received], asked_s + model.hold_s)
         before = received
-        while received < len(arrivals) and arrivals[received] <= answer_s:
-            answered_s[received], waited[received] = answer_s, there
+        while received < len(arrivals) and arrivals[received] <= response_s:
+            responded_s[received], waited[received] = response_s, there
             received += 1
-        answers += 1
+        responses += 1
         empty += received == before
-        asked_s = answer_s + model.gap_s
-    return Simulated(answered_s + model.down_s - arrivals, waited, answers, empty, answer_s)
+        asked_s = response_s + model.gap_s
+    return Simulated(responded_s + model.down_s - arrivals, waited, responses, empty, response_s)
 
 
 @every_setting
-def test_messages_per_answer_and_requests_per_second(name: str) -> None:
+def test_messages_per_response_and_requests_per_second(name: str) -> None:
     model, seen = SETTINGS[name], simulate(SETTINGS[name])
-    assert model.rate_hz / model.responses_hz == pytest.approx(len(seen.delays_s) / seen.answers, rel=0.01)
-    assert model.requests_hz == pytest.approx(seen.answers / seen.length_s, rel=0.01)
+    assert model.rate_hz / model.responses_hz == pytest.approx(len(seen.delays_s) / seen.responses, rel=0.01)
+    assert model.requests_hz == pytest.approx(seen.responses / seen.length_s, rel=0.01)
 
 
 @every_setting
-def test_the_share_of_empty_answers_and_of_messages_that_wait(name: str) -> None:
+def test_the_share_of_empty_responses_and_of_messages_that_wait(name: str) -> None:
     model, seen = SETTINGS[name], simulate(SETTINGS[name])
-    assert model.empty_share == pytest.approx(seen.empty / seen.answers, rel=0.01, abs=0.001)
+    assert model.empty_share == pytest.approx(seen.empty / seen.responses, rel=0.01, abs=0.001)
     assert model.waiting_share == pytest.approx(seen.waited.mean(), rel=0.01, abs=0.001)
 
 
@@ -147,7 +147,7 @@ def test_the_distribution_of_delays(name: str) -> None:
 def test_bytes_per_message(name: str) -> None:
     model, seen = SETTINGS[name], simulate(SETTINGS[name])
     count, payload, cycle = len(seen.delays_s), 180, 420
-    moved = count * payload + seen.answers * cycle
+    moved = count * payload + seen.responses * cycle
     assert model.bytes_per_message(payload, cycle) == pytest.approx(moved / count, rel=0.01)
 
 

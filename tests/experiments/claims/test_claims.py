@@ -5,9 +5,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from experiments import claims
+from experiments.analysis.tables import table
 from experiments.claims.verdict import (
     CONDITIONALLY,
     FAILS,
@@ -20,9 +22,12 @@ from experiments.claims.verdict import (
     Undecided,
     Verdict,
     any_beyond,
+    by_variant,
+    cost,
 )
 from experiments.design import Condition
 from experiments.questions import QUESTIONS
+from experiments.report.reference import named
 from tests import inventing
 from tests.inventing import Change, Result, a_table
 
@@ -363,6 +368,17 @@ def test_between_sessions_the_ratios_decide_and_not_the_costs() -> None:
     assert Comparison("CPU", other, one).beyond is False
     unsure = Cost(2.0, math.nan, {"s0": 2.0, "s1": 3.0 * 1.5, "s2": 1.4 * 0.7})
     assert Comparison("CPU", unsure, other).beyond is None
+
+
+def test_a_session_with_nothing_but_suspect_runs_is_left_out_of_ratios() -> None:
+    condition = by_variant(rate_hz=1.0, one_way_delay_ms=25.0)["sse"]
+    parts = []
+    for session in ("s0", "s1", "s2"):
+        made = a_table(suspected("sse") if session == "s1" else nothing, lambda one: one == condition)
+        parts.append([named(frame, session) for frame in (made.runs, made.deliveries)])
+    whole = table(*(pd.concat(frames) for frames in zip(*parts, strict=True)))
+    (row,) = (row for _, row in whole.summary.iterrows())
+    assert cost(whole, row, "bytes_per_message").sessions.keys() == {"s0", "s2"}
 
 
 def test_one_that_is_surely_beyond_is_enough_and_one_that_may_be_is_too_much() -> None:

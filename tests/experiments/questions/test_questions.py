@@ -1,6 +1,7 @@
 """Every question's chart, drawn from the stored reference, and what it concludes, recomputed here from the numbers."""
 
 import io
+import re
 from collections.abc import Callable
 from functools import cache
 
@@ -14,6 +15,7 @@ from experiments.analysis.tables import Table, of_question
 from experiments.analysis.tables import table as whole_table
 from experiments.design import Condition
 from experiments.questions import QUESTIONS, layers
+from experiments.questions.load import work
 from experiments.report import style, words
 from experiments.report.report import tables
 from experiments.variants import VARIANTS
@@ -243,6 +245,21 @@ def test_the_conclusion_says_what_the_numbers_say(case: str) -> None:
     name, expect = CONCLUDED[case]
     rows, expected = expect()
     assert plain(QUESTIONS[name].conclusion(rows)) == expected
+
+
+@pytest.mark.parametrize("name", ["load", "connections"])
+def test_a_cost_that_only_suspect_runs_have_measured_is_no_number(name: str) -> None:
+    def suspect(_: Condition, result: Result) -> None:
+        result["suspect"] = ["made up"]
+
+    figure = QUESTIONS[name].figure(invented(name, suspect))
+    assert title(figure).startswith("Too many runs are suspect")
+    assert not [text.get_text() for text in texts(figure) if re.search(r"\bnan\b", text.get_text())]
+
+
+def test_how_busy_the_server_was_is_what_the_runs_say() -> None:
+    runs = pd.DataFrame({"clients": [0, 50, 50, 50], "suspect": [False, False, False, True], "window_s": 2.0})
+    assert work(runs.assign(server_cpu_ms=[20.0, 240.0, 1_200.0, 1_980.0])) == "12 to 60 %"
 
 
 @every_question

@@ -13,9 +13,10 @@ from rich.console import Console
 
 from experiments import claims, store
 from experiments.__main__ import main
+from experiments.analysis import costs
 from experiments.analysis.tables import Table, of_question, table
 from experiments.questions import QUESTIONS
-from experiments.report import report, sentences, terminal
+from experiments.report import report, sentences, terminal, words
 from experiments.report.check import problems, sound
 from experiments.run import suspect
 from tests import ROOT, inventing
@@ -79,6 +80,24 @@ def test_a_condition_that_is_not_measured_is_said_and_costs_no_other_question(
     page = (folder / "report.html").read_text()
     assert "No chart: 1 of its conditions are not measured" in page
     assert page.count("data:image/svg+xml;base64,") == 1
+
+
+def test_the_table_of_a_cost_has_the_numbers_of_its_chart(tmp_path: Path) -> None:
+    folder = invented(tmp_path, "load", "connections")
+    report.write(folder, QUIET)
+    page = (folder / "report.html").read_text()
+    runs, _ = report.tables(folder)
+    for found, value, half, unit in (
+        (costs.load(runs), "ms", "half_ms", "ms"),
+        (costs.memory(runs), "kb", "half_kb", "kB"),
+    ):
+        known = found.dropna().to_dict("records")
+        assert known
+        for row in known:
+            assert (
+                f"<td>{words.title(row['variant'])}</td><td>{words.interval(row[value], row[half], unit)}</td>" in page
+            )
+    assert "Theory against measurement" not in page  # no formula says what a server costs
 
 
 def test_a_suspect_run_is_listed_and_escaped(folder: Path) -> None:

@@ -41,7 +41,7 @@ RUNS = {
     **{f"{variant}, {client}": a_run(variant, client) for variant in VARIANTS for client in ("library", "raw")},
     "browser": a_run("short_poll", headers="browser"),
     "distant": a_run("long_poll", one_way_delay_ms=30.0, late_joiners=2),
-    "exclusive": a_run("websocket", clients=0),
+    "publisher alone": a_run("websocket", clients=0),
     "undeliverable": a_run("websocket", upgrades="refuse", late_joiners=1),
     "fallen back": a_run("socket_io upgrade", upgrades="cut", one_way_delay_ms=30.0, late_joiners=1),
     "upgraded": a_run("socket_io upgrade", one_way_delay_ms=30.0, late_joiners=1),
@@ -135,7 +135,7 @@ def test_what_polls_cost_is_counted_per_request(seen: dict[str, Observed], name:
     assert metrics["gap_s"] >= condition.pause_s + 2 * condition.one_way_delay_ms / 1000
     overhead = metrics["bytes_up"] + metrics["bytes_down"] - metrics["down_payload_bytes"]
     assert metrics["cycle_bytes"] == overhead / metrics["requests"]
-    assert bool(metrics["setup_bytes"]) == bool(condition.via)  # for the others, the first question is like all others
+    assert bool(metrics["setup_bytes"]) == bool(condition.via)  # for the others, the first request is like all others
     assert metrics["span_s"] == CLIENTS * WINDOW_S
     if condition.transport == "long_poll":
         assert metrics["empty"] == 0
@@ -181,7 +181,7 @@ def test_the_rest_of_the_metrics_is_sane(seen: dict[str, Observed], name: str) -
 
 
 def test_without_readers_there_is_the_publisher_alone(seen: dict[str, Observed]) -> None:
-    metrics, deliveries = evaluated(seen, "exclusive")
+    metrics, deliveries = evaluated(seen, "publisher alone")
     assert metrics["published"] == round(WINDOW_S * RATE_HZ) + round(0.5 * RATE_HZ)  # with the lead-in's
     for name in ("deliveries", "missing", "messages", "requests", "bytes_up", "bytes_down", "connections"):
         assert metrics[name] == 0
@@ -211,10 +211,10 @@ def test_without_websocket_its_client_hears_nothing_and_socket_io_polls(seen: di
     assert undeliverable["first_message_ms"] is undeliverable["setup_bytes"] is None
 
 
-def test_a_first_message_takes_as_many_ways_as_it_must(seen: dict[str, Observed]) -> None:
-    for name, variants in (("distant", 4), ("fallen back", 8), ("upgraded", 8)):  # handshakes, requests and answers
+def test_a_first_message_takes_as_many_trips_as_it_must(seen: dict[str, Observed]) -> None:
+    for name, trips in (("distant", 4), ("fallen back", 8), ("upgraded", 8)):  # handshakes, requests and responses
         metrics, _ = evaluated(seen, name)
-        assert metrics["first_message_ms"] >= 30 * variants - 2
+        assert metrics["first_message_ms"] >= 30 * trips - 2
         assert metrics["late_joiners_missing"] == 0
 
 
@@ -231,14 +231,14 @@ def test_runs_have_the_same_metrics_but_for_the_bytes_of_what_they_do(seen: dict
         assert sum(parts) == pytest.approx(metrics["setup_bytes"] or 0)
 
 
-def test_the_server_is_blamed_from_when_it_had_both_the_message_and_the_question(seen: dict[str, Observed]) -> None:
+def test_the_server_is_blamed_from_when_it_had_both_the_message_and_the_request(seen: dict[str, Observed]) -> None:
     took_ms = {}
     for name in ("short_poll, raw", "websocket, raw"):
         earlier = [replace(p, published_ns=p.published_ns - 10**9) for p in seen[name].publications]
         more = evaluate(RUNS[name], replace(seen[name], publications=earlier))["metrics"]["server_ms"]
         took_ms[name] = more - evaluated(seen, name)[0]["server_ms"]
     assert took_ms["websocket, raw"] == pytest.approx(1_000, abs=0.001)
-    assert took_ms["short_poll, raw"] < 500  # nothing, but for a message that comes while a question is answered
+    assert took_ms["short_poll, raw"] < 500  # nothing, but for a message that arrives while a response is made
 
 
 def silent(kind: Kind, size: int, every_s: float, first_s: float, until_s: float) -> list[Exchange]:

@@ -76,7 +76,7 @@ def test_readers_that_die_fail_the_run(temporary: Path) -> None:
         (process,) = multiprocessing.active_children()
         process.kill()
 
-    with pytest.raises(Failed, match="the other process ended without a word"):
+    with pytest.raises(Failed, match="the other process ended without a result"):
         observe(replace(a_run("sse"), window_s=0.1), barrier=kill)
 
 

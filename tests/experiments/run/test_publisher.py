@@ -48,8 +48,8 @@ class Requests:
 
 
 @contextlib.contextmanager
-def listening(path: Path, answer: Callable[[socket.socket, Requests], None]) -> Iterator[Requests]:
-    """A server on a Unix socket, for one publisher: reads all the time, and answers as `answer` does."""
+def listening(path: Path, respond: Callable[[socket.socket, Requests], None]) -> Iterator[Requests]:
+    """A server on a Unix socket, for one publisher: reads all the time, and responds as `respond` does."""
     requests = Requests()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -59,7 +59,7 @@ def listening(path: Path, answer: Callable[[socket.socket, Requests], None]) -> 
             with listener.accept()[0] as connection:
                 reading = threading.Thread(target=requests.read, args=(connection,))
                 reading.start()
-                answer(connection, requests)
+                respond(connection, requests)
                 reading.join()
 
         serving = threading.Thread(target=serve)
@@ -69,7 +69,7 @@ def listening(path: Path, answer: Callable[[socket.socket, Requests], None]) -> 
 
 
 def created(number: int, text: str = "") -> bytes:
-    """The server's answer to the publication that became message `number`."""
+    """The server's response to the publication that became message `number`."""
     body = json.dumps({"cursor": f"abc-{number}", "text": text, "published_ms": 1000.0 + number}).encode()
     return b"HTTP/1.1 201 Created\r\nserver: x\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
 
@@ -80,11 +80,11 @@ def soon(*after_ms: float) -> list[tuple[int, str]]:
     return [(now_ns + round(ms * 1e6), f"message {number}") for number, ms in enumerate(after_ms)]
 
 
-def test_it_goes_on_while_answers_are_held_back(tmp_path: Path) -> None:
+def test_it_publishes_on_while_responses_are_held_back(tmp_path: Path) -> None:
     many = 50
 
     def hold(connection: socket.socket, requests: Requests) -> None:
-        requests.wait_for(many)  # a publisher that waits for an answer would wait for ever
+        requests.wait_for(many)  # a publisher that waits for a response would wait for ever
         connection.sendall(b"".join(map(created, range(1, many + 1))))
 
     due = soon(*range(many))
@@ -99,12 +99,12 @@ def test_it_goes_on_while_answers_are_held_back(tmp_path: Path) -> None:
 def test_nothing_is_sent_before_it_is_due_and_everything_in_order(tmp_path: Path) -> None:
     due = soon(-5, 20, 20, 20.3, 60, 35, 36)  # in the past, at once, and out of order: not before the one in front
 
-    def answer(connection: socket.socket, requests: Requests) -> None:
+    def respond(connection: socket.socket, requests: Requests) -> None:
         for number in range(1, len(due) + 1):
             requests.wait_for(number)
             connection.sendall(created(number))
 
-    with listening(tmp_path / "in", answer) as requests, contextlib.closing(Publisher(tmp_path / "in")) as publisher:
+    with listening(tmp_path / "in", respond) as requests, contextlib.closing(Publisher(tmp_path / "in")) as publisher:
         published = publisher.publish(due)
     assert requests.texts == [text for _, text in due]
     for publication, came_ns, (due_ns, _) in zip(published, requests.times_ns, due, strict=True):
@@ -113,12 +113,12 @@ def test_nothing_is_sent_before_it_is_due_and_everything_in_order(tmp_path: Path
 
 
 @pytest.mark.parametrize("size", [1, 7, 1_000_000])
-def test_answers_may_come_in_any_pieces(size: int, tmp_path: Path) -> None:
+def test_responses_may_come_in_any_pieces(size: int, tmp_path: Path) -> None:
     def crumble(connection: socket.socket, requests: Requests) -> None:
         requests.wait_for(3)
-        answers = created(1, "\r\n\r\n") + created(2) + created(3)
-        for start in range(0, len(answers), size):
-            connection.sendall(answers[start : start + size])
+        responses = created(1, "\r\n\r\n") + created(2) + created(3)
+        for start in range(0, len(responses), size):
+            connection.sendall(responses[start : start + size])
 
     with listening(tmp_path / "in", crumble), contextlib.closing(Publisher(tmp_path / "in")) as publisher:
         assert [p.cursor for p in publisher.publish(soon(0, 0, 0))] == ["abc-1", "abc-2", "abc-3"]
@@ -126,11 +126,11 @@ def test_answers_may_come_in_any_pieces(size: int, tmp_path: Path) -> None:
 
 def test_ten_times_as_many_responses_take_about_ten_times_as_long(tmp_path: Path) -> None:
     def took_s(count: int) -> float:
-        def answer(connection: socket.socket, _: Requests) -> None:
+        def respond(connection: socket.socket, _: Requests) -> None:
             connection.sendall(b"".join(created(number, "x" * 2_000) for number in range(count)))
 
         path = tmp_path / str(count)
-        with listening(path, answer), contextlib.closing(Publisher(path)) as publisher:
+        with listening(path, respond), contextlib.closing(Publisher(path)) as publisher:
             began_s = time.thread_time()
             assert len(publisher.publish([(0, "a")] * count)) == count
             return time.thread_time() - began_s
@@ -138,13 +138,13 @@ def test_ten_times_as_many_responses_take_about_ten_times_as_long(tmp_path: Path
     assert took_s(6_000) < 30 * took_s(600)  # quadratic: a hundred times
 
 
-def test_one_after_the_other_with_answers_left_from_before(tmp_path: Path) -> None:
-    def answer(connection: socket.socket, requests: Requests) -> None:
+def test_one_after_the_other_with_responses_left_from_before(tmp_path: Path) -> None:
+    def respond(connection: socket.socket, requests: Requests) -> None:
         for number in (1, 2, 3):
             requests.wait_for(number)
             connection.sendall(created(number))
 
-    with listening(tmp_path / "in", answer) as requests, contextlib.closing(Publisher(tmp_path / "in")) as publisher:
+    with listening(tmp_path / "in", respond) as requests, contextlib.closing(Publisher(tmp_path / "in")) as publisher:
         assert publisher.publish([]) == []
         assert [publisher.now(text).cursor for text in ("a", "b")] == ["abc-1", "abc-2"]
         assert [p.cursor for p in publisher.publish(soon(0))] == ["abc-3"]
@@ -155,7 +155,7 @@ REFUSAL = b'HTTP/1.1 400 Bad Request\r\ncontent-length: 20\r\n\r\n{"error": "too
 
 
 @pytest.mark.parametrize(
-    ("answers", "why"),
+    ("responses", "why"),
     [
         (REFUSAL, 'the server did not publish: b\'{"error": "too old"}'),
         (created(1) + REFUSAL + created(3), 'the server did not publish: b\'{"error": "too old"}'),
@@ -163,16 +163,16 @@ REFUSAL = b'HTTP/1.1 400 Bad Request\r\ncontent-length: 20\r\n\r\n{"error": "too
         (created(1), "the server closed the publisher's connection"),
         (created(1) + created(2) + created(3)[:-1], "the server closed the publisher's connection"),
     ],
-    ids=["refusal", "refusal in between", "nothing", "one answer", "all but a byte"],
+    ids=["refusal", "refusal in between", "nothing", "one response", "all but a byte"],
 )
-def test_a_server_that_refuses_or_hangs_up_is_an_error(answers: bytes, why: str, tmp_path: Path) -> None:
-    def answer(connection: socket.socket, requests: Requests) -> None:
+def test_a_server_that_refuses_or_disconnects_is_an_error(responses: bytes, why: str, tmp_path: Path) -> None:
+    def respond(connection: socket.socket, requests: Requests) -> None:
         requests.wait_for(3)
-        connection.sendall(answers)
+        connection.sendall(responses)
         connection.shutdown(socket.SHUT_WR)
 
     with (
-        listening(tmp_path / "in", answer),
+        listening(tmp_path / "in", respond),
         contextlib.closing(Publisher(tmp_path / "in")) as publisher,
         pytest.raises(OSError, match=re.escape(why)),
     ):
@@ -192,7 +192,7 @@ def test_a_server_that_hangs_up_before_everything_was_due_is_an_error(tmp_path: 
         publisher.publish(soon(*range(100)))
 
 
-def test_a_server_that_does_not_answer_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_respond_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RESPONSE_TIMEOUT_S", 0.05)
     with (
         listening(tmp_path / "in", lambda connection, requests: None),
@@ -207,7 +207,7 @@ def test_no_server_is_an_error(tmp_path: Path) -> None:
         Publisher(tmp_path / "in")
 
 
-@pytest.mark.parametrize("due_ms", [(0, 3_600_000), (0,)], ids=["a message that is not due", "an answer"])
+@pytest.mark.parametrize("due_ms", [(0, 3_600_000), (0,)], ids=["a message that is not due", "a response"])
 def test_a_publisher_that_is_closed_waits_no_longer_for(due_ms: tuple[float, ...], tmp_path: Path) -> None:
     raised: list[OSError] = []
 
@@ -233,7 +233,7 @@ async def test_the_real_server_publishes_what_comes_in_a_burst_of_long_messages(
     def publish() -> tuple[Publication, list[Publication]]:
         with contextlib.closing(Publisher(tmp_path / "in")) as publisher:
             first = publisher.now("warm-up")
-            # Far more than all buffers on the way take, and its answers too.
+            # Far more than all buffers on the way take, and its responses too.
             return first, publisher.publish([(0, f"{number:04} " + "長" * 5_000) for number in range(300)])
 
     async with server_process("--unix", str(tmp_path / "in")) as server:

@@ -1,4 +1,4 @@
-"""The readers' process: when it is ready, what it brings home, and that it says so when it can't."""
+"""The readers' process: when it is ready, what it sends back, and that it reports its failure."""
 
 import asyncio
 import contextlib
@@ -129,7 +129,7 @@ async def test_readers_that_die_are_missed_in_plain_words() -> None:
         await eventually(lambda: len(running.link.connections) == 3)
         for process in multiprocessing.active_children():
             process.kill()
-        with pytest.raises(Failed, match="the other process ended without a word"):
+        with pytest.raises(Failed, match="the other process ended without a result"):
             await receive(pipe, LIMIT_S)
 
 
