@@ -158,7 +158,7 @@ class Server(uvicorn.Server):
             leaving = [one.transport for one in self.server_state.connections if one.transport.is_closing()]
             if not leaving:
                 return
-            if tick == 50:  # half a second
+            if tick >= 50:  # half a second
                 for transport in leaving:
                     transport.abort()
             await asyncio.sleep(0.01)

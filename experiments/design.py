@@ -151,7 +151,7 @@ SIZES = {
     "full": Size(
         "full",
         repeats=3,
-        slow_repeats=1,
+        slow_repeats=2,
         messages=40,
         least_s=12.0,
         most_s=60.0,

@@ -135,7 +135,7 @@ async def test_readers_that_die_are_missed_in_plain_words() -> None:
 
 async def test_readers_that_say_nothing_are_not_waited_for_for_ever() -> None:
     here, there = PROCESSES.Pipe()
-    with here, there, pytest.raises(TimeoutError, match=r"said nothing for 0.05 s"):
+    with here, there, pytest.raises(TimeoutError, match=r"sent nothing for 0.05 s"):
         await receive(here, 0.05)
 
 
