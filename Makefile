@@ -12,7 +12,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 compare: .venv/ready ## measure all transports, draw the charts, write the report (QUICK=1, FULL=1, ONLY=latency, NEW=1)
-	@.venv/bin/python -m experiments compare $(if $(QUICK),--quick) $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY)) $(if $(NEW),--new)
+	@.venv/bin/python -m experiments compare $(if $(QUICK),--quick) $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY)) $(if $(NEW),--new) $(if $(SEED),--seed $(SEED))
 
 report: .venv/ready ## draw charts and report again from stored data (RESULTS=results/latest)
 	@.venv/bin/python -m experiments report $(or $(RESULTS),results/latest)

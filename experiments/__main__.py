@@ -22,8 +22,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     measuring = commands.add_parser("compare", help="measure, and write charts and a report")
     size = measuring.add_mutually_exclusive_group()
-    size.add_argument("--quick", dest="size", action="store_const", const="quick", help="a look, in about a minute")
-    size.add_argument("--full", dest="size", action="store_const", const="full", help="for publication: half an hour")
+    size.add_argument(
+        "--quick", dest="size", action="store_const", const="quick", help="a first look, in under a minute"
+    )
+    size.add_argument(
+        "--full", dest="size", action="store_const", const="full", help="for publication: more repeats, longer runs"
+    )
     measuring.add_argument(
         "--only", action="append", default=[], choices=QUESTIONS, help="this question; may be repeated"
     )

@@ -1,4 +1,4 @@
-"""Where Chromium is; `python -m tests.chromium` installs it, where that is one command that needs no question.
+"""Where Chromium is; `python -m tests.chromium` installs it and the other programs that tests run, on Debian as root.
 
 The tests drive the browser that the system has. Playwright's own download never happens.
 """
@@ -15,6 +15,9 @@ APPLICATIONS = (
     Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
     Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
 )
+
+PACKAGES = {"tcpdump": "tcpdump", "tshark": "tshark", "npm": "nodejs npm", "curl": "curl"}
+"""Other programs that tests hold the project against, and the Debian packages that bring them."""
 
 # A screenshot without any font has no text.
 APT_INSTALL = "apt-get install -y --no-install-recommends chromium fonts-dejavu-core"
@@ -43,17 +46,22 @@ def is_debian() -> bool:
 
 
 def main() -> None:
-    if find():
+    missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
+    if not find():
+        missing.insert(0, APT_INSTALL.partition("recommends ")[2])
+    if not missing:
         return
+    command = f"apt-get install -y --no-install-recommends {' '.join(missing)}"
     if not (is_debian() and os.geteuid() == 0):
-        print(f"Chromium is not installed, tests in a browser are skipped: {how_to_install()}")
+        if not find():
+            print(f"Chromium is not installed, tests in a browser are skipped: {how_to_install()}")
         return
-    print(f"installing Chromium for the tests in a browser: {APT_INSTALL}", flush=True)
+    print(f"installing what tests need: {command}", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in ("apt-get update", APT_INSTALL):  # half an update may be enough; if not, the second says so
-        apt = subprocess.run(command.split(), env=environment, capture_output=True, text=True)
+    for one in ("apt-get update", command):  # half an update may be enough; if not, the second says so
+        apt = subprocess.run(one.split(), env=environment, capture_output=True, text=True)
     if apt.returncode:
-        print("that failed, tests in a browser are skipped:", *apt.stderr.splitlines()[-1:])
+        print("that failed, the tests that need them are skipped:", *apt.stderr.splitlines()[-1:])
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 """What a transport costs the server: memory per open connection, CPU time per response or push."""
 
 import math
-from collections.abc import Mapping, Sequence
+import statistics
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from experiments.analysis.statistics import another_session, student_t
+from experiments.design import CONDITION_COLUMNS
 from experiments.variants import VARIANTS
 
 Column = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -18,15 +20,16 @@ def load(frame: pd.DataFrame, tap: bool = True) -> pd.DataFrame:
 
     `frame` holds runs that measure CPU, or their summary. Least squares, without suspect runs, of CPU ms per second
     on: 1, messages published per second, and per variant the responses or pushes per second. Runs without readers
-    tell what publishing costs. `half_ms` is 95 % of Student's t; of several sessions, half of the interval for another
-    one. `tap`: of servers with the tap, or without it. NaN for a variant without such runs, and for all of them if
-    there are too few runs.
+    tell what publishing costs. `half_ms` is 95 % of Student's t; of several sessions, how far the interval for another
+    one reaches, to its longer side. `tap`: of servers with the tap, or without it. NaN for a variant without such runs,
+    and for all of them if there are too few runs.
     """
-    if (parts := sessions(frame)) is not None:
-        return _over_sessions([load(part, tap) for part in parts], "ms")
-    rows = frame[(frame.measures == "cpu") & ~frame.suspect]
-    seconds = rows.window_s * (rows.runs if "runs" in rows else 1)
-    cpu_ms = rows.server_cpu_ms_per_s * seconds if "server_cpu_ms_per_s" in rows else rows.server_cpu_ms
+    return _over_sessions(_load(frame, tap), [_load(part, tap) for part in sessions(frame)], "ms")
+
+
+def _load(frame: pd.DataFrame, tap: bool) -> pd.DataFrame:
+    rows = _by_condition(frame[(frame.measures == "cpu") & ~frame.suspect])
+    seconds, cpu_ms = rows.seconds, rows.server_cpu_ms
     shared = [np.ones(len(rows)), (rows.published / seconds).to_numpy(dtype=float)]
     its = {}
     for (variant, tapped), group in rows[rows.clients > 0].groupby(["variant", "tap"]):
@@ -54,30 +57,61 @@ def memory(frame: pd.DataFrame, tap: bool = True) -> pd.DataFrame:
     number of readers at each step, every run with a constant of its own. NaN for a variant without such runs. `half_kb`
     and `tap`: as for `load`.
     """
-    if (parts := sessions(frame)) is not None:
-        return _over_sessions([memory(part, tap) for part in parts], "kb")
+    return _over_sessions(_memory(frame, tap), [_memory(part, tap) for part in sessions(frame)], "kb")
+
+
+def _memory(frame: pd.DataFrame, tap: bool) -> pd.DataFrame:
     rows = frame[(frame.measures == "memory") & ~frame.suspect & (frame.tap == tap)]
     found = {str(variant): _slope_kb(group) for variant, group in rows.groupby("variant")}
     wanted = [found.get(variant, UNKNOWN) for variant in VARIANTS]
     return pd.DataFrame({"variant": list(VARIANTS), "kb": [kb for kb, _ in wanted], "half_kb": [h for _, h in wanted]})
 
 
+def tap_share(cost: Callable[[pd.DataFrame, bool], pd.DataFrame], frame: pd.DataFrame) -> tuple[float, float]:
+    """What the tap adds to a WebSocket's cost (`load` or `memory`), and how far its 95 % interval reaches.
+
+    Within a session both sides have errors of their own; between sessions it is the difference that varies.
+    """
+    parts = []
+    for part in sessions(frame) or [frame]:
+        (on, on_half), (off, off_half) = (
+            cost(part, tap).set_index("variant").loc["websocket"].to_list() for tap in (True, False)
+        )
+        parts.append((on - off, math.hypot(on_half, off_half)))
+    if len(parts) == 1:
+        return parts[0]
+    differences = [difference for difference, _ in parts]
+    n = len(differences)
+    return statistics.fmean(differences), student_t(n - 1) * statistics.stdev(differences) * math.sqrt(1 + 1 / n)
+
+
 UNKNOWN = (math.nan, math.nan)
 
 
-def sessions(frame: pd.DataFrame) -> list[pd.DataFrame] | None:
-    """The runs of each session, in their order; None if there is only one."""
+def sessions(frame: pd.DataFrame) -> list[pd.DataFrame]:
+    """The runs of each session, in their order; none if there is only one."""
     if "session" not in frame or frame.session.nunique() < 2:
-        return None
+        return []
     return [part for _, part in frame.groupby("session")]
 
 
-def _over_sessions(found: Sequence[pd.DataFrame], unit: str) -> pd.DataFrame:
-    """The mean of what was found in each session, and half of the interval for another one."""
-    values = pd.concat([each.set_index("variant")[unit] for each in found], axis=1)
+def _by_condition(rows: pd.DataFrame) -> pd.DataFrame:
+    """A summary's rows as they are, or runs added up: what is computed of the one is the same of the other."""
+    if "runs" in rows:
+        seconds = rows.window_s * rows.runs
+        return rows.assign(seconds=seconds, server_cpu_ms=rows.server_cpu_ms_per_s * seconds)
+    columns = ["server_cpu_ms", "published", "requests", "messages", "seconds"]
+    return rows.assign(seconds=rows.window_s).groupby([*CONDITION_COLUMNS, "variant"], as_index=False)[columns].sum()
+
+
+def _over_sessions(whole: pd.DataFrame, parts: Sequence[pd.DataFrame], unit: str) -> pd.DataFrame:
+    """What was found in all runs, with the interval for another session if there are several."""
+    if not parts:
+        return whole
+    values = pd.concat([part.set_index("variant")[unit] for part in parts], axis=1)
     ends = [another_session(row.dropna().to_list()) for _, row in values.iterrows()]
-    halves = [(high - low) / 2 for low, high in ends]
-    return pd.DataFrame({"variant": list(VARIANTS), unit: values.mean(axis=1).to_list(), f"half_{unit}": halves})
+    halves = [max(high - value, value - low) for value, (low, high) in zip(whole[unit], ends, strict=True)]
+    return whole.assign(**{f"half_{unit}": halves})
 
 
 def _slope_kb(runs: pd.DataFrame) -> tuple[float, float]:

@@ -3,7 +3,8 @@
 What is beyond tolerance is waste, if it is so for every value within the intervals. Two of the measured rates are
 looked at: where messages are rarest, and where they are most frequent. The claim holds if there is waste at both, with
 a condition if only at one, and not if at neither. Both sides carry the bytes and the requests. The clients' CPU time
-is that of their libraries, and is not judged.
+is that of their libraries, and is not judged. A response's CPU is measured with few messages in it: where each response
+carries many, it is a lower bound.
 """
 
 from experiments.analysis.tables import Table, of

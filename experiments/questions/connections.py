@@ -71,8 +71,7 @@ def figure(table: Table) -> Figure:
 
 def tap_share(frame: pd.DataFrame) -> str:
     """How much of a reader's memory is the tap's, with its interval, in words."""
-    with_tap, without = (costs.memory(frame, tap).set_index("variant").loc["websocket"] for tap in (True, False))
-    return words.interval(with_tap.kb - without.kb, (with_tap.half_kb**2 + without.half_kb**2) ** 0.5, "kB")
+    return words.interval(*costs.tap_share(costs.memory, frame), "kB")
 
 
 def conclusion(summary: pd.DataFrame) -> str:

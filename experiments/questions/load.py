@@ -102,8 +102,7 @@ def bars(axes: Axes, cost: pd.DataFrame) -> None:
 
 def tap_share(frame: pd.DataFrame) -> str:
     """What the tap adds to a push, with its interval, in words."""
-    with_tap, without = (costs.load(frame, tap).set_index("variant").loc["websocket"] for tap in (True, False))
-    return words.interval(with_tap.ms - without.ms, (with_tap.half_ms**2 + without.half_ms**2) ** 0.5, "ms")
+    return words.interval(*costs.tap_share(costs.load, frame), "ms")
 
 
 def conclusion(summary: pd.DataFrame) -> str:

@@ -23,7 +23,7 @@ from experiments import store
 from experiments.analysis.sessions import LEAST
 from experiments.report import report
 
-SAME_MACHINE = ("system", "machine", "processor", "cores", "python", "packages")
+SAME_MACHINE = ("system", "machine", "processor", "cores", "python", "packages", "program")
 
 
 class NotAlike(Exception):

@@ -176,7 +176,7 @@ def test_every_log_is_an_epoch_of_its_own() -> None:
 
 @pytest.mark.parametrize("after", ["", "1", "00", "latest", "-1"])
 def test_what_is_not_a_cursor_is_refused(after: str) -> None:
-    with pytest.raises(BadInput, match="no cursor"):
+    with pytest.raises(BadInput, match="is not a cursor"):
         MessageLog().resolve_cursor(after)
 
 

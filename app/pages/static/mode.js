@@ -49,7 +49,8 @@ const joined = join({
   values,
   behind_ms: FEED_BEHIND_MS,
   on: {
-    update(what, value, _, fresh) {
+    update(what, value, learnt, fresh) {
+      if (what === "piece" && !learnt) return fresh; // of a connection whose beginning was not seen
       tell(what === "piece" ? model.arrows.at(-1).id : null, narrate(transport.words, what, value, model, values.answer !== "shown"));
       return fresh;
     },

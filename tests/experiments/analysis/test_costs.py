@@ -78,6 +78,15 @@ def test_too_few_runs_say_nothing() -> None:
     assert costs.load(of(load.CONDITIONS, runs_of(load.CONDITIONS, nothing)).iloc[:3]).ms.isna().all()
 
 
+def test_a_title_made_of_the_summary_and_bars_made_of_the_runs_agree() -> None:
+    def noisy(condition: Condition, result: Result) -> None:
+        result["metrics"]["server_cpu_ms"] *= 1 + 0.1 * math.sin(hash((condition, result["repeat"])))
+
+    table = weighing(noisy)
+    by_runs, by_summary = costs.load(table.runs), costs.load(of(load.CONDITIONS, table.summary))
+    assert by_runs.ms.to_list() == pytest.approx(by_summary.ms.to_list(), nan_ok=True)
+
+
 def test_of_several_sessions_the_mean_and_the_interval_for_another_one() -> None:
     """The truth differs between sessions: 4, 5 and 6 % more CPU for each push over SSE."""
     parts = []
@@ -91,5 +100,6 @@ def test_of_several_sessions_the_mean_and_the_interval_for_another_one() -> None
     found = costs.load(of(load.CONDITIONS, pd.concat(parts))).set_index("variant")
     low, high = another_session([factor * BUSY_MS["sse"] for factor in (1.04, 1.05, 1.06)])
     assert found.ms["sse"] == pytest.approx(1.05 * BUSY_MS["sse"])
-    assert found.half_ms["sse"] == pytest.approx((high - low) / 2)
+    assert found.half_ms["sse"] == pytest.approx(max(high - found.ms["sse"], found.ms["sse"] - low))
     assert math.isnan(found.ms["socket_io websocket"])
+    assert costs.tap_share(costs.load, pd.concat(parts)) == pytest.approx((TAP_MS, 0.0), abs=1e-9)
