@@ -67,7 +67,7 @@ def figure(table: Table) -> Figure:
 
 def waking_up(summary: pd.DataFrame) -> str:
     """What a push costs a server that is nearly idle: not a figure to size a server by."""
-    pushed = summary[summary.variant == "websocket"].set_index("rate_hz")
+    pushed = summary[summary.variant == "websocket"].set_index("rate_hz", drop=False)
     rarely, often = (words.cpu(costs.idle_push(pushed.loc[rate_hz])) for rate_hz in (QUIET_HZ, max(pushed.index)))
     return (
         f"All of the server's CPU per push over WebSocket, waking up and publishing included: {rarely} at "
