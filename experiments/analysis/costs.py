@@ -28,7 +28,14 @@ def load(frame: pd.DataFrame, tap: bool = True) -> pd.DataFrame:
 
 
 def _load(frame: pd.DataFrame, tap: bool) -> pd.DataFrame:
-    rows = _by_condition(frame[(frame.measures == "cpu") & ~frame.suspect])
+    """The slope of what the runs of each condition add up to, as in a summary; the interval of the runs themselves."""
+    rows = _with_seconds(frame[(frame.measures == "cpu") & ~frame.suspect])
+    columns = ["server_cpu_ms", "published", "requests", "messages", "seconds"]
+    together = rows.groupby([*CONDITION_COLUMNS, "variant"], as_index=False)[columns].sum()
+    return _slopes(together, tap).assign(half_ms=_slopes(rows, tap).half_ms)
+
+
+def _slopes(rows: pd.DataFrame, tap: bool) -> pd.DataFrame:
     seconds, cpu_ms = rows.seconds, rows.server_cpu_ms
     shared = [np.ones(len(rows)), (rows.published / seconds).to_numpy(dtype=float)]
     its = {}
@@ -95,13 +102,12 @@ def sessions(frame: pd.DataFrame) -> list[pd.DataFrame]:
     return [part for _, part in frame.groupby("session")]
 
 
-def _by_condition(rows: pd.DataFrame) -> pd.DataFrame:
-    """A summary's rows as they are, or runs added up: what is computed of the one is the same of the other."""
-    if "runs" in rows:
-        seconds = rows.window_s * rows.runs
-        return rows.assign(seconds=seconds, server_cpu_ms=rows.server_cpu_ms_per_s * seconds)
-    columns = ["server_cpu_ms", "published", "requests", "messages", "seconds"]
-    return rows.assign(seconds=rows.window_s).groupby([*CONDITION_COLUMNS, "variant"], as_index=False)[columns].sum()
+def _with_seconds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Runs, or a summary's rows, with the seconds that each is about, and the CPU in them."""
+    if "runs" not in rows:
+        return rows.assign(seconds=rows.window_s)
+    seconds = rows.window_s * rows.runs
+    return rows.assign(seconds=seconds, server_cpu_ms=rows.server_cpu_ms_per_s * seconds)
 
 
 def _over_sessions(whole: pd.DataFrame, parts: Sequence[pd.DataFrame], unit: str) -> pd.DataFrame:

@@ -213,9 +213,8 @@ async def test_the_pause_changes_how_often_it_polls(chromium: Browser) -> None:
         await eventually(lambda: tap.of("short_poll")["requests"] > 10)
         assert "pause=0.1" in page.url
         await slide(page, "pause", 30)
-        await until(
-            page, "document.getElementById('count-requests').dataset.value === '1'"
-        )  # and the counters are reset
+        # And the counters are reset; a request that was just on its way may count, too.
+        await until(page, "['1', '2'].includes(document.getElementById('count-requests').dataset.value)")
         assert "pause=30" in page.url
 
 
@@ -290,7 +289,7 @@ async def test_what_a_cut_keeps_from_leaving_is_lost_and_not_counted(chromium: B
 
 async def test_a_held_request_is_no_lost_connection(chromium: Browser) -> None:
     async with serving() as running, browsing(chromium, running, path=mode("long_poll", hold=60)) as page:
-        await until(page, "/held for [1-9]/.test(document.querySelector('.ladder').textContent)")
+        await until(page, "/held for [1-9]/.test(document.querySelector('.ladder')?.textContent)")
         assert not await page.locator(".notice").count()
 
 
@@ -316,7 +315,7 @@ async def test_a_page_whose_session_has_ended_says_so_and_continues(
         await press(page, "p")
         await arrived(page, 1)
         running.link.cut()
-        await until(page, "document.querySelector('.ladder').textContent.includes('new log')")
+        await until(page, "document.querySelector('.ladder')?.textContent.includes('new log')")
         await until(page, "!document.querySelector('.notice')")
         await press(page, "p")
         await arrived(page, 1)
@@ -332,7 +331,7 @@ async def test_a_lost_server_is_reported_and_found_again(chromium: Browser) -> N
 
     async def back(page: Page) -> None:
         await until(page, "!document.querySelector('.notice')")
-        await until(page, "document.querySelector('.ladder').textContent.includes('new log')")
+        await until(page, "document.querySelector('.ladder')?.textContent.includes('new log')")
         await until(page, "document.getElementById('count-messages').dataset.value === '0'")  # the counters are reset
         await press(page, "p")
         await arrived(page, 1)
@@ -435,11 +434,11 @@ async def test_no_text_of_the_picture_covers_another(chromium: Browser, width: i
         serving() as running,
         browsing(chromium, running, path=mode("sse", delay=10), width=width, height=height, expected=CUT) as page,
     ):
-        await until(page, "/open for [1-9]/.test(document.querySelector('.ladder').textContent)")
+        await until(page, "/open for [1-9]/.test(document.querySelector('.ladder')?.textContent)")
         await press(page, "p")
         await arrived(page, 1)
         await press(page, "Space")
-        await until(page, "/message 1/.test(document.querySelector('.ladder').textContent)")
+        await until(page, "/message 1/.test(document.querySelector('.ladder')?.textContent)")
         assert await page.evaluate(SPOTS) == []
         await press(page, "p", 40)
         await until(page, "document.querySelector('.zoom .stopped').innerText.includes('120 waiting')")
