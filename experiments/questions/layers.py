@@ -100,6 +100,7 @@ def bars(axes: Axes, summary: pd.DataFrame, what: str, named: bool) -> None:
         said = ", ".join(f"{layer} {size:.0f}" for layer, size in found.items() if round(size) > 0.002 * left)
         axes.text(0, -place + 0.37, f"{words.size(left)}: {said}", fontsize=style.SMALL, va="center")
     axes.set(xlim=(0, most * 1.3), ylim=(-len(COMPARED) + 0.55, 0.62))
+    axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= most * 1.3])
     axes.set_yticks(
         [-place for place in range(len(COMPARED))], [words.row_title(variant) if named else "" for variant in COMPARED]
     )
