@@ -165,12 +165,14 @@ async def test_the_diagram_and_the_wire_show_the_very_bytes(chromium: Browser, t
         passed = [b"".join(data for _, data in pieces) for pieces in tap.pieces.values()]
         arrows = await page.eval_on_selector_all(".arrow", "arrows => arrows.map(arrow => arrow.dataset.id)")
         listed = await page.eval_on_selector_all(".wire-list li", "rows => rows.map(row => row.id)")
-        assert listed == [f"piece-{arrow}" for arrow in arrows]
+        before = len(listed) - len(arrows)  # what the picture has left behind, if it has moved on
+        assert arrows
+        assert listed[before:] == [f"piece-{arrow}" for arrow in arrows]
         # Every arrow, by keyboard: its bytes are bytes of the tap.
         await page.focus(".wire-list")
         for i in range(len(arrows)):
             await press(page, "Home")
-            await press(page, "ArrowDown", i)
+            await press(page, "ArrowDown", before + i)
             await selects(page, arrows[i])
             parts = await page.eval_on_selector_all(
                 ".part:not(.frame_header, .mask) code", "codes => codes.map(code => code.innerText)"
