@@ -373,13 +373,16 @@ async def test_stop_step_and_continue(chromium: Browser) -> None:
 async def test_messages_and_their_bytes_begin_to_count_at_the_same_moment(chromium: Browser) -> None:
     async with serving() as running, browsing(chromium, running, path=mode("sse")) as page:
         await ready(page)
+        await press(page, "p")
+        await until(page, "document.querySelectorAll('.ladder .message .arrived').length === 1")
+        await arrived(page, 1)  # and so has the response's head: nothing is on its way
         await press(page, "Space")
         for things in (3, 6, 9):  # one by one: messages that are written together would be fewer pieces
             await press(page, "p")
             await until(page, f"document.querySelector('.zoom .stopped').innerText.includes('{things} waiting')")
         await press(page, "r")
         await press(page, "Space")
-        await until(page, "document.querySelectorAll('.ladder .message .arrived').length === 3")
+        await until(page, "document.querySelectorAll('.ladder .message .arrived').length === 4")
         assert [await count(page, name) for name in ("messages", "up", "down")] == ["0", "0", "0"]
         await press(page, "p")
         await arrived(page, 1)
