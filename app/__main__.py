@@ -13,7 +13,7 @@ from typing import get_args
 
 from app.chat import Chat
 from app.guard import LOCAL_NAMES
-from app.link import Link, Owner, Upgrades
+from app.link import FanOut, Link, Owner, Upgrades
 from app.log import KEEP, MessageLog
 from app.record import Recorder
 from app.server import BACKLOG, Server, create_app
@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     recorder = Recorder(options.record_bytes == "counts") if options.record else None
     sessions, chat = Sessions(), Chat(log)
     owners: dict[str, Owner] = {"s": sessions, "chat": chat}
-    link = Link(options.delay_ms / 1000, owners, [recorder] if recorder else [], options.upgrades, descriptors_max())
+    observers = [recorder] if recorder else []
+    link = Link(options.delay_ms / 1000, owners, observers, options.upgrades, descriptors_max(), options.fan_out)
     names = (*LOCAL_NAMES, url_name(options.host), *options.allow_host)
     app = create_app(log, sessions, chat, names, options.publish_hz)
     server = Server(app, (log, sessions), link, options.loop, options.http, options.ws, options.tap)
@@ -103,6 +104,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         choices=get_args(Upgrades),
         default="pass",
         help="a network where WebSocket does not get through: refuse responds 400, cut cuts (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--fan-out",
+        choices=get_args(FanOut),
+        default="hub",
+        help="who writes a message to the readers: a task for each, or a hub for all (default: %(default)s)",
     )
     parser.add_argument("--unix", type=Path, metavar="PATH", help="listen on a Unix socket too, which is not delayed")
     parser.add_argument("--record", type=Path, metavar="FILE", help="write all bytes of all connections at the end")
