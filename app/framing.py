@@ -3,6 +3,13 @@
 Nothing here does I/O.
 """
 
+from app.message import Batch
+
+
+def text_frames(batch: Batch) -> bytes:
+    """Each of the batch's updates as a WebSocket's message."""
+    return b"".join(text_frame(update.json.encode()) for update in batch.updates)
+
 
 def text_frame(text: bytes) -> bytes:
     """A WebSocket's message as one frame: text, from a server, so not masked (RFC 6455, section 5.2)."""

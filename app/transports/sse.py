@@ -23,7 +23,6 @@ from collections.abc import AsyncIterator
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import Scope
 
 from app.fanout import Hub
 from app.framing import chunk
@@ -45,19 +44,17 @@ def routes(log: MessageLog) -> list[BaseRoute]:
     async def sse(request: Request) -> Response:
         given = parameters(request.query_params, "after")
         cursor = log.resolve_cursor(request.headers.get("last-event-id", given.get("after")))
-        return StreamedResponse(
-            stream(log, hub, cursor, request.scope), media_type="text/event-stream", headers=headers
-        )
+        return StreamedResponse(stream(log, hub, cursor, request), media_type="text/event-stream", headers=headers)
 
     return [Route(PATH, sse)]
 
 
-async def stream(log: MessageLog, hub: Hub, cursor: Cursor, scope: Scope) -> AsyncIterator[str]:
+async def stream(log: MessageLog, hub: Hub, cursor: Cursor, request: Request) -> AsyncIterator[str]:
     retry = f"retry: {RETRY_MS}\n"
     if log.honours(cursor):
         yield f"{retry}id: {cursor}\n\n"
         retry = ""
-    async for batch in hub.follow(cursor, scope):
+    async for batch in hub.follow(cursor, request.scope):
         yield retry + events(batch)
         retry = ""
 

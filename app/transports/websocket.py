@@ -22,22 +22,18 @@ import asyncio
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from app.close import close_with_reason
+from app.close import NotText, close_with_reason
 from app.fanout import Hub
-from app.framing import text_frame
+from app.framing import text_frames
 from app.log import MessageLog
-from app.message import BadInput, Batch, Cursor, position_json, read_publication
+from app.message import BadInput, Cursor, position_json, read_publication
 from app.query import parameters
 
 PATH = "/websocket"
 
 
-class NotText(BadInput):
-    """A binary frame, where only text frames are accepted."""
-
-
 def routes(log: MessageLog) -> list[BaseRoute]:
-    hub = Hub(log, frames)
+    hub = Hub(log, text_frames)
 
     async def websocket(socket: WebSocket) -> None:
         await socket.accept()
@@ -62,13 +58,9 @@ async def push(log: MessageLog, hub: Hub, cursor: Cursor, socket: WebSocket) -> 
     try:
         if log.honours(cursor):
             await socket.send_text(position_json(cursor))
-        async for batch in hub.follow(cursor, socket.scope):  # while the hub does not do it
+        async for batch in hub.follow(cursor, socket.scope):  # once it has read all, the hub writes
             for update in batch.updates:
                 await socket.send_text(update.json)
         await socket.close(1001, "the server is shutting down")
     except WebSocketDisconnect:
         pass  # the client left while we were writing; the receiving side notices too, and ends both
-
-
-def frames(batch: Batch) -> bytes:
-    return b"".join(text_frame(update.json.encode()) for update in batch.updates)
