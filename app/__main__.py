@@ -13,7 +13,7 @@ from typing import get_args
 
 from app.chat import Chat
 from app.guard import LOCAL_NAMES
-from app.link import Link, Owner, Upgrades
+from app.link import FanOut, Link, Owner, Upgrades
 from app.log import KEEP, MessageLog
 from app.record import Recorder
 from app.server import BACKLOG, CONNECTIONS_MAX, Server, create_app
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     descriptors = descriptors_max()
     most = min(CONNECTIONS_MAX, descriptors - min(REFUSED_AT_ONCE, descriptors // 4))
     observers = [recorder] if recorder else []
-    link = Link(options.delay_ms / 1000, owners, observers, options.upgrades, descriptors, most)
+    link = Link(options.delay_ms / 1000, owners, observers, options.upgrades, descriptors, options.fan_out, most)
     names = (*LOCAL_NAMES, url_name(options.host), *options.allow_host)
     app = create_app(log, sessions, chat, names, options.publish_hz)
     server = Server(app, (log, sessions), link, options.loop, options.http, options.ws, options.tap)
@@ -115,6 +115,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         choices=get_args(Upgrades),
         default="pass",
         help="a network where WebSocket does not get through: refuse responds 400, cut cuts (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--fan-out",
+        choices=get_args(FanOut),
+        default="hub",
+        help="who writes a message to the readers: a task for each, or a hub for all (default: %(default)s)",
     )
     parser.add_argument("--unix", type=Path, metavar="PATH", help="listen on a Unix socket too, which is not delayed")
     parser.add_argument("--record", type=Path, metavar="FILE", help="write all bytes of all connections at the end")

@@ -55,6 +55,9 @@ Direction = Literal["up", "down"]
 Upgrades = Literal["pass", "refuse", "cut"]
 """What becomes of a request to upgrade: it passes; it gets a 400; or its connection is cut."""
 
+FanOut = Literal["tasks", "hub"]
+"""Who writes a new message to readers that have read everything else: a task for each, or a hub for all of them."""
+
 # A browser's or a library's request head comes in one piece; one that does not gets through.
 UPGRADE = re.compile(rb"^[A-Z]+ [^\r\n]+ HTTP/1\.1\r\n(?:[^\r\n]+\r\n)*?upgrade: *websocket *\r\n", re.IGNORECASE)
 REFUSAL = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -69,7 +72,8 @@ FULL = (
 class Connection:
     """What the tap knows of one connection. Times are `time.monotonic_ns()`; the port is 0 on a Unix socket.
 
-    `delay_s` is the link's own. `upgrades` can be set at any time, for later requests; None is the link's own.
+    `delay_s` is the link's own. `upgrades` and `fan_out` can be set at any time, for later requests; None is the
+    link's own.
     """
 
     number: int
@@ -85,6 +89,7 @@ class Connection:
     owner: "Owner | None" = field(default=None, repr=False)
     delay_s: float = 0.0
     upgrades: Upgrades | None = None
+    fan_out: FanOut | None = None
     lanes: Mapping[Direction, "Lane"] = field(default_factory=dict, repr=False)
     cut: Callable[[], None] = field(default=lambda: None, repr=False)
     tcp_info: Callable[[], Mapping[str, int] | None] = field(default=lambda: None, repr=False)
@@ -106,6 +111,13 @@ PENDING_MAX_BYTES = 1_048_576
 
 DELAYED_MAX_BYTES = 4_194_304
 """A client that sends more than this within the delay is cut off: all of it has to be kept until it is due."""
+
+WRITE_HIGH_BYTES, WRITE_LOW_BYTES = 65_536, 16_384
+"""When more than the first is delayed on its way down, writing pauses, until no more than the second is: as asyncio
+does for the socket's own buffer."""
+
+CLOSE_FRAME = 0x88
+"""How a WebSocket's close frame begins: the last of its message, opcode 8 (RFC 6455, section 5.2)."""
 
 
 class Observer(Protocol):
@@ -142,6 +154,7 @@ class Link:
         observers: Sequence[Observer] = (),
         upgrades: Upgrades = "pass",
         descriptors_max: int = sys.maxsize,
+        fan_out: FanOut = "hub",
         connections_max: int = sys.maxsize,
     ) -> None:
         self.delay_s = delay_s
@@ -149,6 +162,7 @@ class Link:
         self.observers = tuple(observers)
         self.upgrades: Upgrades = upgrades
         self.descriptors_max = descriptors_max
+        self.fan_out: FanOut = fan_out
         self.connections_max = connections_max
         self.connections: dict[int, Connection] = {}
         self.refused = 0
@@ -161,10 +175,16 @@ class Link:
             connection.cut()
 
     def tapped(self, protocol_class: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
-        """The protocol class to pass as `uvicorn.Config(http=...)`: makes `protocol_class`, behind a tap."""
+        """The protocol class to pass as `uvicorn.Config(http=...)`: makes `protocol_class`, behind a tap.
 
-        def make(**arguments: Any) -> Tap:
-            return Tap(self, protocol_class(**arguments), asyncio.get_running_loop())
+        uvicorn copies `app_state` to every request of the connection: that is how a handler finds its connection, in
+        `scope["state"]["tap"]`.
+        """
+
+        def make(app_state: Mapping[str, Any], **arguments: Any) -> Tap:
+            tap = Tap(self, asyncio.get_running_loop())
+            tap.inner = protocol_class(app_state={**app_state, "tap": tap}, **arguments)  # type: ignore[call-arg]
+            return tap
 
         return make  # type: ignore[return-value]  # uvicorn only calls it
 
@@ -188,14 +208,21 @@ class Link:
 
 
 class Tap(asyncio.Protocol):
-    """Faces the socket: passes on what was received, counted, stamped and delayed."""
+    """Faces the socket: passes on what was received and what is sent, counted, stamped and delayed.
 
-    def __init__(self, link: Link, inner: asyncio.BaseProtocol, loop: asyncio.AbstractEventLoop) -> None:
+    `inner` is uvicorn's protocol. `paused`: so much waits to be sent that nothing more should be. `ended`: nothing
+    more may be sent. `on_lost` is called when the connection is lost.
+    """
+
+    def __init__(self, link: Link, loop: asyncio.AbstractEventLoop) -> None:
         self.link = link
-        self.inner: Any = inner
+        self.inner: Any = None
         self.loop = loop
         self.pending_bytes = 0
         self.delayed_bytes = 0
+        self.delayed_down_bytes = 0
+        self.socket_paused = self.paused = self.ended = False
+        self.on_lost: Callable[[Tap], None] | None = None
         self.requests = RequestReader()
         self.deadline: asyncio.TimerHandle | None = None
 
@@ -249,6 +276,46 @@ class Tap(asyncio.Protocol):
             connection.cut()
         else:
             self.up.send(lambda: self._deliver(data))
+
+    @property
+    def fan_out(self) -> FanOut:
+        return self.connection.fan_out or self.link.fan_out
+
+    def offer(self, data: bytes, now: int) -> bool:
+        """Send this unless it would have to wait, or would come after the end; returns whether it was sent."""
+        if self.paused or self.ended or self.transport.is_closing():
+            return False
+        self.send(data, now)
+        return True
+
+    def send(self, data: bytes, now: int) -> None:
+        """Count, show, delay and write these bytes, which must not change any more."""
+        connection = self.connection
+        connection.bytes_down += len(data)
+        connection.writes += 1
+        connection.last_write_ns = now
+        self.pending_bytes = 0
+        if connection.owner or self.link.observers:
+            self.show("down", now, data)
+        if self.down.is_empty_and_short:
+            self.transport.write(data)
+        else:
+            self.delayed_down_bytes += len(data)
+            self.down.send(lambda: self._leave(data))
+            self._pause_or_resume()
+
+    def _leave(self, data: bytes) -> None:
+        self.delayed_down_bytes -= len(data)
+        self.transport.write(data)
+        self._pause_or_resume()
+
+    def _pause_or_resume(self) -> None:
+        """Tell uvicorn's protocol when writing has to pause: while the socket, or the delayed way to it, is full."""
+        full_bytes = WRITE_LOW_BYTES if self.paused else WRITE_HIGH_BYTES
+        paused = self.socket_paused or self.delayed_down_bytes > full_bytes
+        if paused != self.paused:
+            self.paused = paused
+            (self.inner.pause_writing if paused else self.inner.resume_writing)()
 
     def show(self, direction: Direction, now: int, data: bytes) -> None:
         if self.connection.owner:
@@ -308,14 +375,19 @@ class Tap(asyncio.Protocol):
         if self.connection.owner:
             self.connection.owner.release(self.connection)
         self.down.close()
+        self.ended = True
+        if self.on_lost:
+            self.on_lost(self)
         # A step of the loop later, because a delay brings the last bytes and the end in one: let them be read first.
         self.up.send(lambda: self.loop.call_soon(self.inner.connection_lost, exc))
 
     def pause_writing(self) -> None:
-        self.inner.pause_writing()
+        self.socket_paused = True
+        self._pause_or_resume()
 
     def resume_writing(self) -> None:
-        self.inner.resume_writing()
+        self.socket_paused = False
+        self._pause_or_resume()
 
 
 class Refusing(asyncio.Protocol):
@@ -345,35 +417,34 @@ class TappedWriter:
         self._closing = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        tap, now = self._tap, time.monotonic_ns()
+        now = time.monotonic_ns()
         if not data or self.is_closing():
             return
-        sent = bytes(data)
-        tap.connection.bytes_down += len(sent)
-        tap.connection.writes += 1
-        tap.connection.last_write_ns = now
-        tap.pending_bytes = 0
-        tap.show("down", now, sent)
-        tap.down.send(lambda: self._transport.write(sent))
+        if data[0] == CLOSE_FRAME and self._tap.connection.upgraded:
+            self._tap.ended = True
+        self._tap.send(bytes(data), now)
 
     def writelines(self, pieces: Any) -> None:
         self.write(b"".join(pieces))
 
     def close(self) -> None:
         if not self._closing:
-            self._closing = True
+            self._closing = self._tap.ended = True
             self._tap.down.send(self._tap.close)
 
     def write_eof(self) -> None:
+        self._tap.ended = True
         self._tap.down.send(self._transport.write_eof)
 
     def is_closing(self) -> bool:
         return self._closing or bool(self._transport.is_closing())
 
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+    def set_protocol(self, protocol: asyncio.Protocol) -> None:
         self._tap.inner = protocol
         self._tap.stop_deadline()
         self._tap.connection.upgraded = True
+        if self._tap.paused:
+            protocol.pause_writing()
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         protocol: asyncio.BaseProtocol = self._tap.inner
@@ -404,6 +475,11 @@ class Lane:
         self._delay_s = delay_s
         if not self._used:
             self._not_before = self._made + (1 + self._handshake_delays) * delay_s
+
+    @property
+    def is_empty_and_short(self) -> bool:
+        """Whether what is sent now arrives now."""
+        return not self._delay_s and not self._waiting
 
     @property
     def delay_s(self) -> float:

@@ -9,7 +9,8 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import pytest
@@ -21,7 +22,7 @@ from websockets.uri import parse_uri
 
 from app import link
 from app.__main__ import listen
-from app.link import REFUSAL, Connection, Direction, Lane, Link, TappedWriter, Upgrades, tcp_info
+from app.link import REFUSAL, Connection, Direction, Lane, Link, Tap, TappedWriter, Upgrades, tcp_info
 from tests.clock import run_jumping
 from tests.serving import EVERY_WS, LIMIT_S, Running, Wire, ask, eventually, server_process, serving
 
@@ -617,6 +618,9 @@ class Speaker(asyncio.Protocol):
 
     writer: TappedWriter
 
+    def __init__(self, app_state: Mapping[str, Any]) -> None:
+        self.tap: Tap = app_state["tap"]
+
     def connection_made(self, transport: Any) -> None:
         self.writer = transport
         made.put_nowait(self)
@@ -628,7 +632,8 @@ made: asyncio.Queue[Speaker] = asyncio.Queue()
 @contextlib.asynccontextmanager
 async def speaking(delay_s: float) -> AsyncIterator[tuple[TappedWriter, Wire, Connection]]:
     tapping = Link(delay_s)
-    server = await asyncio.get_running_loop().create_server(tapping.tapped(Speaker), sock=listen("127.0.0.1", 0))
+    make = partial(tapping.tapped(Speaker), app_state={})  # type: ignore[call-arg]
+    server = await asyncio.get_running_loop().create_server(make, sock=listen("127.0.0.1", 0))
     async with server, Wire.to(server.sockets[0].getsockname()[1]) as wire:
         speaker = await made.get()
         yield speaker.writer, wire, *tapping.connections.values()  # type: ignore[misc]
