@@ -24,7 +24,7 @@ import pytest
 from app.__main__ import listen
 from app.chat import Chat
 from app.guard import LOCAL_NAMES
-from app.link import Link, Observer, Upgrades
+from app.link import FanOut, Link, Observer, Upgrades
 from app.log import MessageLog
 from app.server import Server, create_app
 from app.sessions import Sessions
@@ -94,6 +94,7 @@ async def serving(
     publish_hz: float = 0.0,
     http: Literal["httptools", "h11"] = "httptools",
     ws: Literal["websockets-sansio", "websockets", "wsproto"] = "websockets-sansio",
+    fan_out: FanOut = "hub",
 ) -> AsyncIterator[Running]:
     """A server in this process, on the test's own event loop; it has ended when the block has.
 
@@ -102,7 +103,7 @@ async def serving(
     """
     log = log or MessageLog()
     sessions, chat = Sessions(), Chat(log)
-    link = Link(delay_s, {"s": sessions, "chat": chat}, [observer] if observer else [], upgrades)
+    link = Link(delay_s, {"s": sessions, "chat": chat}, [observer] if observer else [], upgrades, fan_out=fan_out)
     listener = listen("127.0.0.1", port)
     server = Server(create_app(log, sessions, chat, names, publish_hz), (log, sessions), link, http=http, ws=ws)
     running = asyncio.create_task(server.serve([listener]))
