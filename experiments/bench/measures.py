@@ -12,6 +12,7 @@ The server's main thread has a core to itself, if there are two, and readers hav
 import contextlib
 import os
 import random
+import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -235,15 +236,18 @@ def polled(program: Program, readers: Crowd, rate_hz: float, seconds: float, see
 
 
 def holding(name: str, transport: Transport, size: Size, seed: int) -> Metrics:
-    """How many readers get a message when as many connect as one process may have files open."""
+    """How many readers get a message when as many connect as there are to be; `descriptors` is what a process may open.
+
+    Raises Failed if one that is connected gets none.
+    """
     processes = -(-size.most_readers // READERS_PER_PROCESS)
     with measuring(name, transport, processes) as (program, readers):
-        there, refused, _ = readers.try_to_grow(size.most_readers)
+        held, _, _ = readers.try_to_grow(size.most_readers)
         readers.count(1, 1)
         program.say("publish 1 1 0")
         readers.tick()
         readers.counted()
-    return {"held": there, "refused": refused}
+    return {"held": held, "descriptors": resource.getrlimit(resource.RLIMIT_NOFILE)[1]}
 
 
 MEASURES: dict[str, Callable[[str, Transport, Size, int], Metrics]] = {

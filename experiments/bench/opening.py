@@ -57,5 +57,5 @@ def steps(transport: Transport, has_cursors: bool) -> list[Step]:
 
 def next_poll(transport: Transport, cursor: bytes) -> bytes:
     """The request after a response that ended with `cursor`."""
-    target = "/long-poll?hold=%d&after=" % HOLD_S if transport == "long_poll" else "/short-poll?after="
-    return get(target + cursor.decode())
+    path = f"/long-poll?hold={HOLD_S}&after=" if transport == "long_poll" else "/short-poll?after="
+    return get(path + cursor.decode())

@@ -9,7 +9,8 @@ is said to each, as JSON; times are nanoseconds of `time.monotonic_ns`, duration
 
     open COUNT                 {"open": N, "refused": N, "why": "..."}: so many readers more, all listening
     count PER_TICK TICKS       "counting"; for each tick [AT, PUBLISHED]: when its last message was read, of which
-                               PER_TICK come to each reader, and when it was published; then {"cpu": ..., "responses": N}
+                               PER_TICK come to each reader, and when it was published; then {"cpu": ..., "responses":
+                               N}
     delays COUNT               "counting"; then {"delays": [...]}: from publishing to reading, of a single reader
     poll RATE_HZ SECONDS SEED  {"cpu": ..., "responses": N}: short polls at random times, on all connections in turn
 """
@@ -25,6 +26,7 @@ import struct
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from experiments.bench.opening import END_OF_BATCH, Step, Transport, next_poll, steps
@@ -247,6 +249,7 @@ def main(transport: Transport, port: str, has_cursors: str, text: str) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     gc.disable()
     readers = Readers(transport, int(port), has_cursors == "1", text)
+    orders: dict[str, Callable[..., dict[str, Any]]]
     orders = {"open": readers.open, "count": readers.count, "delays": readers.delays, "poll": readers.poll}
     for line in sys.stdin:
         order, *numbers = line.split()

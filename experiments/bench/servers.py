@@ -59,7 +59,9 @@ def versions(names: Iterable[str]) -> dict[str, str]:
     if install.picows in needs:
         found["picows"] = importlib.metadata.version("picows")
     if install.node in needs:
-        found["Node.js"] = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True).stdout[1:-1]
+        found["Node.js"] = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True).stdout[
+            1:-1
+        ]
         locked = json.loads((install.PEERS / "package-lock.json").read_text())["packages"]
         found |= {name: locked[f"node_modules/{name}"]["version"] for name in ("ws", "socket.io")}
     return found

@@ -1,6 +1,7 @@
 """Starlette on uvicorn as one writes it first: a loop over the WebSockets, a queue per stream, an event for polls."""
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import AsyncIterator
 
@@ -61,10 +62,8 @@ class Feed:
         after = request.query_params.get("after")
         hold_s = float(request.query_params.get("hold", 25))
         if hold_s and after == self.messages.cursor:
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.news.wait(), hold_s)
-            except TimeoutError:
-                pass
         return self.batch(after)
 
     async def short_poll(self, request: Request) -> Response:

@@ -6,11 +6,11 @@ from typing import get_args
 
 import uvloop
 
-from app.__main__ import descriptors_max, listen
+from app.__main__ import REFUSED_AT_ONCE, descriptors_max, listen
 from app.chat import Chat
 from app.link import FanOut, Link
 from app.log import MessageLog
-from app.server import Server, create_app
+from app.server import CONNECTIONS_MAX, Server, create_app
 from app.sessions import Sessions
 from experiments.bench.peers.control import obey
 
@@ -18,7 +18,9 @@ from experiments.bench.peers.control import obey
 async def main(text: str, fan_out: FanOut) -> None:
     listening, log = listen("127.0.0.1", 0), MessageLog()
     sessions, chat = Sessions(), Chat(log)
-    link = Link(owners={"s": sessions, "chat": chat}, descriptors_max=descriptors_max(), fan_out=fan_out)
+    descriptors = descriptors_max()
+    most = min(CONNECTIONS_MAX, descriptors - REFUSED_AT_ONCE)
+    link = Link(0, {"s": sessions, "chat": chat}, (), "pass", descriptors, fan_out, most)
     server = Server(create_app(log, sessions, chat), (log, sessions), link)
 
     async def publish(count: int) -> None:

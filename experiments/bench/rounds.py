@@ -1,0 +1,79 @@
+"""Rounds, one line of JSON each, so that finished ones are kept; and a bench that was interrupted is resumed.
+
+results/bench/20261123T061500Z-1a2b3c4/
+    bench.jsonl      the first line says what is measured, where and with what; then {"results", "failed"} per round
+    bench.json       the same as one object, with "rounds", once all are there
+    bench.md         the tables
+results/bench/latest    points to the last one
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments import store
+from experiments.bench.measures import Size
+
+FORMAT = 1
+MEASURED = ("app", "experiments/bench")
+NAME = "bench.jsonl"
+
+
+def header(size: Size, seed: int, missing: Mapping[str, str], versions: Mapping[str, str]) -> dict[str, Any]:
+    """What a bench depends on."""
+    return {
+        "format": FORMAT,
+        "size": dataclasses.asdict(size),
+        "seed": seed,
+        "missing": dict(missing),
+        "versions": dict(versions),
+        "machine": {**store.machine(), "program": program()},
+    }
+
+
+def program() -> str:
+    """A digest of all files that are measured or measure."""
+    digest = hashlib.sha256()
+    paths = (path for name in MEASURED for path in (store.PROJECT / name).rglob("*"))
+    for path in sorted(path for path in paths if path.suffix in (".py", ".js", ".json")):
+        if "node_modules" not in path.parts:
+            digest.update(f"{path.relative_to(store.PROJECT).as_posix()}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def begin(folder: Path, about: Mapping[str, Any]) -> None:
+    store.write_text(folder / NAME, json.dumps(about) + "\n")
+
+
+def add(folder: Path, one: Mapping[str, Any]) -> None:
+    """Keep a finished round."""
+    with (folder / NAME).open("a") as file:
+        file.write(json.dumps(one) + "\n")
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """What is there so far. A line that was cut off in the middle is no round."""
+    first, *lines = (folder / NAME).read_text().split("\n")[:-1]
+    about: dict[str, Any] = json.loads(first)
+    return about | {"rounds": [json.loads(line) for line in lines]}
+
+
+def unfinished(results: Path, about: Mapping[str, Any]) -> tuple[Path | None, list[str]]:
+    """The newest bench in `results` if it was interrupted and is of the same kind; or why it is not, if it was."""
+    newest = next(folders(results), None)
+    if newest is None or (newest / "bench.md").exists():
+        return None, []
+    before = json.loads((newest / NAME).read_text().split("\n")[0])
+    others = [name for name in ("format", "size", "seed", "missing", "versions") if before.get(name) != about[name]]
+    differ = [*others, *store.differences(before["machine"], about["machine"])]
+    return (None, differ) if differ else (newest, [])
+
+
+def folders(results: Path) -> Iterator[Path]:
+    """All benches, the newest first."""
+    if results.exists():
+        found = (path for path in results.iterdir() if (path / NAME).exists() and not path.is_symlink())
+        yield from sorted(found, reverse=True)
