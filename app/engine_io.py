@@ -44,8 +44,9 @@ QUEUE_MAX = 32
 REPLIES_MAX = 4_096
 """How many packets, acknowledgements too, may wait for a client that keeps publishing: more than a batch of the log."""
 
-SESSIONS_MAX = 1_000
-"""A session that is polled lives on for `PING_INTERVAL_S` and `PING_TIMEOUT_S` after its client has gone."""
+SESSIONS_MAX = 20_000
+"""As many as connections. What they may take is memory, some 20 KiB each: a session that is polled lives on for
+`PING_INTERVAL_S` and `PING_TIMEOUT_S` after its client has gone, so that one client can leave many behind."""
 
 FULL = f"{SESSIONS_MAX} sessions of Socket.IO are open, which is the limit: try again in a minute"
 
