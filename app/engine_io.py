@@ -169,7 +169,7 @@ class WebSocketDriver:
 
     async def _write(self, packet: Packet | None) -> None:
         if packet and packet.packet_type == CLOSE:  # nobody has to wait until a client that does not read has taken it
-            asyncio.ensure_future(self._say_goodbye(packet))
+            self._goodbye = asyncio.ensure_future(self._say_goodbye(packet))
         elif packet:
             with contextlib.suppress(OSError, RuntimeError):  # it has gone; the reading side notices, too
                 await self._send({"type": "websocket.send", "text": packet.encode()})

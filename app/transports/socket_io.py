@@ -60,9 +60,7 @@ def routes(log: MessageLog) -> list[BaseRoute]:
     return [Route(PATH, app := EngineIO(log, sio), methods=["GET", "POST"]), WebSocketRoute(PATH, app)]
 
 
-async def push(
-    log: MessageLog, hubs: dict[bool, Hub], cursor: Cursor, sio: AsyncServer, sid: str, bare: bool
-) -> None:
+async def push(log: MessageLog, hubs: dict[bool, Hub], cursor: Cursor, sio: AsyncServer, sid: str, bare: bool) -> None:
     session = sio.eio.sockets[sio.manager.eio_sid_from_sid(sid, "/")]
     if log.honours(cursor):
         await sio.emit("cursor", {"cursor": str(cursor)}, to=sid)
