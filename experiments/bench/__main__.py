@@ -16,7 +16,7 @@ from experiments.bench import rounds, table, words
 from experiments.bench.measures import SIZES, Size
 from experiments.bench.plan import Job, jobs_of_round
 from experiments.bench.program import Failed
-from experiments.bench.servers import SERVERS, missing, versions
+from experiments.bench.servers import SERVERS, missing
 
 SEED = 2026
 TRIES = 2
@@ -25,10 +25,13 @@ TRIES = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m experiments.bench", description="This server beside its peers.")
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", dest="size", action="store_const", const="quick", help="one round, under a minute")
-    size.add_argument("--full", dest="size", action="store_const", const="full", help="for publication: more rounds")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--quick", dest="size", action="store_const", const="quick", help="one round, under a minute")
+    sizes.add_argument("--full", dest="size", action="store_const", const="full", help="for publication: more rounds")
     parser.add_argument("--seed", type=int, default=SEED, help="for order and requests (default: %(default)s)")
+    parser.add_argument(
+        "--only", action="append", default=[], choices=SERVERS, help="this server; may be repeated (default: all)"
+    )
     parser.add_argument("--new", action="store_true", help="start a new one, even if one was interrupted")
     parser.add_argument(
         "--results", type=Path, default=store.RESULTS / "bench", metavar="DIR", help="where to put them"
@@ -41,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.keep:
             keep(options.keep)
         else:
-            bench(SIZES[options.size or "default"], options.seed, options.new, options.results, console)
+            size, names = SIZES[options.size or "default"], options.only or list(SERVERS)
+            bench(size, names, options.seed, options.new, options.results, console)
     except KeyboardInterrupt:
         console.print(words.interrupted())
         return 130
@@ -51,11 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def bench(size: Size, seed: int, new: bool, results: Path, console: Console) -> None:
-    """Measure, or resume, in a folder in `results`; raises KeyboardInterrupt."""
+def bench(size: Size, names: Sequence[str], seed: int, new: bool, results: Path, console: Console) -> None:
+    """Measure these servers, or resume, in a folder in `results`; raises KeyboardInterrupt."""
     console.print(words.installing())
-    absent = missing(SERVERS)
-    about = rounds.header(size, seed, absent, versions(set(SERVERS) - set(absent)))
+    absent = missing(names)
+    there = [name for name in names if name not in absent]
+    about = rounds.header(size, seed, there, absent)
     folder, why_not = (None, []) if new else rounds.unfinished(results, about)
     if why_not:
         console.print(words.not_resumed(next(rounds.folders(results)).name, why_not))
@@ -67,7 +72,7 @@ def bench(size: Size, seed: int, new: bool, results: Path, console: Console) -> 
         finished = len(rounds.read(folder)["rounds"])
         if finished:
             console.print(words.resumed(folder.name, finished, size.rounds))
-        plan = {number: jobs_of_round(size, number, seed, absent) for number in range(finished, size.rounds)}
+        plan = {number: jobs_of_round(size, number, seed, there) for number in range(finished, size.rounds)}
         measure(plan, size, seed, folder, console)
     whole = rounds.read(folder)
     store.write_json(folder / "bench.json", whole)

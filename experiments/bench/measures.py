@@ -75,8 +75,8 @@ def measuring(name: str, transport: Transport, processes: int = 1) -> Iterator[t
     """The server, running, and its crowd, not yet connected."""
     server = SERVERS[name]
     with running(server.title, server.command(TEXT)) as program:
-        port = int(program.hear().removeprefix("ready "))
-        with crowd(server, transport, port, TEXT, processes) as readers:
+        program.port = int(program.hear().removeprefix("ready "))
+        with crowd(server, transport, program.port, TEXT, processes) as readers:
             share_cores(program.pid, readers.pids)
             yield program, readers
 

@@ -41,17 +41,16 @@ class Job:
         return {server: MEASURES[self.measure](server, self.transport, size, seed)}
 
 
-def groups(size: Size, missing: Collection[str] = ()) -> list[list[Job]]:
-    """What is compared with each other stands in one group."""
+def groups(size: Size, servers: Collection[str]) -> list[list[Job]]:
+    """All that these servers can do; what is compared with each other stands in one group."""
     wanted = {(aim.measure, aim.transport, server) for aim in AIMS for server in (aim.server, aim.peer)}
 
     def those(measure: str, transport: Transport, *only: str) -> tuple[str, ...]:
-        """The servers that can do it."""
         return tuple(
             name
             for name, server in SERVERS.items()
             if transport in server.transports
-            and name not in missing
+            and name in servers
             and (not only or name in only)
             and (size.everything or (measure, transport, name) in wanted)
         )
@@ -69,12 +68,12 @@ def groups(size: Size, missing: Collection[str] = ()) -> list[list[Job]]:
     return [jobs for group in found if (jobs := [job for job in group if job.servers])]
 
 
-def jobs_of_round(size: Size, number: int, seed: int, missing: Collection[str] = ()) -> list[Job]:
+def jobs_of_round(size: Size, number: int, seed: int, servers: Collection[str] = tuple(SERVERS)) -> list[Job]:
     """Shuffled: first the groups, then each of them. How many readers there can be is found out once, in the first."""
     order = random.Random(f"{seed} {number}")
-    shuffled = groups(size, missing)
+    shuffled = groups(size, servers)
     order.shuffle(shuffled)
     for group in shuffled:
         order.shuffle(group)
-    holding = [Job("holding", "websocket", ("hub",))] if size.most_readers and number == 0 else []
+    holding = [Job("holding", "websocket", ("hub",))] if size.most_readers and number == 0 and "hub" in servers else []
     return [*(job for group in shuffled for job in group), *holding]

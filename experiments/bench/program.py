@@ -22,7 +22,9 @@ class Failed(Exception):
 
 
 class Program:
-    """A program that runs."""
+    """A program that runs; `port` is where it listens, once that is known."""
+
+    port = 0
 
     def __init__(self, name: str, process: "subprocess.Popen[bytes]", errors: IO[bytes]) -> None:
         self.name = name

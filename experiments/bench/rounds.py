@@ -10,26 +10,28 @@ results/bench/latest    points to the last one
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from experiments import store
 from experiments.bench.measures import Size
+from experiments.bench.servers import versions
 
 FORMAT = 1
-MEASURED = ("app", "experiments/bench")
+MEASURED = ("app", "experiments/bench", "experiments/run/text.py")
 NAME = "bench.jsonl"
 
 
-def header(size: Size, seed: int, missing: Mapping[str, str], versions: Mapping[str, str]) -> dict[str, Any]:
-    """What a bench depends on."""
+def header(size: Size, seed: int, servers: Sequence[str], missing: Mapping[str, str]) -> dict[str, Any]:
+    """What a bench depends on; as it is read back from JSON."""
     return {
         "format": FORMAT,
-        "size": dataclasses.asdict(size),
+        "size": json.loads(json.dumps(dataclasses.asdict(size))),
         "seed": seed,
+        "servers": list(servers),
         "missing": dict(missing),
-        "versions": dict(versions),
+        "versions": versions(servers),
         "machine": {**store.machine(), "program": program()},
     }
 
@@ -37,7 +39,8 @@ def header(size: Size, seed: int, missing: Mapping[str, str], versions: Mapping[
 def program() -> str:
     """A digest of all files that are measured or measure."""
     digest = hashlib.sha256()
-    paths = (path for name in MEASURED for path in (store.PROJECT / name).rglob("*"))
+    places = [store.PROJECT / name for name in MEASURED]
+    paths = [*places, *(path for place in places for path in place.rglob("*"))]
     for path in sorted(path for path in paths if path.suffix in (".py", ".js", ".json")):
         if "node_modules" not in path.parts:
             digest.update(f"{path.relative_to(store.PROJECT).as_posix()}\n".encode() + path.read_bytes())
@@ -49,14 +52,13 @@ def begin(folder: Path, about: Mapping[str, Any]) -> None:
 
 
 def add(folder: Path, one: Mapping[str, Any]) -> None:
-    """Keep a finished round."""
-    with (folder / NAME).open("a") as file:
-        file.write(json.dumps(one) + "\n")
+    """Keep a finished round; the file is replaced, so that no line is ever half there."""
+    store.write_text(folder / NAME, (folder / NAME).read_text() + json.dumps(one) + "\n")
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """What is there so far. A line that was cut off in the middle is no round."""
-    first, *lines = (folder / NAME).read_text().split("\n")[:-1]
+    """What is there so far."""
+    first, *lines = (folder / NAME).read_text().splitlines()
     about: dict[str, Any] = json.loads(first)
     return about | {"rounds": [json.loads(line) for line in lines]}
 
@@ -66,8 +68,8 @@ def unfinished(results: Path, about: Mapping[str, Any]) -> tuple[Path | None, li
     newest = next(folders(results), None)
     if newest is None or (newest / "bench.md").exists():
         return None, []
-    before = json.loads((newest / NAME).read_text().split("\n")[0])
-    others = [name for name in ("format", "size", "seed", "missing", "versions") if before.get(name) != about[name]]
+    before = json.loads((newest / NAME).read_text().splitlines()[0])
+    others = [name for name in about if name != "machine" and before.get(name) != about[name]]
     differ = [*others, *store.differences(before["machine"], about["machine"])]
     return (None, differ) if differ else (newest, [])
 

@@ -88,13 +88,11 @@ def aims(rounds: Sequence[Results]) -> str:
     for aim in AIMS:
         now = towards(aim, rounds)
         mine = over(rounds, f"{aim.measure} {aim.transport} {aim.server}", aim.metric)
-        beside = ""
+        cells = [aim.what, words.over_rounds(mine, aim.unit), "", "", f"≤ {aim.most:g} {aim.unit}"]
         if aim.peer:
             theirs = over(rounds, f"{aim.measure} {aim.transport} {aim.peer}", aim.metric)
-            beside = f"{SERVERS[aim.peer].title}: {words.amount(theirs, aim.unit)}"
-        is_met = now.median <= aim.most if now else None
-        cells = (aim.what, words.amount(mine, aim.unit), beside, words.over_rounds(now), f"{aim.most:g}")
-        rows.append(f"| {' | '.join(cells)} | {words.met(is_met)} |")
+            cells[2:] = [words.beside(SERVERS[aim.peer].title, theirs, aim.unit), words.ratio(now), f"≤ {aim.most:g}"]
+        rows.append(f"| {' | '.join(cells)} | {words.met(now.median <= aim.most if now else None)} |")
     return "\n".join([*rows, *held(rounds)])
 
 

@@ -16,15 +16,24 @@ def digits(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 0.995 else f"{value:.2f}"
 
 
-def amount(spread: "Spread | None", unit: str) -> str:
-    return f"{digits(spread.median)} {unit}" if spread else NOT_MEASURED
-
-
-def over_rounds(spread: "Spread | None") -> str:
-    """`0.93 (0.90 to 0.97)`."""
+def over_rounds(spread: "Spread | None", unit: str) -> str:
+    """`9.4 µs (8.8 to 11)`, where there are several rounds."""
     if not spread:
         return NOT_MEASURED
-    return f"**{spread.median:.2f}** ({spread.low:.2f} to {spread.high:.2f})"
+    around = f" ({digits(spread.low)} to {digits(spread.high)})" if spread.low < spread.high else ""
+    return f"{digits(spread.median)} {unit}{around}"
+
+
+def ratio(spread: "Spread | None") -> str:
+    """`**0.93** (0.90 to 0.97)`: small differences are what it is about."""
+    if not spread:
+        return NOT_MEASURED
+    around = f" ({spread.low:.2f} to {spread.high:.2f})" if spread.low < spread.high else ""
+    return f"**{spread.median:.2f}**{around}"
+
+
+def beside(peer: str, spread: "Spread | None", unit: str) -> str:
+    return f"{peer}: {over_rounds(spread, unit)}"
 
 
 def met(is_met: bool | None) -> str:
@@ -32,14 +41,14 @@ def met(is_met: bool | None) -> str:
 
 
 def aims_head() -> str:
-    return "| 1,000 readers, if it says nothing else | this server | beside | ratio, or the value | aim | met |"
+    return "| with 1,000 readers, if it says nothing else | this server | beside | ratio | aim | met |"
 
 
 def held_row(held: int, wanted: int, possible: int) -> str:
     """How many readers one process holds."""
     return (
-        f"| WebSocket: readers that one process holds | {held:,} | | {held:,} | {wanted:,}, or what the limit of open "
-        f"files allows, here {possible:,} | {met(held >= possible)} |"
+        f"| WebSocket: readers that one process holds | {held:,} | | | ≥ {wanted:,}, or what the limit of open files "
+        f"allows, here {possible:,} | {met(held >= possible)} |"
     )
 
 

@@ -3,7 +3,7 @@
 import sys
 
 import uvloop
-from picows import WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
 
 from experiments.bench.peers.control import BACKLOG, Messages, obey
 
@@ -14,6 +14,11 @@ class Reader(WSListener):  # type: ignore[misc]  # it may not be installed
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transports.add(transport)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type == WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code())
+            transport.disconnect()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self.transports.discard(transport)

@@ -13,6 +13,7 @@ import uvloop
 from experiments.bench.peers.control import Messages, listener, obey
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
+CLOSE = 0x88
 KEY = re.compile(rb"\r\nsec-websocket-key: *([^\r]+)\r\n", re.IGNORECASE)
 
 
@@ -53,6 +54,9 @@ class Reader(asyncio.Protocol):
                 b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
             )
             self.streams.add(self.transport)
+        elif data[0] == CLOSE:  # a reader's frame; it sends no others
+            self.transport.write(bytes([CLOSE, 0]))
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.sockets.discard(self.transport)
