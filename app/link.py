@@ -54,6 +54,9 @@ Direction = Literal["up", "down"]
 Upgrades = Literal["pass", "refuse", "cut"]
 """What becomes of a request to upgrade: it passes; it gets a 400; or its connection is cut."""
 
+FanOut = Literal["tasks", "hub"]
+"""Who writes a new message to readers that have read everything else: a task for each, or a hub for all of them."""
+
 # A browser's or a library's request head comes in one piece; one that does not gets through.
 UPGRADE = re.compile(rb"^[A-Z]+ [^\r\n]+ HTTP/1\.1\r\n(?:[^\r\n]+\r\n)*?upgrade: *websocket *\r\n", re.IGNORECASE)
 REFUSAL = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -79,6 +82,7 @@ class Connection:
     owner: "Owner | None" = field(default=None, repr=False)
     delay_s: float = 0.0
     upgrades: Upgrades | None = None
+    fan_out: FanOut | None = None
     lanes: Mapping[Direction, "Lane"] = field(default_factory=dict, repr=False)
     cut: Callable[[], None] = field(default=lambda: None, repr=False)
     tcp_info: Callable[[], Mapping[str, int] | None] = field(default=lambda: None, repr=False)

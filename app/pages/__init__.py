@@ -41,6 +41,7 @@ def routes() -> list[BaseRoute]:
         Route("/", page("home.html")),
         Route("/race", page("race.html")),
         Route("/chat", page("chat.html")),
+        Route("/crowd", page("crowd.html")),
         Route("/limits", page("limits.html")),
         Route("/limits/away", page("away.html")),
         Route("/claims", claims_page),
