@@ -30,7 +30,7 @@ const { values, problems } = read(KNOWN);
 const drawn = signal(0), said = signal(words.NO_MESSAGE);
 const show = () => { drawn.value++; };
 const page = randomName();
-const crowds = FAN_OUTS.map(fanOut => new Crowd(fanOut, page, show));
+const crowds = FAN_OUTS.map(fanOut => new Crowd(fanOut, page, show, lose));
 
 let rounds = []; // { tasks, hub } as the readers report them
 let made = 0; // messages, to number them
@@ -83,6 +83,13 @@ async function connect() {
 async function publish(crowd) {
   await wait(QUIET_MS);
   return crowd.publish(words.publishedToAll(made));
+}
+
+/** Readers are lost while nothing was expected of them; in a round, the round ends. */
+function lose(why) {
+  if (measuring) return;
+  trouble = why;
+  leave();
 }
 
 function leave() {
@@ -170,15 +177,16 @@ function Page() {
 
 function Status() {
   drawn.value;
-  const there = crowds.every(crowd => crowd.there);
+  const lost = crowds.some(crowd => crowd.there === false), known = crowds.every(crowd => crowd.there);
   return html`
     ${problems.map(problem => html`<p class="notice">${problem}</p>`)}
-    ${trouble && trouble !== "server" && html`<p class="notice">${words.ENDED[trouble]}</p>`}
-    ${!there ? html`<p class="notice">${words.UNREACHABLE}</p>`
+    ${trouble && !lost && html`<p class="notice">${words.ENDED[trouble]}</p>`}
+    ${lost ? html`<p class="notice">${words.UNREACHABLE}</p>`
+      : !known ? html`<p>${words.TO_SERVER}</p>`
       : stage === "connecting" ? html`<p>${words.connecting(readers())}</p>`
       : sweep && !keeping && sweep.slower > 1 ? html`<p>${words.slower(Math.round(sweep.slower))}</p>`
       : connected ? html`<p>${words.connected(readers())}</p>`
-      : !trouble && html`<p>${words.NOBODY}</p>`}`;
+      : !trouble && !problems.length && html`<p>${words.NOBODY}</p>`}`;
 }
 
 function Lanes() {

@@ -15,7 +15,7 @@ from tests.serving import TRANSPORTS, Wire, ask, serving
 pytestmark = pytest.mark.anyio
 
 FOLDER = Path(app.pages.__file__).parent
-PAGES = ("/", "/race", "/chat", "/limits", "/claims", *(f"/modes/{mode.path}" for mode in MODES))
+PAGES = ("/", "/race", "/chat", "/crowd", "/limits", "/claims", *(f"/modes/{mode.path}" for mode in MODES))
 
 CODE = {name: (FOLDER.parent / "transports" / f"{name}.py").read_text() for name in TRANSPORTS}
 STATIC = {

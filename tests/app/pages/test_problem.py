@@ -37,7 +37,7 @@ async def test_a_browser_gets_a_page_that_says_what_is_wrong_and_what_exists(chr
             assert response is not None
             assert response.status == status, target
             await expect(page.locator(".notice")).to_have_text(sentence)
-            await expect(page.get_by_role("navigation").get_by_role("link")).to_have_count(10)
+            await expect(page.get_by_role("navigation").get_by_role("link")).to_have_count(11)
             for path in (*words.PAGES, *(f"/modes/{mode.path}" for mode in MODES)):
                 await expect(page.locator(f'main a[href="{path}"]')).to_have_count(1)
         await axe(page)

@@ -9,14 +9,17 @@ export class Ended extends Error {
 }
 
 export class Crowd {
-  there = false; // the server
+  there = null; // whether the server can be reached; null: not yet known
   readers = 0; // connected
   #feed;
   #waits = null; // for the next thing of a kind: { kind, resolve, reject }
+  #gone; // why there are no readers
+  #ended;
 
-  /** `changed()` is called when the server or the readers have come or gone. */
-  constructor(fanOut, page, changed) {
+  /** `changed()` is called when the server or the readers have come or gone, and `ended(why)` when they are lost. */
+  constructor(fanOut, page, changed, ended) {
     this.fanOut = fanOut;
+    this.#ended = ended;
     this.#feed = watch(`${page}-${fanOut}`, page, (what, value) => {
       if (what === "hello") {
         this.#feed.say({ settings: { publish_hz: 0, delay_ms: 0, upgrades: "pass", fan_out: fanOut } });
@@ -34,12 +37,15 @@ export class Crowd {
   open(readers, transport) { return this.#next("open", { crowd: { readers, transport } }); }
 
   /** Publish; resolves to what the readers report of it: { cursor, delays_ms, busy_ms }. Rejects with Ended. */
-  publish(text) { return this.#next("cursor", { publish: text }); }
+  async publish(text) {
+    if (!this.readers) throw new Ended(this.#gone);
+    return this.#next("cursor", { publish: text });
+  }
 
   /** The readers are not needed any more. */
   close() {
     this.#feed.say({ crowd: null });
-    this.#end("closed");
+    this.readers = 0;
   }
 
   /** Say this, and wait for the next thing of that kind. */
@@ -62,7 +68,9 @@ export class Crowd {
 
   #end(why) {
     this.readers = 0;
+    this.#gone = why;
     this.#waits?.reject(new Ended(why));
     this.#waits = null;
+    this.#ended(why);
   }
 }

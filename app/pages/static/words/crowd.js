@@ -20,13 +20,14 @@ export const NOBODY = "Nobody is connected yet. Publish, and the readers connect
 export const connecting = readers => `Connecting two crowds of ${readers} readers.`;
 export const connected = readers => `Two crowds of ${readers} readers are connected.`;
 export const slower = times => `Slow motion: ${times} times slower.`;
+export const TO_SERVER = "Connecting to the server.";
 export const UNREACHABLE = "The server can’t be reached. Retrying every second.";
 export const ENDED = {
   full: "Other pages have all the readers that this server allows. Close one of them, or try again in some minutes.",
   refused: "The server refused to let so many readers connect. It has a limit on connections: see how it was started.",
   lost: "Readers lost their connections. Publish again, and new ones connect.",
   time: "The readers have left: they stay for five minutes. Publish again, and new ones connect.",
-  server: "The connection to the server was lost.",
+  server: "The connection to the server was lost. Publish again, and new readers connect.",
 };
 
 // The lanes
