@@ -4,8 +4,14 @@ import contextlib
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
+from app.message import BadInput
+
 REASON_MAX_BYTES = 123
 """RFC 6455, section 5.5: a control frame has 125 bytes, 2 of them the code."""
+
+
+class NotText(BadInput):
+    """A binary frame, where only text frames are accepted."""
 
 
 async def close_with_reason(socket: WebSocket, code: int, why: Exception) -> None:

@@ -46,6 +46,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from app.message import dumps
 from app.request_reader import RequestReader
 
 Direction = Literal["up", "down"]
@@ -61,12 +62,18 @@ FanOut = Literal["tasks", "hub"]
 UPGRADE = re.compile(rb"^[A-Z]+ [^\r\n]+ HTTP/1\.1\r\n(?:[^\r\n]+\r\n)*?upgrade: *websocket *\r\n", re.IGNORECASE)
 REFUSAL = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
+FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nx-content-type-options: nosniff\r\ncontent-type: application/json\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n%b"
+)
 
-@dataclass(eq=False)
+
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Connection:
     """What the tap knows of one connection. Times are `time.monotonic_ns()`; the port is 0 on a Unix socket.
 
-    `delay_s` is the link's own. `upgrades` can be set at any time, for later requests; None is the link's own.
+    `delay_s` is the link's own. `upgrades` and `fan_out` can be set at any time, for later requests; None is the
+    link's own.
     """
 
     number: int
@@ -105,6 +112,13 @@ PENDING_MAX_BYTES = 1_048_576
 DELAYED_MAX_BYTES = 4_194_304
 """A client that sends more than this within the delay is cut off: all of it has to be kept until it is due."""
 
+WRITE_HIGH_BYTES, WRITE_LOW_BYTES = 65_536, 16_384
+"""When more than the first is delayed on its way down, writing pauses, until no more than the second is: as asyncio
+does for the socket's own buffer."""
+
+CLOSE_FRAME = 0x88
+"""How a WebSocket's close frame begins: the last of its message, opcode 8 (RFC 6455, section 5.2)."""
+
 
 class Observer(Protocol):
     """Is shown every piece of bytes of every connection as it passes the socket."""
@@ -128,8 +142,9 @@ class Owner(Protocol):
 class Link:
     """All connections of one server. `delay_s` is one-way, in seconds, for new connections.
 
-    `owners` are named by the first part of a path: "chat" owns /chat/... A socket with a descriptor of
-    `descriptors_max` or more is closed at once: what is open already needs files, too.
+    `owners` are named by the first part of a path: "chat" owns /chat/... There are at most `connections_max`
+    connections; a further one gets a 503 in response to its first request, and is closed. A socket with a descriptor
+    of `descriptors_max` or more is closed at once: what is open already needs files, too.
     """
 
     def __init__(
@@ -139,13 +154,19 @@ class Link:
         observers: Sequence[Observer] = (),
         upgrades: Upgrades = "pass",
         descriptors_max: int = sys.maxsize,
+        fan_out: FanOut = "hub",
+        connections_max: int = sys.maxsize,
     ) -> None:
         self.delay_s = delay_s
         self.owners = owners or {}
         self.observers = tuple(observers)
         self.upgrades: Upgrades = upgrades
         self.descriptors_max = descriptors_max
+        self.fan_out: FanOut = fan_out
+        self.connections_max = connections_max
         self.connections: dict[int, Connection] = {}
+        self.refused = 0
+        """How many of them are beyond the limit, and only wait for their 503."""
         self._made = 0
 
     def cut(self) -> None:
@@ -154,12 +175,22 @@ class Link:
             connection.cut()
 
     def tapped(self, protocol_class: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
-        """The protocol class to pass as `uvicorn.Config(http=...)`: makes `protocol_class`, behind a tap."""
+        """The protocol class to pass as `uvicorn.Config(http=...)`: makes `protocol_class`, behind a tap.
 
-        def make(**arguments: Any) -> Tap:
-            return Tap(self, protocol_class(**arguments), asyncio.get_running_loop())
+        uvicorn copies `app_state` to every request of the connection: that is how a handler finds its connection, in
+        `scope["state"]["tap"]`.
+        """
+
+        def make(app_state: Mapping[str, Any], **arguments: Any) -> Tap:
+            tap = Tap(self, asyncio.get_running_loop())
+            tap.inner = protocol_class(app_state={**app_state, "tap": tap}, **arguments)  # type: ignore[call-arg]
+            return tap
 
         return make  # type: ignore[return-value]  # uvicorn only calls it
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.connections) - self.refused >= self.connections_max
 
     def number(self) -> int:
         self._made += 1
@@ -177,14 +208,27 @@ class Link:
 
 
 class Tap(asyncio.Protocol):
-    """Faces the socket: passes on what was received, counted, stamped and delayed."""
+    """Faces the socket: passes on what was received and what is sent, counted, stamped and delayed.
 
-    def __init__(self, link: Link, inner: asyncio.BaseProtocol, loop: asyncio.AbstractEventLoop) -> None:
+    `inner` is uvicorn's protocol. `paused`: so much waits to be sent that nothing more should be. `ended`: nothing
+    more may be sent. `on_lost` is called when the connection is lost.
+    """
+
+    __slots__ = (
+        *("connection", "deadline", "delayed_bytes", "delayed_down_bytes", "down", "ended", "inner", "link", "loop"),
+        *("on_lost", "paused", "pending_bytes", "requests", "socket_paused", "transport", "up", "writer"),
+    )
+
+    def __init__(self, link: Link, loop: asyncio.AbstractEventLoop) -> None:
         self.link = link
-        self.inner: Any = inner
+        self.inner: Any = None
+        self.transport: Any = None
         self.loop = loop
         self.pending_bytes = 0
         self.delayed_bytes = 0
+        self.delayed_down_bytes = 0
+        self.socket_paused = self.paused = self.ended = False
+        self.on_lost: Callable[[Tap], None] | None = None
         self.requests = RequestReader()
         self.deadline: asyncio.TimerHandle | None = None
 
@@ -195,6 +239,9 @@ class Tap(asyncio.Protocol):
             transport.abort()  # type: ignore[attr-defined]
             self.inner = None
             return
+        if self.link.is_full:
+            self.inner = Refusing(self.link.connections_max)
+            self.link.refused += 1
         delay_s = self.link.delay_s
         if sock.family == socket.AF_UNIX:  # no network is as short as this one: nothing is delayed on it
             peer, delay_s = ("", 0), 0.0
@@ -205,7 +252,7 @@ class Tap(asyncio.Protocol):
         self.connection.cut = transport.abort  # type: ignore[attr-defined]
         self.connection.tcp_info = lambda: tcp_info(sock)
         self.link.connections[self.connection.number] = self.connection
-        self.transport: Any = transport
+        self.transport = transport
         self.writer = TappedWriter(self, transport)
         self.start_deadline()
         self.inner.connection_made(self.writer)
@@ -235,6 +282,44 @@ class Tap(asyncio.Protocol):
             connection.cut()
         else:
             self.up.send(lambda: self._deliver(data))
+
+    @property
+    def fan_out(self) -> FanOut:
+        return self.connection.fan_out or self.link.fan_out
+
+    def offer(self, data: bytes, now: int) -> bool:
+        """Send this unless it would have to wait, or would come after the end; returns whether it was sent."""
+        return not (self.paused or self.ended or self.transport.is_closing()) and self.send(data, now)
+
+    def send(self, data: bytes, now: int) -> bool:
+        """Count, show, delay and write these bytes, which must not change any more."""
+        connection = self.connection
+        connection.bytes_down += len(data)
+        connection.writes += 1
+        connection.last_write_ns = now
+        self.pending_bytes = 0
+        if connection.owner or self.link.observers:
+            self.show("down", now, data)
+        if self.down.is_direct:
+            self.transport.write(data)
+        else:
+            self.delayed_down_bytes += len(data)
+            self.down.send(lambda: self._leave(data))
+            self._pause_or_resume()
+        return True
+
+    def _leave(self, data: bytes) -> None:
+        self.delayed_down_bytes -= len(data)
+        self.transport.write(data)
+        self._pause_or_resume()
+
+    def _pause_or_resume(self) -> None:
+        """Tell uvicorn's protocol when writing has to pause: while the socket, or the delayed way to it, is full."""
+        full_bytes = WRITE_LOW_BYTES if self.paused else WRITE_HIGH_BYTES
+        paused = self.socket_paused or self.delayed_down_bytes > full_bytes
+        if paused != self.paused:
+            self.paused = paused
+            (self.inner.pause_writing if paused else self.inner.resume_writing)()
 
     def show(self, direction: Direction, now: int, data: bytes) -> None:
         if self.connection.owner:
@@ -290,21 +375,47 @@ class Tap(asyncio.Protocol):
         self.connection.segments = self.connection.tcp_info()
         self.connection.closed_ns = time.monotonic_ns()
         del self.link.connections[self.connection.number]
+        self.link.refused -= isinstance(self.inner, Refusing)
         if self.connection.owner:
             self.connection.owner.release(self.connection)
         self.down.close()
+        self.ended = True
+        if self.on_lost:
+            self.on_lost(self)
         # A step of the loop later, because a delay brings the last bytes and the end in one: let them be read first.
         self.up.send(lambda: self.loop.call_soon(self.inner.connection_lost, exc))
 
     def pause_writing(self) -> None:
-        self.inner.pause_writing()
+        self.socket_paused = True
+        self._pause_or_resume()
 
     def resume_writing(self) -> None:
-        self.inner.resume_writing()
+        self.socket_paused = False
+        self._pause_or_resume()
+
+
+class Refusing(asyncio.Protocol):
+    """Stands in for uvicorn on a connection that is one too many: responds 503 to its first request, and closes it."""
+
+    def __init__(self, connections_max: int) -> None:
+        error = f"{connections_max} connections are open, which is the limit: try again later"
+        self._body = dumps({"error": error}).encode()
+        self._head = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._head += data
+        if b"\n\r\n" in self._head:
+            self._transport.write(FULL % (len(self._body), self._body))
+            self._transport.close()
 
 
 class TappedWriter:
     """Faces uvicorn: is the transport that its protocols write to."""
+
+    __slots__ = ("_closing", "_tap", "_transport")
 
     def __init__(self, tap: Tap, transport: Any) -> None:
         self._tap = tap
@@ -312,35 +423,34 @@ class TappedWriter:
         self._closing = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        tap, now = self._tap, time.monotonic_ns()
+        now = time.monotonic_ns()
         if not data or self.is_closing():
             return
-        sent = bytes(data)
-        tap.connection.bytes_down += len(sent)
-        tap.connection.writes += 1
-        tap.connection.last_write_ns = now
-        tap.pending_bytes = 0
-        tap.show("down", now, sent)
-        tap.down.send(lambda: self._transport.write(sent))
+        if data[0] == CLOSE_FRAME and self._tap.connection.upgraded:
+            self._tap.ended = True
+        self._tap.send(bytes(data), now)
 
     def writelines(self, pieces: Any) -> None:
         self.write(b"".join(pieces))
 
     def close(self) -> None:
         if not self._closing:
-            self._closing = True
+            self._closing = self._tap.ended = True
             self._tap.down.send(self._tap.close)
 
     def write_eof(self) -> None:
+        self._tap.ended = True
         self._tap.down.send(self._transport.write_eof)
 
     def is_closing(self) -> bool:
         return self._closing or bool(self._transport.is_closing())
 
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+    def set_protocol(self, protocol: asyncio.Protocol) -> None:
         self._tap.inner = protocol
         self._tap.stop_deadline()
         self._tap.connection.upgraded = True
+        if self._tap.paused:
+            protocol.pause_writing()
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         protocol: asyncio.BaseProtocol = self._tap.inner
@@ -356,44 +466,54 @@ class TappedWriter:
 
 
 class Lane:
-    """One direction of one connection: does things in order, each some delay after it was sent."""
+    """One direction of one connection: does things in order, each some delay after it was sent.
+
+    `is_direct`: what is sent now is done now.
+    """
+
+    __slots__ = ("_delay_s", "_handshake_delays", "_loop", "_made", "_not_before", "_used", "_waiting", "is_direct")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, delay_s: float, handshake_delays: int = 0) -> None:
         self._loop = loop
         self._made = loop.time()
         self._handshake_delays = handshake_delays
-        self._waiting: deque[Callable[[], object]] = deque()
+        self._waiting: deque[Callable[[], object]] | None = None  # until something has to wait: it takes memory
         self._used = False
         self.delay_by(delay_s)
 
     def delay_by(self, delay_s: float) -> None:
         """Delay by this, what is sent from now on; the first to be sent does not arrive before the handshake ends."""
         self._delay_s = delay_s
+        self.is_direct = not delay_s and not self._waiting
         if not self._used:
             self._not_before = self._made + (1 + self._handshake_delays) * delay_s
 
     @property
     def delay_s(self) -> float:
         """How long what is sent now will take."""
-        return max(self._delay_s, self._not_before - self._loop.time()) if self._delay_s or self._waiting else 0.0
+        return 0.0 if self.is_direct else max(self._delay_s, self._not_before - self._loop.time())
 
     def send(self, action: Callable[[], object]) -> None:
-        delay_s, self._used = self.delay_s, True
-        if not delay_s and not self._waiting:
+        self._used = True
+        if self.is_direct:
             action()
             return
+        self._not_before = self._loop.time() + self.delay_s
+        if self._waiting is None:
+            self._waiting = deque()
         self._waiting.append(action)
-        self._not_before = self._loop.time() + delay_s
         # Timers that are due together may fire in any order; each does whatever is first in line.
         self._loop.call_at(self._not_before, self._next)
 
     def close(self) -> None:
         """Nothing that still waits will be done: there is nobody at the other end."""
-        self._waiting.clear()
+        self._waiting = None
 
     def _next(self) -> None:
         if self._waiting:
-            self._waiting.popleft()()
+            action = self._waiting.popleft()
+            self.is_direct = not self._delay_s and not self._waiting
+            action()
 
 
 def tcp_info(sock: socket.socket) -> Mapping[str, int] | None:

@@ -15,7 +15,7 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from app.message import Batch, Cursor, Message, Missed, People
 
@@ -45,6 +45,7 @@ class MessageLog:
         self._last = 0
         self._news = asyncio.Event()
         self._end = asyncio.Event()
+        self._subscribers: list[Callable[[], None]] = []
 
     @property
     def oldest(self) -> Cursor:
@@ -119,6 +120,10 @@ class MessageLog:
             yield batch
             cursor = batch.cursor
 
+    def subscribe(self, on_news: Callable[[], None]) -> None:
+        """Have `on_news` called at every message, before anybody else runs, and when the log closes."""
+        self._subscribers.append(on_news)
+
     def close(self) -> None:
         """The server is shutting down: held requests get their response now, and every stream ends."""
         self.closed = True
@@ -133,6 +138,8 @@ class MessageLog:
         # Readers that wait hold this event; later ones wait for the next.
         self._news.set()
         self._news = asyncio.Event()
+        for on_news in self._subscribers:
+            on_news()
 
     def _missed_reason(self, cursor: Cursor) -> str | None:
         if cursor.epoch != self.epoch:

@@ -17,14 +17,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import pytest
 
 from app.__main__ import listen
 from app.chat import Chat
 from app.guard import LOCAL_NAMES
-from app.link import Link, Observer, Upgrades
+from app.link import FanOut, Link, Observer, Upgrades
 from app.log import MessageLog
 from app.server import Server, create_app
 from app.sessions import Sessions
@@ -32,6 +32,11 @@ from app.sessions import Sessions
 HTTP_TRANSPORTS = ("short_poll", "long_poll", "sse")
 PLAIN_TRANSPORTS = (*HTTP_TRANSPORTS, "websocket")
 TRANSPORTS = (*PLAIN_TRANSPORTS, "socket_io")
+STREAMS = ("sse", "websocket", "socket_io")
+
+EVERY_STREAM: list[tuple[str, FanOut]] = [(stream, fan_out) for stream in STREAMS for fan_out in get_args(FanOut)]
+EVERY_READER: list[tuple[str, FanOut]] = [("short_poll", "hub"), ("long_poll", "hub"), *EVERY_STREAM]
+"""Every transport, and who writes to its readers, where that makes a difference."""
 
 EVERY_WS = (
     "websockets-sansio",
@@ -94,6 +99,7 @@ async def serving(
     publish_hz: float = 0.0,
     http: Literal["httptools", "h11"] = "httptools",
     ws: Literal["websockets-sansio", "websockets", "wsproto"] = "websockets-sansio",
+    fan_out: FanOut = "hub",
 ) -> AsyncIterator[Running]:
     """A server in this process, on the test's own event loop; it has ended when the block has.
 
@@ -102,7 +108,7 @@ async def serving(
     """
     log = log or MessageLog()
     sessions, chat = Sessions(), Chat(log)
-    link = Link(delay_s, {"s": sessions, "chat": chat}, [observer] if observer else [], upgrades)
+    link = Link(delay_s, {"s": sessions, "chat": chat}, [observer] if observer else [], upgrades, fan_out=fan_out)
     listener = listen("127.0.0.1", port)
     server = Server(create_app(log, sessions, chat, names, publish_hz), (log, sessions), link, http=http, ws=ws)
     running = asyncio.create_task(server.serve([listener]))

@@ -21,12 +21,14 @@ heartbeat lets both sides notice a dead connection, and keeps proxies from closi
 from collections.abc import AsyncIterator
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from app.fanout import Hub
+from app.framing import chunk
 from app.log import MessageLog
 from app.message import Batch, Cursor
 from app.query import parameters
+from app.streaming import StreamedResponse
 
 PATH = "/sse"
 RETRY_MS = 1_000
@@ -34,28 +36,26 @@ HEARTBEAT_S = 15.0
 
 
 def routes(log: MessageLog) -> list[BaseRoute]:
-    # X-Accel-Buffering: or nginx collects some kilobytes of messages before it passes them on.
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    hub = Hub(log, lambda batch: chunk(events(batch).encode()), HEARTBEAT_S)
 
-    async def sse(request: Request) -> Response:
+    async def sse(request: Request) -> StreamedResponse:
         given = parameters(request.query_params, "after")
         cursor = log.resolve_cursor(request.headers.get("last-event-id", given.get("after")))
-        # StreamingResponse notices by itself when the client disconnects.
-        return StreamingResponse(stream(log, cursor), media_type="text/event-stream", headers=headers)
+        return StreamedResponse(stream(log, hub, cursor, request), "text/event-stream")
 
     return [Route(PATH, sse)]
 
 
-async def stream(log: MessageLog, cursor: Cursor) -> AsyncIterator[str]:
+async def stream(log: MessageLog, hub: Hub, cursor: Cursor, request: Request) -> AsyncIterator[str]:
     retry = f"retry: {RETRY_MS}\n"
     if log.honours(cursor):
         yield f"{retry}id: {cursor}\n\n"
         retry = ""
-    async for batch in log.follow(cursor, idle_s=HEARTBEAT_S):
-        yield retry + (events(batch) or ":\n\n")
+    async for batch in hub.follow(cursor, request.scope):  # once it has read all, the hub writes
+        yield retry + events(batch)
         retry = ""
 
 
 def events(batch: Batch) -> str:
     missed = f"event: missed\nid: {batch.missed.cursor}\ndata: {batch.missed.json}\n\n" if batch.missed else ""
-    return missed + "".join(f"id: {m.cursor}\ndata: {m.json}\n\n" for m in batch.messages)
+    return missed + "".join(f"id: {m.cursor}\ndata: {m.json}\n\n" for m in batch.messages) or ":\n\n"

@@ -22,7 +22,9 @@ import asyncio
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from app.close import close_with_reason
+from app.close import NotText, close_with_reason
+from app.fanout import Hub
+from app.framing import text_frames
 from app.log import MessageLog
 from app.message import BadInput, Cursor, position_json, read_publication
 from app.query import parameters
@@ -30,16 +32,14 @@ from app.query import parameters
 PATH = "/websocket"
 
 
-class NotText(BadInput):
-    """A binary frame, where only text frames are accepted."""
-
-
 def routes(log: MessageLog) -> list[BaseRoute]:
+    hub = Hub(log, text_frames)
+
     async def websocket(socket: WebSocket) -> None:
         await socket.accept()
         try:
             cursor = log.resolve_cursor(parameters(socket.query_params, "after").get("after"))
-            pushing = asyncio.create_task(push(log, cursor, socket))
+            pushing = asyncio.create_task(push(log, hub, cursor, socket))
             try:
                 while (frame := await socket.receive())["type"] == "websocket.receive":
                     if frame.get("text") is None:
@@ -53,11 +53,11 @@ def routes(log: MessageLog) -> list[BaseRoute]:
     return [WebSocketRoute(PATH, websocket)]
 
 
-async def push(log: MessageLog, cursor: Cursor, socket: WebSocket) -> None:
+async def push(log: MessageLog, hub: Hub, cursor: Cursor, socket: WebSocket) -> None:
     try:
         if log.honours(cursor):
             await socket.send_text(position_json(cursor))
-        async for batch in log.follow(cursor):
+        async for batch in hub.follow(cursor, socket.scope):  # once it has read all, the hub writes
             for update in batch.updates:
                 await socket.send_text(update.json)
         await socket.close(1001, "the server is shutting down")
