@@ -9,8 +9,11 @@ with the server. Nothing that somebody typed is on the process's command line.
 """
 
 import asyncio
+import contextlib
 import json
+import os
 import secrets
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping
@@ -125,7 +128,9 @@ class Crowd:
         finally:
             process.stdin.close()
             if process.returncode is None:
-                process.kill()
+                # asyncio's own kill() looks whether the process has ended, and then asyncio can't find out any more.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
             await process.communicate()
 
 

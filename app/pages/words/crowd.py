@@ -26,12 +26,12 @@ FAN_OUTS = (
         "The simplest server: each reader has a task that waits for what is new. A message wakes all of them. Then "
         "each takes its turn: it looks up what is new for its reader, makes the frame, and writes it. The last of 200 "
         "readers waits until 199 others had theirs.",
-        """async def push(log, cursor, socket):       # 200 of these, one per reader
-    async for batch in log.follow(cursor): # a message wakes up all 200
+        """async def push(log, cursor, socket):  # one of 200 tasks
+    async for batch in log.follow(cursor):  # all 200 wake up
         for update in batch.updates:
-            await socket.send_text(update.json)  # 200 frames are made
+            await socket.send_text(update.json)  # each makes its frame
 """,
-        "All of it, for WebSocket",
+        "All of app/transports/websocket.py",
         "/code/websocket.py",
     ),
     FanOut(
@@ -39,12 +39,12 @@ FAN_OUTS = (
         "Readers who have read everything so far are all due the same bytes. So nobody has to be woken: one loop makes "
         "the frame once and writes it to one connection after the other. What remains for each reader is the write "
         "itself, which is the operating system’s work.",
-        """async for batch in log.follow(cursor):     # one loop for all readers
-    data = frame(batch)                    # one frame is made
-    for connection in caught_up:           # all who have read everything
-        connection.write(data)             # 200 writes
+        """async for batch in log.follow(cursor):  # one loop wakes up
+    data = frame(batch)  # one frame
+    for connection in caught_up:  # all who have read everything
+        connection.write(data)  # 200 writes
 """,
-        "All of it",
+        "All of app/fanout.py",
         "/code/fanout.py",
     ),
 )

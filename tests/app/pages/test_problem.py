@@ -23,8 +23,8 @@ WRONG = {
     ),
     "/code/x.py": (
         404,
-        "There is no such transport: short_poll, long_poll, sse, websocket, socket_io.",
-        "there is no such transport: short_poll, long_poll, sse, websocket, socket_io",
+        "The code shown here is that of short_poll, long_poll, sse, websocket, socket_io, fanout.",
+        "the code shown here is that of short_poll, long_poll, sse, websocket, socket_io, fanout",
     ),
     "/claims/latest/none.png": (404, "There is no such chart.", "there is no such chart"),
 }

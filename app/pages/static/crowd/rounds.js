@@ -14,7 +14,6 @@ export function figures({ delays_ms, busy_ms }, readers) {
     missing,
     half_ms: delays_ms[Math.ceil(readers / 2) - 1] ?? NaN,
     last_ms,
-    each_ms: (last_ms - first_ms) / (readers - 1),
     busy: busy_ms > ALL_BUSY * (last_ms - first_ms),
   };
 }
@@ -22,12 +21,16 @@ export function figures({ delays_ms, busy_ms }, readers) {
 /** The last round, and the medians over all of them: { readers, number, tasks, hub }, as words.verdict takes it. */
 export function findings(rounds, readers) {
   const lane = fanOut => {
-    const all = rounds.map(round => figures(round[fanOut], readers)), whole = all.filter(({ missing }) => !missing);
-    const middle = name => median(whole.map(one => one[name]));
-    return { ...all.at(-1), median_ms: middle("last_ms"), median_each_ms: middle("each_ms") };
+    const all = rounds.map(round => figures(round[fanOut], readers));
+    return { ...all.at(-1), median_ms: median(all.filter(({ missing }) => !missing).map(({ last_ms }) => last_ms)) };
   };
   return { readers, number: rounds.length, tasks: lane("tasks"), hub: lane("hub") };
 }
 
-/** The longest time that the picture has to show: of the last rounds, so that a single slow one does not squeeze it for long. */
-export const longest_ms = rounds => Math.max(0, ...rounds.slice(-5).flatMap(round => FAN_OUTS.map(fanOut => round[fanOut].delays_ms.at(-1))));
+const ROOM = 1.3; // beside the medians, for what takes a little longer
+
+/** The longest time that the picture has to show: the last round in full, and the others' medians; a slow one of them is cut off. */
+export function longest_ms(rounds) {
+  const last_ms = fanOut => rounds.map(round => round[fanOut].delays_ms.at(-1));
+  return rounds.length ? Math.max(...FAN_OUTS.flatMap(fanOut => [last_ms(fanOut).at(-1), ROOM * median(last_ms(fanOut))])) : 0;
+}

@@ -27,8 +27,8 @@ export const scale = (axis, width) => ms => PAD_PX + Math.min(1, Math.max(0, ms 
 /** The times along the axis. */
 export function Axis({ axis, width }) {
   const x = scale(axis, width), inSeconds = axis.end_ms >= 1000;
-  const ticks = axis.ticks_ms.filter((_, i) => width > 420 || i % 2 === 0);
-  return html`<svg class="axis" width=${width} height="26">${ticks.map(ms => html`<text x=${x(ms)} y="20" text-anchor="middle">${tick(ms, inSeconds)}</text>`)}</svg>`;
+  const isNarrow = width <= 420, ticks = axis.ticks_ms.filter((_, i) => !isNarrow || i % 2 === 0);
+  return html`<svg class="axis" width=${width} height="26">${ticks.map(ms => html`<text x=${x(ms)} y="20" text-anchor=${isNarrow && ms === axis.end_ms ? "end" : "middle"}>${tick(ms, inSeconds)}</text>`)}</svg>`;
 }
 
 /** `shown` and `frame` are signals that count up when what stands, and what moves, is to be drawn again. */

@@ -58,8 +58,8 @@ export function verdict({ readers, number, tasks, hub }) {
   return [
     message(readers, tasks.last_ms, hub.last_ms),
     ...(number >= ENOUGH ? [medians(number, tasks.median_ms, hub.median_ms)] : []),
-    ...(readers > 1 ? [`Each further reader took ${each(tasks.median_each_ms)} with tasks and ${each(hub.median_each_ms)} with the hub.`] : []),
-    ...(hub.busy ? ["The readers’ own process was busy all the time: it is what limits the hub here."] : []),
+    perReader(readers, ...(number >= ENOUGH ? [tasks.median_ms, hub.median_ms] : [tasks.last_ms, hub.last_ms])),
+    ...(hub.busy ? ["The readers’ own process was busy all that time: the hub itself is faster than this."] : []),
   ].join(" ");
 }
 
@@ -69,6 +69,8 @@ function message(readers, tasks_ms, hub_ms) {
   if (factor <= 1 / SAME) return `With the hub, the last of ${readers} had the message ${times(1 / factor)} times later: after ${hub} instead of ${tasks}.`;
   return `The last of ${readers} had the message after ${hub} with the hub and after ${tasks} with tasks: about the same.`;
 }
+
+const perReader = (readers, tasks_ms, hub_ms) => `Per reader that is ${each(tasks_ms / readers)} with tasks and ${each(hub_ms / readers)} with the hub.`;
 
 function medians(number, tasks_ms, hub_ms) {
   const factor = tasks_ms / hub_ms, both = `the medians over ${number} messages are ${duration(hub_ms)} and ${duration(tasks_ms)}`;
