@@ -16,11 +16,14 @@ from app.guard import LOCAL_NAMES
 from app.link import FanOut, Link, Owner, Upgrades
 from app.log import KEEP, MessageLog
 from app.record import Recorder, Sample
-from app.server import BACKLOG, Server, create_app
+from app.server import BACKLOG, CONNECTIONS_MAX, Server, create_app
 from app.sessions import Sessions
 
 DESCRIPTORS_KEPT = 64
 """How many file descriptors are kept free of connections: for files, for logs, for those that are just accepted."""
+
+REFUSED_AT_ONCE = 128
+"""How many descriptors, at most, are kept for connections beyond the limit, until each has read its 503."""
 
 LOST_AFTER_S = 60
 """How long a client may be gone without a word, or not read, before its connection is dropped."""
@@ -43,8 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     recorder = Recorder(options.record_bytes) if options.record else None
     sessions, chat = Sessions(), Chat(log)
     owners: dict[str, Owner] = {"s": sessions, "chat": chat}
+    descriptors = descriptors_max()
+    most = min(CONNECTIONS_MAX, descriptors - min(REFUSED_AT_ONCE, descriptors // 4))
     observers = [recorder] if recorder else []
-    link = Link(options.delay_ms / 1000, owners, observers, options.upgrades, descriptors_max(), options.fan_out)
+    link = Link(options.delay_ms / 1000, owners, observers, options.upgrades, descriptors, options.fan_out, most)
     names = (*LOCAL_NAMES, url_name(options.host), *options.allow_host)
     app = create_app(log, sessions, chat, names, options.publish_hz)
     server = Server(app, (log, sessions), link, options.loop, options.http, options.ws, options.tap)
@@ -54,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, recorder.mark, link)
         port = listeners[0].getsockname()[1]
         print(f"transport-compare is at http://{url_name(options.host)}:{port}/ (Ctrl-C ends it)", flush=True)
+        if options.tap and most < CONNECTIONS_MAX:
+            why = "the system allows it too few file descriptors (ulimit -n)"
+            print(f"it takes {most} connections at once, not {CONNECTIONS_MAX}: {why}", flush=True)
         await server.serve(listeners)
 
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn shuts down, then raises the signal again
@@ -71,7 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line, checked; exits with 2 and a reason for what it does not accept."""
     parser = argparse.ArgumentParser(
-        prog="python -m app", description="One message log, offered by every transport, on one server."
+        prog="python -m app",
+        description="One message log, offered by every transport, on one server.",
+        epilog=f"Up to {CONNECTIONS_MAX} connections are taken at once, fewer if the system allows the process fewer "
+        "file descriptors (ulimit -n). Further ones get a 503 that says so.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one (default: %(default)s)")
@@ -121,7 +132,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "those of a share of the connections (default: %(default)s)",
     )
     parser.add_argument(
-        "--no-tap", dest="tap", action="store_false", help="see no bytes and delay none, to measure what the tap costs"
+        "--no-tap",
+        dest="tap",
+        action="store_false",
+        help="see no bytes, delay none and limit no connections, to measure what the tap costs",
     )
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop", help="(default: %(default)s)")
     parser.add_argument("--http", choices=("httptools", "h11"), default="httptools", help="(default: %(default)s)")

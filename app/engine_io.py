@@ -7,6 +7,7 @@ queues have public names, but are not in its documentation.
 """
 
 import asyncio
+import contextlib
 import logging
 from types import SimpleNamespace
 from typing import Any
@@ -14,13 +15,13 @@ from weakref import WeakKeyDictionary
 
 from engineio import async_socket
 from engineio.async_socket import AsyncSocket
-from engineio.packet import NOOP, Packet
+from engineio.packet import CLOSE, NOOP, PING, PONG, UPGRADE, Packet
 from engineio.payload import Payload
 from socketio import AsyncServer
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app.disconnect import cancel_on_disconnect
 from app.log import MessageLog
@@ -43,8 +44,9 @@ QUEUE_MAX = 32
 REPLIES_MAX = 4_096
 """How many packets, acknowledgements too, may wait for a client that keeps publishing: more than a batch of the log."""
 
-SESSIONS_MAX = 1_000
-"""A session that is polled lives on for `PING_INTERVAL_S` and `PING_TIMEOUT_S` after its client has gone."""
+SESSIONS_MAX = 20_000
+"""As many as connections. What they may take is memory, some 20 KiB each: a session that is polled lives on for
+`PING_INTERVAL_S` and `PING_TIMEOUT_S` after its client has gone, so that one client can leave many behind."""
 
 FULL = f"{SESSIONS_MAX} sessions of Socket.IO are open, which is the limit: try again in a minute"
 
@@ -88,6 +90,7 @@ def server() -> AsyncServer:
             await handle(eio_sid, what)
 
     sio.eio.on("message", on_packet)
+    sio.eio._async = {**sio.eio._async, "websocket": WebSocketDriver}
     return sio
 
 
@@ -107,26 +110,78 @@ async def room_for_more(session: AsyncSocket) -> None:
         await session.queue.join()
 
 
-def guarded_receive(receive: Receive, session: AsyncSocket | None) -> Receive:
-    """Treats a frame that is not a packet as a disconnect: python-engineio would raise, and not close the session.
+class WebSocketDriver:
+    """Takes over a session's WebSocket from python-engineio, which has four tasks and a queue for each.
 
-    An upgrade that is not completed in time is treated the same way: python-engineio would wait for ever.
+    What a session sends is written at once, so nothing waits in between that the hub's messages could overtake. The
+    hub finds the connection in `session.session`, an empty dict as long as the session is polled.
     """
 
-    async def guarded() -> Message:
-        try:
-            async with asyncio.timeout(UPGRADE_S if session and not session.upgraded else None):
-                received = await receive()
-        except TimeoutError:
-            return {"type": "websocket.disconnect"}
-        no_packet = (
-            received["type"] == "websocket.receive"
-            and received.get("bytes") is None
-            and received["text"][:1] not in TYPES
-        )
-        return {"type": "websocket.disconnect"} if no_packet else received
+    def __init__(self, handler: Any, _: object) -> None:
+        self._session: Any = handler.__self__
 
-    return guarded
+    async def __call__(self, environ: dict[str, Any]) -> str:
+        """Speak Engine.IO on the WebSocket of this request until one side closes it."""
+        session, scope = self._session, environ["asgi.scope"]
+        self._receive, self._send = environ["asgi.receive"], environ["asgi.send"]
+        await self._send({"type": "websocket.accept"})
+        try:
+            if session.connected and not await self._is_upgraded():
+                return ""  # the session continues to be polled
+            session.connected = session.upgraded = True
+            while not session.queue.empty():  # what a poll would have taken
+                await self._write(session.queue.get_nowait())
+                session.queue.task_done()
+            session.send = self._write
+            session.session |= {"state": scope.get("state", {}), "http_version": scope["http_version"]}
+            while (packet := await self._read()) and not session.closed:
+                try:
+                    await session.receive(packet)
+                except Exception:
+                    LOGGER.exception("this packet is not accepted")
+            await session.close(wait=False, abort=True, reason=session.server.reason.TRANSPORT_CLOSE)
+        finally:
+            session.upgrading = False
+            await self._close()
+        return ""
+
+    async def _is_upgraded(self) -> bool:
+        """Whether the client probes the WebSocket and then decides for it. Meanwhile, polls get empty responses."""
+        session = self._session
+        session.upgrading = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(UPGRADE_S):
+                probe = await self._read()
+                if probe and (probe.packet_type, probe.data) == (PING, "probe"):
+                    await self._write(Packet(PONG, "probe"))
+                    await session.queue.put(Packet(NOOP))  # the response to the poll that is held
+                    decision = await self._read()
+                    return bool(decision and decision.packet_type == UPGRADE)
+        return False
+
+    async def _read(self) -> Packet | None:
+        """The client's next packet; None when it has gone, or for a frame that is not a packet."""
+        received = await self._receive()
+        text, binary = received.get("text"), received.get("bytes")
+        if binary is None and (text or "")[:1] not in TYPES:
+            return None
+        return Packet(encoded_packet=text if binary is None else binary)
+
+    async def _write(self, packet: Packet | None) -> None:
+        if packet and packet.packet_type == CLOSE:  # nobody has to wait until a client that does not read has taken it
+            self._goodbye = asyncio.ensure_future(self._say_goodbye(packet))
+        elif packet:
+            with contextlib.suppress(OSError, RuntimeError):  # it has gone; the reading side notices, too
+                await self._send({"type": "websocket.send", "text": packet.encode()})
+
+    async def _say_goodbye(self, packet: Packet) -> None:
+        with contextlib.suppress(OSError, RuntimeError):
+            await self._send({"type": "websocket.send", "text": packet.encode()})
+        await self._close()
+
+    async def _close(self) -> None:
+        with contextlib.suppress(OSError, RuntimeError):
+            await self._send({"type": "websocket.close"})
 
 
 class EngineIO:
@@ -148,11 +203,7 @@ class EngineIO:
             if full:
                 await send({"type": "websocket.close", "code": 1013, "reason": FULL})
                 return
-            try:
-                await self._sio.handle_request(scope, guarded_receive(receive, session), send)
-            finally:
-                if session:
-                    session.upgrading = False  # python-engineio does not reset it, and polls would get empty responses
+            await self._sio.handle_request(scope, receive, send)
             return
         if session and not session.upgraded and self._is_deaf(session, scope["method"]):
             await session.close(wait=False, abort=True)

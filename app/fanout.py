@@ -55,20 +55,18 @@ class Hub:
 
         Like `log.follow`, it ends when the log closes; in the hub also when the client has gone.
         """
-        tap = tap_of(scope)
-        if not tap:
-            async for batch in self._log.follow(cursor, self._idle_s):
-                yield batch
-            return
-        while tap.connection.closed_ns is None:
-            batch = self._log.after(cursor)
-            if batch.updates:
-                yield batch
-                cursor = batch.cursor
-            elif self._log.closed:
+        while True:
+            batch, tap = self._log.after(cursor), tap_of(scope)
+            if tap and tap.connection.closed_ns is not None:
                 return
-            else:
+            if not batch.updates and tap and not self._log.closed:
                 cursor = await self._stay(tap, cursor)
+                continue
+            batch = await self._log.wait_after(cursor, self._idle_s)  # at once if there are messages
+            if self._log.closed and not batch.updates:
+                return
+            yield batch
+            cursor = batch.cursor
 
     async def _stay(self, tap: Tap, cursor: Cursor) -> Cursor:
         """Let the hub write to a reader that is at the newest `cursor`; returns where it is when it is handed back."""

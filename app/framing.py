@@ -3,12 +3,30 @@
 Nothing here does I/O.
 """
 
-from app.message import Batch
+import json
+from collections.abc import Iterator
+
+from app.message import Batch, dumps
 
 
 def text_frames(batch: Batch) -> bytes:
     """Each of the batch's updates as a WebSocket's message."""
     return b"".join(text_frame(update.json.encode()) for update in batch.updates)
+
+
+def message_frames(bare: bool, batch: Batch) -> bytes:
+    """Each of the batch's events of Socket.IO in a message of Engine.IO, which begins with a 4, in one of WebSocket."""
+    return b"".join(text_frame(b"4" + event.encode()) for event in socket_io_events(bare, batch))
+
+
+def socket_io_events(bare: bool, batch: Batch) -> Iterator[str]:
+    """The batch as packets of Socket.IO, 2["NAME",DATA]; a bare client gets each message as a plain text, too."""
+    if batch.missed:
+        yield f'2["missed",{dumps(batch.missed.fields)}]'
+    for m in batch.messages:
+        yield f'2["message",{m.json}]'
+        if bare:
+            yield f"2{json.dumps(['to-client', f'{m.name}: {m.text}' if m.name else m.text], separators=(',', ':'))}"
 
 
 def text_frame(text: bytes) -> bytes:

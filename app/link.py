@@ -46,6 +46,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from app.message import dumps
 from app.request_reader import RequestReader
 
 Direction = Literal["up", "down"]
@@ -60,6 +61,11 @@ FanOut = Literal["tasks", "hub"]
 # A browser's or a library's request head comes in one piece; one that does not gets through.
 UPGRADE = re.compile(rb"^[A-Z]+ [^\r\n]+ HTTP/1\.1\r\n(?:[^\r\n]+\r\n)*?upgrade: *websocket *\r\n", re.IGNORECASE)
 REFUSAL = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nx-content-type-options: nosniff\r\ncontent-type: application/json\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n%b"
+)
 
 
 @dataclass(eq=False)
@@ -136,8 +142,9 @@ class Owner(Protocol):
 class Link:
     """All connections of one server. `delay_s` is one-way, in seconds, for new connections.
 
-    `owners` are named by the first part of a path: "chat" owns /chat/... A socket with a descriptor of
-    `descriptors_max` or more is closed at once: what is open already needs files, too.
+    `owners` are named by the first part of a path: "chat" owns /chat/... There are at most `connections_max`
+    connections; a further one gets a 503 in response to its first request, and is closed. A socket with a descriptor
+    of `descriptors_max` or more is closed at once: what is open already needs files, too.
     """
 
     def __init__(
@@ -148,6 +155,7 @@ class Link:
         upgrades: Upgrades = "pass",
         descriptors_max: int = sys.maxsize,
         fan_out: FanOut = "hub",
+        connections_max: int = sys.maxsize,
     ) -> None:
         self.delay_s = delay_s
         self.owners = owners or {}
@@ -155,7 +163,10 @@ class Link:
         self.upgrades: Upgrades = upgrades
         self.descriptors_max = descriptors_max
         self.fan_out: FanOut = fan_out
+        self.connections_max = connections_max
         self.connections: dict[int, Connection] = {}
+        self.refused = 0
+        """How many of them are beyond the limit, and only wait for their 503."""
         self._made = 0
 
     def cut(self) -> None:
@@ -176,6 +187,10 @@ class Link:
             return tap
 
         return make  # type: ignore[return-value]  # uvicorn only calls it
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.connections) - self.refused >= self.connections_max
 
     def number(self) -> int:
         self._made += 1
@@ -218,6 +233,9 @@ class Tap(asyncio.Protocol):
             transport.abort()  # type: ignore[attr-defined]
             self.inner = None
             return
+        if self.link.is_full:
+            self.inner = Refusing(self.link.connections_max)
+            self.link.refused += 1
         delay_s = self.link.delay_s
         if sock.family == socket.AF_UNIX:  # no network is as short as this one: nothing is delayed on it
             peer, delay_s = ("", 0), 0.0
@@ -353,6 +371,7 @@ class Tap(asyncio.Protocol):
         self.connection.segments = self.connection.tcp_info()
         self.connection.closed_ns = time.monotonic_ns()
         del self.link.connections[self.connection.number]
+        self.link.refused -= isinstance(self.inner, Refusing)
         if self.connection.owner:
             self.connection.owner.release(self.connection)
         self.down.close()
@@ -369,6 +388,24 @@ class Tap(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.socket_paused = False
         self._pause_or_resume()
+
+
+class Refusing(asyncio.Protocol):
+    """Stands in for uvicorn on a connection that is one too many: responds 503 to its first request, and closes it."""
+
+    def __init__(self, connections_max: int) -> None:
+        error = f"{connections_max} connections are open, which is the limit: try again later"
+        self._body = dumps({"error": error}).encode()
+        self._head = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._head += data
+        if b"\n\r\n" in self._head:
+            self._transport.write(FULL % (len(self._body), self._body))
+            self._transport.close()
 
 
 class TappedWriter:

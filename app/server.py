@@ -33,9 +33,12 @@ from app.sessions import Sessions
 KEEP_ALIVE_S = 120
 """How long an idle connection is kept: well above the longest poll interval, or slow pollers would reconnect."""
 
-CONNECTIONS_MAX = 2_000
-BACKLOG = 2_048
-"""How many connections may wait to be accepted: a whole crowd can connect at once."""
+CONNECTIONS_MAX = 20_000
+"""How many connections there may be at once, where the system allows this process as many file descriptors."""
+
+BACKLOG = CONNECTIONS_MAX
+"""How many connections may wait to be accepted, as far as the system allows (Linux: 4,096, net.core.somaxconn): when a
+whole crowd connects at once, whoever finds no room tries again a second later."""
 
 ACCEPTED_AT_ONCE = 8
 """How many connections asyncio accepts in one turn of its loop. It takes some turns until the tap sees one and can
@@ -129,7 +132,6 @@ class Server(uvicorn.Server):
                 backlog=ACCEPTED_AT_ONCE,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=1,
-                limit_concurrency=CONNECTIONS_MAX,
                 log_config=None,
                 log_level="error",
                 access_log=False,

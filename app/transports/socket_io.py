@@ -17,11 +17,14 @@ The library reconnects by itself; its `auth` (or query) says where it was. A bar
 """
 
 import asyncio
+from functools import partial
 
 from socketio import AsyncServer, exceptions
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from app.engine_io import EngineIO, requested_cursor, room_for_more, server
+from app.fanout import Hub
+from app.framing import message_frames, socket_io_events
 from app.log import MessageLog
 from app.message import BadInput, Cursor
 from app.publishing import publish_emitted
@@ -31,6 +34,7 @@ PATH = "/socket.io/"
 
 def routes(log: MessageLog) -> list[BaseRoute]:
     sio, pushing = server(), dict[str, asyncio.Task[None]]()
+    hubs = {bare: Hub(log, partial(message_frames, bare)) for bare in (False, True)}
 
     def connect(sid: str, environ: dict[str, str], auth: object) -> None:
         try:
@@ -38,7 +42,7 @@ def routes(log: MessageLog) -> list[BaseRoute]:
         except BadInput as problem:
             raise exceptions.ConnectionRefusedError(str(problem)) from None
         if sid not in pushing:  # a client can emit "connect", too
-            pushing[sid] = asyncio.create_task(push(log, cursor, sio, sid, auth is None))  # runs after the response
+            pushing[sid] = asyncio.create_task(push(log, hubs, cursor, sio, sid, auth is None))  # after the response
 
     def publish(_: str, *arguments: object) -> object:
         return publish_emitted(log, arguments)  # the acknowledgement
@@ -56,15 +60,11 @@ def routes(log: MessageLog) -> list[BaseRoute]:
     return [Route(PATH, app := EngineIO(log, sio), methods=["GET", "POST"]), WebSocketRoute(PATH, app)]
 
 
-async def push(log: MessageLog, cursor: Cursor, sio: AsyncServer, sid: str, bare: bool) -> None:
+async def push(log: MessageLog, hubs: dict[bool, Hub], cursor: Cursor, sio: AsyncServer, sid: str, bare: bool) -> None:
     session = sio.eio.sockets[sio.manager.eio_sid_from_sid(sid, "/")]
     if log.honours(cursor):
         await sio.emit("cursor", {"cursor": str(cursor)}, to=sid)
-    async for batch in log.follow(cursor):
-        if batch.missed:
-            await sio.emit("missed", batch.missed.fields, to=sid)
-        for m in batch.messages:
-            await sio.eio.send(session.sid, f'2["message",{m.json}]')  # what emit makes, written once
-            if bare:
-                await sio.emit("to-client", f"{m.name}: {m.text}" if m.name else m.text, to=sid)
+    async for batch in hubs[bare].follow(cursor, session.session):
+        for event in socket_io_events(bare, batch):
+            await sio.eio.send(session.sid, event)  # what emit makes, written once
         await room_for_more(session)  # until then, everything else waits in the log

@@ -39,11 +39,11 @@ STEPS = (1 / 15, 4 / 15, 8 / 15, 1.0)
 SETTLED_S = 0.6
 """From when all readers of a step have received a message to when the server's memory is looked at."""
 
-FILES_BESIDE = 60
-"""Open files of the server and of the readers' process that are not connections."""
+FILES_BESIDE = 200
+"""Open files of the server that are not connections, or that it keeps free."""
 
-CONNECTIONS_MOST = 1_900
-"""The server refuses more than 2,000."""
+CONNECTIONS_MOST = 19_900
+"""The server refuses more than 20,000."""
 
 
 @dataclass

@@ -329,6 +329,54 @@ async def test_when_file_descriptors_run_out_open_streams_continue_and_the_log_s
     assert len(errors) <= 2, errors[:10]
 
 
+@every_loop
+@pytest.mark.parametrize("delay_s", [0, 0.01], ids=["no delay", "delay"])
+async def test_a_connection_beyond_the_limit_gets_a_503_that_says_so(
+    delay_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "LINGER_S", 0.05)
+    pieces = Pieces()
+    async with serving(delay_s=delay_s, observer=pieces) as running, contextlib.AsyncExitStack() as stack:
+        running.link.connections_max = 3
+        streaming, upgraded, idle = [await stack.enter_async_context(Wire.to(running.port)) for _ in range(3)]
+        await streaming.ask("/sse")
+        await streaming.until(b"\n\n\r\n")
+        await upgraded.upgrade()
+        await upgraded.until(b'"}')
+        await idle.ask("/short-poll")
+        await idle.answer()
+        for _ in range(3):  # those that were refused don't count
+            for method, target, body in (
+                ("GET", "/short-poll", b""),
+                ("POST", "/messages", b'{"text": "a"}'),
+                *UPGRADED,
+            ):
+                async with Wire.to(running.port) as wire:
+                    await (wire.ask(target, body=body, method=method) if method else wire.upgrade(target))
+                    status, said = await wire.answer()
+                    assert (status, json.loads(said)) == (503, {"error": LIMIT_OF_3})
+                    assert b"\r\ncontent-type: application/json\r\n" in wire.received
+                    assert b"\r\nconnection: close\r\n" in wire.received
+                    assert await wire.rest() == b""
+                    assert b"".join(data for way, _, data in pieces.passed[wire.port] if way == "down") == wire.received
+        async with Wire.to(running.port) as slow:  # in pieces, and the rest after the response
+            for piece in (b"POST /messages HTTP/1.1\r\nContent-Le", b"ngth: 100\r\n\r", b"\n"):
+                await slow.send(piece)
+            assert (await slow.answer())[0] == 503
+            await slow.send(b" " * 100)
+            assert await slow.rest() == b""
+        idle.writer.close()
+        await eventually(lambda: len(running.link.connections) == 2)
+        assert running.link.refused == 0
+        assert (await ask(running.port, "/messages", body=b'{"text": "room"}', method="POST"))[0] == 201
+        await streaming.until(b"room")
+        await upgraded.until(b"room")
+
+
+LIMIT_OF_3 = "3 connections are open, which is the limit: try again later"
+UPGRADED = (("", "/websocket", b""), ("", "/socket.io/?EIO=4&transport=websocket", b""))
+
+
 async def eventually_served(port: int, body: bytes) -> None:
     """Publish, as soon as there is room again."""
     async with asyncio.timeout(LIMIT_S):

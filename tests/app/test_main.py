@@ -115,6 +115,19 @@ async def test_bad_options_are_reported(options: str) -> None:
     assert options.split()[0].lstrip("-") in lines[-1]
 
 
+async def test_it_says_how_many_connections_it_takes_where_file_descriptors_limit_them() -> None:
+    async with server_process(descriptors=150) as server, contextlib.AsyncExitStack() as stack:
+        assert server.process.stdout is not None
+        said = (await asyncio.wait_for(server.process.stdout.readline(), LIMIT_S)).decode()
+        why = "the system allows it too few file descriptors (ulimit -n)"
+        assert said == f"it takes 65 connections at once, not 20000: {why}\n"
+        wires = [await stack.enter_async_context(Wire.to(server.port)) for _ in range(67)]
+        for wire in wires:
+            await wire.ask("/short-poll")
+        assert [(await wire.answer())[0] for wire in wires] == [200] * 65 + [503] * 2
+        assert await server.end() == (0, ENDED)
+
+
 async def test_the_log_has_the_size_that_was_asked_for() -> None:
     async with server_process("--keep", "2") as server:
         await publish(server, "hello", 3)

@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from app import engine_io
+from app.__main__ import descriptors_max
 from app.link import Tap, TappedWriter
 from app.log import MessageLog
 from app.message import TEXT_MAX_BYTES, Batch, Cursor, Message
@@ -21,7 +22,19 @@ from app.publishing import BODY_MAX_BYTES
 from app.transports import TRANSPORTS as REGISTRY
 from app.transports import sse
 from tests.reading import Json, next_update, position, reading
-from tests.serving import EVERY_WS, LIMIT_S, TRANSPORTS, Running, Wire, ask, eventually, path, serving, tasks
+from tests.serving import (
+    EVERY_WS,
+    LIMIT_S,
+    TRANSPORTS,
+    Running,
+    Wire,
+    ask,
+    eventually,
+    path,
+    server_process,
+    serving,
+    tasks,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -225,6 +238,33 @@ async def test_a_held_request_gets_the_next_message() -> None:
         message = running.log.publish("hello")
         _, body = await wire.answer()
         assert json.loads(body) == {"messages": written([message]), "cursor": str(message.cursor)}
+
+
+CROWD = 1_900
+
+
+async def test_a_crowd_of_held_requests_gets_every_broadcast() -> None:
+    """Everybody's next request comes while the responses to everybody else's are still on their way."""
+    descriptors_max()  # lets this process have as many, too
+    async with server_process() as server:
+        _, body = await ask(server.port, "/short-poll")
+        told, start = [0] * CROWD, json.loads(body)["cursor"]
+
+        async def read(number: int) -> None:
+            async with Wire.to(server.port) as wire:
+                cursor = start
+                while told[number] < 4:
+                    await wire.ask(f"/long-poll?hold=60&after={cursor}")
+                    status, body = await wire.answer()
+                    assert status == 200, body
+                    cursor, told[number] = json.loads(body)["cursor"], told[number] + len(json.loads(body)["messages"])
+
+        readers = asyncio.gather(*(read(number) for number in range(CROWD)))
+        for number in range(4):
+            await eventually(lambda: min(told) == number or readers.done())  # noqa: B023
+            await ask(server.port, "/messages", body=b'{"text": "to everybody"}', method="POST")
+        await readers
+    assert told == [4] * CROWD
 
 
 # Server-sent events
