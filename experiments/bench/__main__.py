@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="only make this bench the reference")
     options = parser.parse_args(arguments)
+    if not Path("/proc/self/smaps_rollup").exists():
+        sys.stderr.write(f"{words.needs_linux()}\n")
+        return 1
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     try:
