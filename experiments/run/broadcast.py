@@ -27,10 +27,9 @@ import time
 from array import array
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
-
-import numpy as np
 
 from app.message import Cursor
 from experiments.analysis.ledger import Exchange, explain
@@ -246,8 +245,8 @@ class Telling:
         return tallies
 
 
-Arrivals = dict[int, "np.ndarray[tuple[int], np.dtype[np.int64]]"]
-"""By message, when it came to each reader."""
+Arrivals = dict[int, list[int]]
+"""By message, when it came to each reader, in order."""
 
 
 def evaluate(run: Run, seen: Told) -> dict[str, Any]:
@@ -302,7 +301,7 @@ def at_step(condition: Condition, step: Step, cpu_ms: float, arrivals: Arrivals)
 
     `cpu_ms` is the server's for all broadcasts; the delays are medians over the broadcasts.
     """
-    its = [(np.sort(arrivals[number_of(one)]) - one.due_ns) / 1e6 for one in step.broadcasts]
+    its = [[(at_ns - one.due_ns) / 1e6 for at_ns in arrivals[number_of(one)]] for one in step.broadcasts]
     spent = list(zip(step.before, step.after, strict=True))
     name = "responses" if condition.polls else "messages"
     share = max_share(step.before, step.after, step.took_s)
@@ -313,8 +312,8 @@ def at_step(condition: Condition, step: Step, cpu_ms: float, arrivals: Arrivals)
         "broadcasts": len(step.broadcasts),
         "events": sum(getattr(last, name) - getattr(first, name) for first, last in spent),
         "cpu_ms": None if limited else cpu_ms,
-        "median_ms": None if limited else statistics.median(float(np.median(one)) for one in its),
-        "last_ms": None if limited else statistics.median(float(one[-1]) for one in its),
+        "median_ms": None if limited else statistics.median(map(statistics.median, its)),
+        "last_ms": None if limited else statistics.median(map(max, its)),
         "readers_share": share,
     }
 
@@ -338,10 +337,7 @@ def saturation(flood: Step, before: recording.Mark, after: recording.Mark) -> di
 def together(parts: Sequence[dict[int, "array[int]"]]) -> Arrivals:
     """All processes' arrivals."""
     seqs = {number for part in parts for number in part}
-    return {
-        number: np.concatenate([np.array(part[number], dtype=np.int64) for part in parts if number in part])
-        for number in sorted(seqs)
-    }
+    return {number: sorted(chain(*(part.get(number, ()) for part in parts))) for number in sorted(seqs)}
 
 
 def uncounted_bytes(seen: Told) -> int:

@@ -21,8 +21,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
-
 from experiments.design import Run
 from experiments.run import serving
 from experiments.run.broadcast import Readers, crowd, max_share, number_of, together
@@ -101,7 +99,7 @@ async def until_back(readers: Readers, pid: int, number: int, wanted: int) -> li
             await asyncio.sleep(PEAK_S)
 
     watching = asyncio.create_task(watch())
-    with contextlib.suppress(TimeoutError):  # some are not; that is counted
+    with contextlib.suppress(TimeoutError):  # some are not back; they are counted
         async with asyncio.timeout(BACK_S):
             await readers.all_have(number, BACK_S, wanted)
     watching.cancel()
@@ -110,10 +108,10 @@ async def until_back(readers: Readers, pid: int, number: int, wanted: int) -> li
 
 def evaluate(run: Run, seen: Survived) -> dict[str, Any]:
     """What was observed, as numbers, under the names that other runs have; times since the server was killed."""
-    back = together([checked.arrivals for checked in seen.checked]).get(seen.number, np.array([], dtype=np.int64))
+    back = together([checked.arrivals for checked in seen.checked]).get(seen.number, [])
     returned = [checked.returned or Returned() for checked in seen.checked]
     took_ms = [took_ns / 1e6 for one in returned for took_ns in one.took_ns]
-    back_ms = np.sort(back - seen.killed_ns) / 1e6
+    back_ms = [(at_ns - seen.killed_ns) / 1e6 for at_ns in back]
     all_back = len(back) == seen.wanted
     seconds = (seen.ended[0].usage.at_ns - seen.began[0].usage.at_ns) / 1e9
     share = max_share(seen.began, seen.ended, seconds)
@@ -132,8 +130,8 @@ def evaluate(run: Run, seen: Survived) -> dict[str, Any]:
         "readers_cpu_share": share,
         "storm_readers": seen.wanted,
         "storm_listens_ms": (seen.listens_ns - seen.killed_ns) / 1e6,
-        "storm_median_ms": float(np.median(back_ms)) if all_back else None,
-        "storm_last_ms": float(back_ms[-1]) if all_back else None,
+        "storm_median_ms": statistics.median(back_ms) if all_back else None,
+        "storm_last_ms": back_ms[-1] if all_back else None,
         "storm_attempts": sum(one.attempts for one in returned),
         "storm_refused": sum(one.refused for one in returned),
         "storm_failed": sum(one.failed for one in returned),
