@@ -15,7 +15,7 @@ from app.chat import Chat
 from app.guard import LOCAL_NAMES
 from app.link import FanOut, Link, Owner, Upgrades
 from app.log import KEEP, MessageLog
-from app.record import Recorder
+from app.record import Recorder, Sample
 from app.server import BACKLOG, CONNECTIONS_MAX, Server, create_app
 from app.sessions import Sessions
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"can't listen on {where}: {problem.strerror}; try {instead}", file=sys.stderr)
         return 1
     log = MessageLog(options.keep)
-    recorder = Recorder(options.record_bytes == "counts") if options.record else None
+    recorder = Recorder(options.record_bytes) if options.record else None
     sessions, chat = Sessions(), Chat(log)
     owners: dict[str, Owner] = {"s": sessions, "chat": chat}
     descriptors = descriptors_max()
@@ -126,9 +126,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--record", type=Path, metavar="FILE", help="write all bytes of all connections at the end")
     parser.add_argument(
         "--record-bytes",
-        choices=("all", "counts"),
         default="all",
-        help="what the recording remembers: all bytes, or only how many, to measure memory (default: %(default)s)",
+        metavar="WHICH",
+        help="what the recording remembers: `all` bytes; `counts`, only how many, to measure memory; or SHARE:SEED, "
+        "those of a share of the connections (default: %(default)s)",
     )
     parser.add_argument(
         "--no-tap",
@@ -153,6 +154,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     ):
         if not low <= value <= high:
             parser.error(f"--{name} {value} is not accepted: give {low} to {high}")
+    try:
+        options.record_bytes = Sample.parse(options.record_bytes)
+    except ValueError:
+        parser.error(f"--record-bytes {options.record_bytes} is not accepted: give all, counts, or SHARE:SEED (0.02:7)")
     if options.record and not options.record.parent.is_dir():
         parser.error(f"--record {options.record} can't be written: there is no such folder")
     return options

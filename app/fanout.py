@@ -18,6 +18,7 @@ no chunks), and where `--fan-out tasks` or the connection says so.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -107,10 +108,9 @@ class Hub:
             try:
                 if not tap.offer(data, now):
                     self._hand_back(tap)
-            except Exception as problem:  # of this one; the others still get theirs
+            except Exception:  # of this one; the others still get theirs
+                logging.getLogger("uvicorn.error").exception("can't write to a reader")
                 tap.connection.cut()
-                context = {"message": "can't write to a reader", "exception": problem}
-                asyncio.get_running_loop().call_exception_handler(context)
         self._await_silence()
 
     def _hand_back(self, tap: Tap) -> None:

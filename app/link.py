@@ -69,7 +69,7 @@ FULL = (
 )
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Connection:
     """What the tap knows of one connection. Times are `time.monotonic_ns()`; the port is 0 on a Unix socket.
 
@@ -221,10 +221,17 @@ class Tap(asyncio.Protocol):
     polls may take the shortcut.
     """
 
+    __slots__ = (
+        *("connection", "deadline", "delayed_bytes", "delayed_down_bytes", "down", "ended", "inner", "lost"),
+        *("link", "loop", "on_more", "server_state", "shortcut_until", "unanswered"),
+        *("on_lost", "paused", "pending_bytes", "requests", "socket_paused", "transport", "up", "writer"),
+    )
+
     def __init__(self, link: Link, loop: asyncio.AbstractEventLoop, server_state: Any) -> None:
         self.link = link
         self.server_state = server_state
         self.inner: Any = None
+        self.transport: Any = None
         self.loop = loop
         self.pending_bytes = 0
         self.delayed_bytes = 0
@@ -257,7 +264,7 @@ class Tap(asyncio.Protocol):
         self.connection.cut = transport.abort  # type: ignore[attr-defined]
         self.connection.tcp_info = lambda: tcp_info(sock)
         self.link.connections[self.connection.number] = self.connection
-        self.transport: Any = transport
+        self.transport = transport
         self.writer = TappedWriter(self, transport)
         self.start_deadline()
         self.inner.connection_made(self.writer)
@@ -279,7 +286,8 @@ class Tap(asyncio.Protocol):
             self.show("up", time.monotonic_ns(), data)
         if self.writer.is_closing():
             return  # the rest of a request that is already refused, or its owner has cut it
-        if self.up.is_empty_and_short:
+        if self.up.is_direct:
+            self.up.used = True
             self._deliver(data, begun, path is not None)
             return
         self.delayed_bytes += len(data)
@@ -312,12 +320,9 @@ class Tap(asyncio.Protocol):
 
     def offer(self, data: bytes, now: int) -> bool:
         """Send this unless it would have to wait, or would come after the end; returns whether it was sent."""
-        if self.paused or self.ended or self.transport.is_closing():
-            return False
-        self.send(data, now)
-        return True
+        return not (self.paused or self.ended or self.transport.is_closing()) and self.send(data, now)
 
-    def send(self, data: bytes, now: int) -> None:
+    def send(self, data: bytes, now: int) -> bool:
         """Count, show, delay and write these bytes, which must not change any more."""
         connection = self.connection
         connection.bytes_down += len(data)
@@ -326,12 +331,13 @@ class Tap(asyncio.Protocol):
         self.pending_bytes = 0
         if connection.owner or self.link.observers:
             self.show("down", now, data)
-        if self.down.is_empty_and_short:
+        if self.down.is_direct:
             self.transport.write(data)
         else:
             self.delayed_down_bytes += len(data)
             self.down.send(lambda: self._leave(data))
             self._pause_or_resume()
+        return True
 
     def _leave(self, data: bytes) -> None:
         self.delayed_down_bytes -= len(data)
@@ -455,6 +461,8 @@ class Refusing(asyncio.Protocol):
 class TappedWriter:
     """Faces uvicorn: is the transport that its protocols write to."""
 
+    __slots__ = ("_closing", "_held", "_tap", "_transport")
+
     def __init__(self, tap: Tap, transport: Any) -> None:
         self._tap = tap
         self._transport = transport
@@ -518,49 +526,54 @@ class TappedWriter:
 
 
 class Lane:
-    """One direction of one connection: does things in order, each some delay after it was sent."""
+    """One direction of one connection: does things in order, each some delay after it was sent.
+
+    `is_direct`: what is sent now is done now. `used`: something was sent, or done without being sent while direct.
+    """
+
+    __slots__ = ("_delay_s", "_handshake_delays", "_loop", "_made", "_not_before", "_waiting", "is_direct", "used")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, delay_s: float, handshake_delays: int = 0) -> None:
         self._loop = loop
         self._made = loop.time()
         self._handshake_delays = handshake_delays
-        self._waiting: deque[Callable[[], object]] = deque()
-        self._used = False
+        self._waiting: deque[Callable[[], object]] | None = None  # until something has to wait: it takes memory
+        self.used = False
         self.delay_by(delay_s)
 
     def delay_by(self, delay_s: float) -> None:
         """Delay by this, what is sent from now on; the first to be sent does not arrive before the handshake ends."""
         self._delay_s = delay_s
-        if not self._used:
+        self.is_direct = not delay_s and not self._waiting
+        if not self.used:
             self._not_before = self._made + (1 + self._handshake_delays) * delay_s
-
-    @property
-    def is_empty_and_short(self) -> bool:
-        """Whether what is sent now arrives now."""
-        return not self._delay_s and not self._waiting
 
     @property
     def delay_s(self) -> float:
         """How long what is sent now will take."""
-        return max(self._delay_s, self._not_before - self._loop.time()) if self._delay_s or self._waiting else 0.0
+        return 0.0 if self.is_direct else max(self._delay_s, self._not_before - self._loop.time())
 
     def send(self, action: Callable[[], object]) -> None:
-        delay_s, self._used = self.delay_s, True
-        if not delay_s and not self._waiting:
+        self.used = True
+        if self.is_direct:
             action()
             return
+        self._not_before = self._loop.time() + self.delay_s
+        if self._waiting is None:
+            self._waiting = deque()
         self._waiting.append(action)
-        self._not_before = self._loop.time() + delay_s
         # Timers that are due together may fire in any order; each does whatever is first in line.
         self._loop.call_at(self._not_before, self._next)
 
     def close(self) -> None:
         """Nothing that still waits will be done: there is nobody at the other end."""
-        self._waiting.clear()
+        self._waiting = None
 
     def _next(self) -> None:
         if self._waiting:
-            self._waiting.popleft()()
+            action = self._waiting.popleft()
+            self.is_direct = not self._delay_s and not self._waiting
+            action()
 
 
 def tcp_info(sock: socket.socket) -> Mapping[str, int] | None:

@@ -9,17 +9,21 @@ The file has one JSON object per line:
     {"truncated": true or false}                                                    the last line
 
 Remembering bytes costs memory, and so hides what a connection costs. `--record-bytes counts` leaves `pieces` empty:
-what remains is a mark's `rss_bytes`, and each connection's counters.
+what remains is a mark's `rss_bytes`, and each connection's counters. Of a crowd, `--record-bytes SHARE:SEED` remembers
+the bytes of about that share of the connections; which ones is decided by the client's port, so the client knows it,
+too, and nothing has to be said on the wire.
 
 Times are `time.monotonic_ns()`, the same clock for every process of one host.
 """
 
 import base64
+import hashlib
 import json
 import resource
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,33 +32,64 @@ from app.link import Connection, Direction, Link
 RECORDING_MAX_BYTES = 256 * 1024 * 1024
 
 
-class Recorder:
-    """An observer for a Link: remembers every piece of bytes, up to RECORDING_MAX_BYTES in all, or only counts them."""
+@dataclass(frozen=True)
+class Sample:
+    """Of which connections the bytes are kept: about `share` of them, others with another `seed`."""
 
-    def __init__(self, counts_only: bool = False) -> None:
-        self._counts_only = counts_only
+    share: float = 1.0
+    seed: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> "Sample":
+        """Read `all`, `counts` (none) or `SHARE:SEED`; raises ValueError for anything else."""
+        if text in ("all", "counts"):
+            return cls(float(text == "all"))
+        share, seed = text.split(":")
+        if not 0 <= float(share) <= 1:
+            raise ValueError(f"a share is 0 to 1, not {share}")
+        return cls(float(share), int(seed))
+
+    def __contains__(self, client_port: int) -> bool:
+        """Whether this port's bytes are kept."""
+        digest = hashlib.sha256(f"{self.seed} {client_port}".encode()).digest()
+        return int.from_bytes(digest[:4]) < self.share * 2**32
+
+
+EVERYTHING = Sample()
+
+
+class Recorder:
+    """An observer for a Link: remembers the pieces of the connections in `sample`, up to RECORDING_MAX_BYTES in all.
+
+    Of all others it writes the counters that the tap keeps.
+    """
+
+    def __init__(self, sample: Sample = EVERYTHING) -> None:
+        self._sample = sample
         self.truncated = False
         self._room = RECORDING_MAX_BYTES
-        self._pieces: dict[Connection, list[tuple[Direction, int, bytes]]] = {}
+        self._pieces: dict[Connection, list[tuple[Direction, int, bytes]] | None] = {}
         self._marks: list[Mapping[str, Any]] = []
 
     def __call__(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
-        if self._counts_only:
-            self._pieces.setdefault(connection, [])
+        if connection not in self._pieces:
+            self._pieces[connection] = [] if connection.client_port in self._sample else None
+        pieces = self._pieces[connection]
+        if pieces is None:
             return
         self._room -= len(data)
         if self._room < 0:
             self.truncated = True
         else:
-            self._pieces.setdefault(connection, []).append((direction, at_ns, data))
+            pieces.append((direction, at_ns, data))
 
     def mark(self, link: Link) -> None:
         """Remember this moment: the process's CPU time and memory, and every open connection's segments so far.
 
-        Segments are left out where only counts are kept: to remember them takes memory for each connection.
+        Segments are left out unless all bytes are kept: to remember them takes memory for each connection.
         """
         mark = {"at_ns": time.monotonic_ns(), "cpu_ns": time.process_time_ns(), "rss_bytes": _rss_bytes()}
-        open_connections = {} if self._counts_only else link.connections
+        open_connections = link.connections if self._sample == EVERYTHING else {}
         segments = {number: connection.tcp_info() for number, connection in open_connections.items()}
         self._marks.append({**mark, "segments": segments})
 
@@ -65,7 +100,7 @@ class Recorder:
             for mark in self._marks:
                 file.write(json.dumps({"mark": mark}) + "\n")
             for connection, pieces in self._pieces.items():
-                file.write(json.dumps({"connection": _fields(connection, pieces)}) + "\n")
+                file.write(json.dumps({"connection": _fields(connection, pieces or [])}) + "\n")
             file.write(json.dumps({"truncated": self.truncated}) + "\n")
         partial.replace(path)
 

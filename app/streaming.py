@@ -4,7 +4,7 @@ Starlette's StreamingResponse starts a task group to notice that the client has 
 none of that: the tap tells the hub.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -12,15 +12,18 @@ from starlette.types import Receive, Scope, Send
 from app.disconnect import cancel_on_disconnect
 from app.fanout import tap_of
 
+HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+"""No cache may keep it, and nginx may not collect some kilobytes of it before it passes them on."""
+
 
 class StreamedResponse(Response):
     """Sends `pieces` as they come, until they end or the client has gone."""
 
-    def __init__(self, pieces: AsyncIterator[str], media_type: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, pieces: AsyncIterator[str], media_type: str) -> None:
         self.pieces = pieces
         self.status_code = 200
         self.media_type = media_type
-        self.init_headers(headers)
+        self.init_headers(HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if tap_of(scope):

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from experiments.variants import VARIANTS, Variant, Via
 
 Upgrades = Literal["pass", "refuse", "cut"]
+FanOut = Literal["hub", "tasks"]
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,12 @@ class Condition:
     or the raw one. `headers`: whose request headers are sent. `clients`: how many readers; 0 is the publisher alone.
     `text_bytes`: of each message. `via`: what Socket.IO runs over; empty for the others. `upgrades`: what the network
     does with a request to upgrade (see `app.link`). `late_joiners`: how many more readers join in the window, one
-    after another. `measures`: what the run is for; where it is the server's CPU or memory, readers only count (see
-    `experiments.run.crowd`), and for memory their number grows up to `clients`. `tap`: False leaves the tap out of
-    the server, so that its cost can be measured.
+    after another. `measures`: what the run is for. Where it is the server's CPU or memory, readers only count (see
+    `experiments.run.counting`), and for memory their number grows up to `clients`. So it does for broadcasts, where
+    each reader checks what it receives, and each message waits until all have the one before (see
+    `experiments.run.broadcast`).
+    `tap`: False leaves the tap out of the server, so that its cost can be measured. `fan_out`: how the server writes
+    to readers that have read everything: all at once by a hub, or each by a task of its own.
     """
 
     transport: str
@@ -42,8 +46,9 @@ class Condition:
     via: Via = ""
     upgrades: Upgrades = "pass"
     late_joiners: int = 0
-    measures: Literal["deliveries", "cpu", "memory"] = "deliveries"
+    measures: Literal["deliveries", "cpu", "memory", "broadcasts"] = "deliveries"
     tap: bool = True
+    fan_out: FanOut = "hub"
 
     def __post_init__(self) -> None:
         if self.variant not in VARIANTS:
@@ -90,7 +95,12 @@ class Condition:
     def exclusive(self) -> bool:
         """Whether milliseconds or CPU time count: such a run shares the machine with as little as possible."""
         milliseconds = self.client == "library" and self.one_way_delay_ms == 0 and not self.kind.pauses
-        return self.measures == "cpu" or (self.measures == "deliveries" and milliseconds)
+        return self.measures in ("cpu", "broadcasts") or (self.measures == "deliveries" and milliseconds)
+
+    @property
+    def crowd(self) -> bool:
+        """Whether its readers may be thousands, in several processes."""
+        return self.measures == "broadcasts"
 
     @property
     def differing(self) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from typing import Any
 
 from experiments.design import Run
 from experiments.run import readers, serving
+from experiments.run.checking import processes
 from experiments.run.measure import run_in_process
 from experiments.run.observe import PROCESSES
 
@@ -178,16 +179,18 @@ class Schedule:
 
     def _start(self, run: Run) -> None:
         here, there = PROCESSES.Pipe()
-        to_readers, of_readers = PROCESSES.Pipe()
-        to_server, of_server = PROCESSES.Pipe()
-        process = PROCESSES.Process(target=run_in_process, args=(run, there, to_readers, to_server))
-        reading = PROCESSES.Process(target=readers.main, args=(run, of_readers))
-        server = PROCESSES.Process(target=serving.main, args=(of_server,))
-        for one in (process, reading, server):
+        to_readers, of_readers = _pipes(processes(run.condition.clients) if run.condition.crowd else 1)
+        to_servers, of_servers = _pipes(1)
+        process = PROCESSES.Process(target=run_in_process, args=(run, there, to_readers, to_servers))
+        others = (
+            *(PROCESSES.Process(target=readers.main, args=(run, pipe)) for pipe in of_readers),
+            *(PROCESSES.Process(target=serving.main, args=(pipe,)) for pipe in of_servers),
+        )
+        for one in (process, *others):
             one.start()
-        for pipe in (there, to_readers, of_readers, to_server, of_server):
+        for pipe in (there, *to_readers, *of_readers, *to_servers, *of_servers):
             pipe.close()
-        self.going[here.fileno()] = Going(run, process, (reading, server), here, time.monotonic())
+        self.going[here.fileno()] = Going(run, process, others, here, time.monotonic())
         self.tries[run.name] = self.tries.get(run.name, 0) + 1
 
     def _send_go(self) -> None:
@@ -229,6 +232,12 @@ class Schedule:
         deadline = time.monotonic() + CLEAN_UP_S
         for going in self.going.values():
             _end(going, deadline)
+
+
+def _pipes(count: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """So many pipes: their one ends, and their other ends."""
+    here, there = zip(*(PROCESSES.Pipe() for _ in range(count)), strict=True)
+    return here, there
 
 
 def _end(going: Going, deadline: float) -> None:

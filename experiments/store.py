@@ -33,7 +33,7 @@ from experiments.design import Condition
 PROJECT = Path(__file__).parent.parent
 RESULTS = PROJECT / "results"
 
-FORMAT = 2
+FORMAT = 3
 """Of what is stored. A comparison without one is of format 1; one that is newer than this program is refused."""
 
 MEASURING = ("app", "clients", "experiments/run")

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import pytest
 
@@ -32,6 +32,11 @@ from app.sessions import Sessions
 HTTP_TRANSPORTS = ("short_poll", "long_poll", "sse")
 PLAIN_TRANSPORTS = (*HTTP_TRANSPORTS, "websocket")
 TRANSPORTS = (*PLAIN_TRANSPORTS, "socket_io")
+STREAMS = ("sse", "websocket", "socket_io")
+
+EVERY_STREAM: list[tuple[str, FanOut]] = [(stream, fan_out) for stream in STREAMS for fan_out in get_args(FanOut)]
+EVERY_READER: list[tuple[str, FanOut]] = [("short_poll", "hub"), ("long_poll", "hub"), *EVERY_STREAM]
+"""Every transport, and who writes to its readers, where that makes a difference."""
 
 EVERY_WS = (
     "websockets-sansio",

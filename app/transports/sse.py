@@ -21,7 +21,6 @@ heartbeat lets both sides notice a dead connection, and keeps proxies from closi
 from collections.abc import AsyncIterator
 
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from app.fanout import Hub
@@ -38,13 +37,11 @@ HEARTBEAT_S = 15.0
 
 def routes(log: MessageLog) -> list[BaseRoute]:
     hub = Hub(log, lambda batch: chunk(events(batch).encode()), HEARTBEAT_S)
-    # X-Accel-Buffering: or nginx collects some kilobytes of messages before it passes them on.
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
-    async def sse(request: Request) -> Response:
+    async def sse(request: Request) -> StreamedResponse:
         given = parameters(request.query_params, "after")
         cursor = log.resolve_cursor(request.headers.get("last-event-id", given.get("after")))
-        return StreamedResponse(stream(log, hub, cursor, request), media_type="text/event-stream", headers=headers)
+        return StreamedResponse(stream(log, hub, cursor, request), "text/event-stream")
 
     return [Route(PATH, sse)]
 
@@ -54,7 +51,7 @@ async def stream(log: MessageLog, hub: Hub, cursor: Cursor, request: Request) ->
     if log.honours(cursor):
         yield f"{retry}id: {cursor}\n\n"
         retry = ""
-    async for batch in hub.follow(cursor, request.scope):
+    async for batch in hub.follow(cursor, request.scope):  # once it has read all, the hub writes
         yield retry + events(batch)
         retry = ""
 

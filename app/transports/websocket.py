@@ -47,7 +47,6 @@ def routes(log: MessageLog) -> list[BaseRoute]:
                     log.publish(*read_publication(frame["text"]))
             finally:
                 pushing.cancel()
-                await asyncio.wait([pushing])  # nothing may follow a close frame
         except BadInput as problem:
             await close_with_reason(socket, 1003 if isinstance(problem, NotText) else 1008, problem)
 

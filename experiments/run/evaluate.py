@@ -3,12 +3,14 @@
 import itertools
 import statistics
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from app.message import Cursor
 from experiments.analysis.ledger import Exchange, explain
 from experiments.design import Run
 from experiments.run import readers, recording
+from experiments.run.checking import Order
 from experiments.run.observe import Observed
 from experiments.run.suspect import reasons
 from experiments.run.usage import mean_wait_ms
@@ -183,11 +185,20 @@ def _delivered(run: Run, seen: Observed, deliveries: dict[str, list[Any]]) -> di
         "deliveries": sum(at is not None for at in deliveries["received_ms"]),
         "missing": sum(at is None for at in deliveries["received_ms"]),
         "duplicates": sum(times.values()) - len(times),
+        "reordered": reordered(seen.received.messages),
         "missed_notices": seen.received.missed,
         "clients_lost": sum(len(its) > connections for its in seen.received.connections.values()),
         "first_message_ms": statistics.fmean(one.first_ms for one in seen.late_joiners) if seen.late_joiners else None,
         "late_joiners_missing": sum(one.missing for one in seen.late_joiners),
     }
+
+
+def reordered(messages: Iterable[tuple[int, int, int]]) -> int:
+    """How many messages came to a reader for the first time after a later one; (client, number, received_ns) each."""
+    orders: dict[int, Order] = {}
+    for client, number, _ in messages:
+        orders.setdefault(client, Order(0)).take(number)
+    return sum(order.reordered for order in orders.values())
 
 
 def _segments(seen: Observed, connections: dict[int, list[int]]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import signal
 from typing import Any
 
 from experiments.design import Run
-from experiments.run import weigh
+from experiments.run import broadcast, weigh
 from experiments.run.evaluate import evaluate
 from experiments.run.observe import BARRIER_TIMEOUT_S, NONE_YET, Barrier, Others, at_once, in_folder, observe, receive
 
@@ -14,10 +14,12 @@ def measure(run: Run, barrier: Barrier = at_once, others: Others = NONE_YET) -> 
     """Observe a run and make sense of it: {"metrics": {...}, "suspect": [reason, ...], "deliveries": {...}}."""
     if run.condition.measures == "deliveries":
         return evaluate(run, observe(run, barrier, others))
+    if run.condition.measures == "broadcasts":
+        return broadcast.evaluate(run, in_folder(lambda folder: broadcast.broadcast(run, folder, barrier, others)))
     return weigh.evaluate(run, in_folder(lambda folder: weigh.weigh(run, folder, barrier, others)))
 
 
-def run_in_process(run: Run, pipe: Any, readers_pipe: Any, server_pipe: Any) -> None:
+def run_in_process(run: Run, pipe: Any, readers: tuple[Any, ...], servers: tuple[Any, ...]) -> None:
     """The process of one run. Says "ready", waits to be told "go", and sends its result; a string if that went wrong.
 
     Ctrl-C and SIGTERM end it cleanly.
@@ -30,7 +32,7 @@ def run_in_process(run: Run, pipe: Any, readers_pipe: Any, server_pipe: Any) -> 
 
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
         try:
-            pipe.send(measure(run, barrier, Others(readers_pipe, server_pipe)))
+            pipe.send(measure(run, barrier, Others(readers, servers)))
         except Exception as problem:
             pipe.send(f"{type(problem).__name__}: {problem}")
     pipe.close()

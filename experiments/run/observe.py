@@ -75,8 +75,18 @@ async def at_once() -> None:
 class Others:
     """Pipes to the other processes of a run, where these are there already (`readers.main`, `serving.main`)."""
 
-    readers: Any = None
-    server: Any = None
+    readers: tuple[Any, ...] = ()
+    servers: tuple[Any, ...] = ()
+
+    @property
+    def reader(self) -> Any:
+        """The only one with readers."""
+        return self.readers[0] if self.readers else None
+
+    @property
+    def server(self) -> Any:
+        """The first one, or the only one."""
+        return self.servers[0] if self.servers else None
 
 
 NONE_YET = Others()
@@ -106,7 +116,7 @@ async def _observe(run: Run, folder: Path, barrier: Barrier, others: Others) -> 
     ):
         first = publisher.now("warm-up")
         after = "0"  # the warm-up is there already: every first request gets its response at once
-        async with reading(run, url, after, others.readers) as pipe, probing(run, url) as probe:
+        async with reading(run, (url, after), others.reader) as pipe, probing(run, url) as probe:
             if condition.clients:
                 await receive(pipe, START_TIMEOUT_S + condition.pause_s)
             await barrier()
@@ -165,7 +175,7 @@ async def _observe(run: Run, folder: Path, barrier: Barrier, others: Others) -> 
 
 
 @contextlib.asynccontextmanager
-async def reading(run: Run, url: str, after: str, pipe: Any = None) -> AsyncIterator[Any]:
+async def reading(run: Run, where: Any, pipe: Any = None) -> AsyncIterator[Any]:
     """The readers, told where to read; yields the pipe to their process, which is started if there is none."""
     if not run.condition.clients:
         yield None
@@ -177,7 +187,7 @@ async def reading(run: Run, url: str, after: str, pipe: Any = None) -> AsyncIter
         process.start()
         there.close()
     try:
-        tell(pipe, (url, after))
+        tell(pipe, where)
         yield pipe
     finally:
         pipe.close()
@@ -258,11 +268,14 @@ async def late_joiners(run: Run, url: str, start_ns: int, came: list[LateJoiner]
 
 async def receive(pipe: Any, timeout_s: float) -> Any:
     """What another process sends next; raises TimeoutError, and Failed if it has failed or died."""
-    deadline = time.monotonic() + timeout_s
-    while not pipe.poll():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the other process sent nothing for {timeout_s:g} s")
-        await asyncio.sleep(0.02)
+    loop, readable = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(pipe.fileno(), readable.set)
+    try:
+        await asyncio.wait_for(readable.wait(), timeout_s)
+    except TimeoutError:
+        raise TimeoutError(f"the other process sent nothing for {timeout_s:g} s") from None
+    finally:
+        loop.remove_reader(pipe.fileno())
     try:
         said = pipe.recv()
     except (EOFError, ConnectionResetError):

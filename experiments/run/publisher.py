@@ -68,6 +68,13 @@ class Publisher:
         """Publish one message at once."""
         return self.publish([(time.monotonic_ns(), text)])[0]
 
+    def flood(self, text: str, until_ns: int) -> list[Publication]:
+        """Publish again and again until then, each as soon as the one before is in the log."""
+        published = []
+        while time.monotonic_ns() < until_ns:
+            published.append(self.now(text))
+        return published
+
     def close(self) -> None:
         """May be called while another thread publishes, which then ends at once."""
         self._closed.set()

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from app.message import Message, Update
 from clients import CLIENTS, headers, raw
 from experiments.design import Condition, Run, phases
-from experiments.run import crowd
+from experiments.run import checking, counting
 from experiments.run.usage import Usage
 
 LAST = "that was all"
@@ -74,10 +74,11 @@ def main(run: Run, pipe: Connection) -> None:
 
     "mark" makes it note its usage; the first two marks are the window's. When every reader has seen the last message,
     or when it is sent anything else, it sends `Received`. If a reader fails, it sends "failed: ..." instead. It ends
-    when the other end of the pipe is closed, too. Readers that only count say other things: see `crowd.main`.
+    when the other end of the pipe is closed, too. Readers that only count, and those of a crowd, say other things: see
+    `counting.main` and `checking.main`.
     """
     if run.condition.measures != "deliveries":
-        crowd.main(run, pipe)
+        (checking if run.condition.crowd else counting).main(run, pipe)
         return
     with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError):
         gc.freeze()  # what was there before the run is not looked at again in the middle of it

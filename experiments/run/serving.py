@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from experiments.design import Condition
 
@@ -35,9 +35,9 @@ class Server(Protocol):
     def send_signal(self, sig: int) -> None: ...
 
 
-def arguments(folder: Path, recorded: Path, condition: Condition, remembered: Literal["all", "counts"]) -> list[str]:
-    """The command line: what the condition asks for, and a recording with all bytes in it, or with counts alone."""
-    listening = ["--port", "0", "--unix", str(folder / "in")]
+def arguments(folder: Path, recorded: Path, condition: Condition, remembered: str) -> list[str]:
+    """The command line: what the condition asks for, and a recording of these bytes (`--record-bytes`)."""
+    listening = ["--port", "0", "--unix", str(folder / "in"), "--fan-out", condition.fan_out]
     network = ["--delay-ms", str(condition.one_way_delay_ms), "--upgrades", condition.upgrades]
     recording = ["--record", str(recorded), "--record-bytes", remembered]
     return [*listening, *network, *recording, *([] if condition.tap else ["--no-tap"])]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Limit:
-    """A run is suspect when `metric` is `beyond` the limit. A metric that is None is not judged.
+    """A run is suspect when `metric` is `beyond` the limit. A metric that is None, or not there, is not judged.
 
     `what` and `unit` say what the metric is, for a table; `reason` says, in one sentence with the value in it, what
     happened. `delivered`: applies only where messages can arrive at all.
@@ -46,6 +46,10 @@ LIMITS = (
           "{} readers lost their connection", delivered=True),
     Limit("missing", "above", 0, "messages that did not arrive", "", "{} messages did not arrive", delivered=True),
     Limit("duplicates", "above", 0, "messages that arrived more than once", "", "{} messages arrived more than once"),
+    Limit("reordered", "above", 0, "messages that arrived after a later one", "",
+          "{} messages arrived after a later one"),
+    Limit("uncounted_bytes", "above", 0, "bytes that the tap and the readers of a crowd count differently", "bytes",
+          "the tap and the readers counted differently, by {} bytes"),
     Limit("unfinished_bytes", "above", 0, "bytes cut off in the middle of something", "bytes",
           "{} bytes were cut off in the middle of something"),
 )  # fmt: skip
@@ -62,7 +66,7 @@ def reasons(metrics: dict[str, Any], undeliverable: bool = False) -> list[str]:
     found = [
         limit.reason.format(metrics[limit.metric])
         for limit in LIMITS
-        if metrics[limit.metric] is not None
+        if metrics.get(limit.metric) is not None
         and limit.exceeded(metrics[limit.metric])
         and not (limit.delivered and undeliverable)
     ]

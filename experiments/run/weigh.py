@@ -1,6 +1,6 @@
 """A run that measures what readers cost the server: its CPU at a load, or its memory as their number grows.
 
-Readers only count (`experiments.run.crowd`), and so does the server's recorder: nothing that is measured is spent on
+Readers only count (`experiments.run.counting`), and so does the server's recorder: nothing that is measured is spent on
 remembering bytes. There is no probe. A load has a publisher as every run has; what publishing costs is measured by
 runs without readers at the same rates.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from experiments.design import Condition, Run, arrivals
 from experiments.run import recording, serving
-from experiments.run.crowd import Counted, open_files_most
+from experiments.run.counting import Counted, open_files_most
 from experiments.run.evaluate import DELIVERY_COLUMNS
 from experiments.run.observe import (
     START_TIMEOUT_S,
@@ -39,11 +39,11 @@ STEPS = (1 / 15, 4 / 15, 8 / 15, 1.0)
 SETTLED_S = 0.6
 """From when all readers of a step have received a message to when the server's memory is looked at."""
 
-FILES_BESIDE = 60
-"""Open files of the server and of the readers' process that are not connections."""
+FILES_BESIDE = 200
+"""Open files of the server that are not connections, or that it keeps free."""
 
-CONNECTIONS_MOST = 1_900
-"""The server refuses more than 2,000."""
+CONNECTIONS_MOST = 19_900
+"""The server refuses more than 20,000."""
 
 
 @dataclass
@@ -59,11 +59,15 @@ class Weighed:
     server_waits: tuple[tuple[int, int], tuple[int, int]] | None
 
 
-def sizes(condition: Condition, open_files: int) -> list[int]:
-    """How many readers there are at each step: fewer than wanted if that takes more connections than there can be."""
+def readers_most(condition: Condition, open_files: int) -> int:
+    """How many readers there can be: fewer than wanted if that takes more connections than there can be."""
     connections = min(CONNECTIONS_MOST, open_files - FILES_BESIDE)
-    readers = min(condition.clients, connections // condition.kind.connections_most, condition.kind.sessions_most)
-    return [max(1, round(share * readers)) for share in STEPS]
+    return min(condition.clients, connections // condition.kind.connections_most, condition.kind.sessions_most)
+
+
+def sizes(condition: Condition, open_files: int) -> list[int]:
+    """How many readers there are at each step."""
+    return [max(1, round(share * readers_most(condition, open_files))) for share in STEPS]
 
 
 async def weigh(run: Run, folder: Path, barrier: Barrier, others: Others) -> Weighed:
@@ -76,7 +80,7 @@ async def weigh(run: Run, folder: Path, barrier: Barrier, others: Others) -> Wei
         contextlib.closing(Publisher(folder / "in")) as publisher,
     ):
         publisher.now("warm-up")
-        async with reading(run, url, "0", others.readers) as pipe:
+        async with reading(run, (url, "0"), others.reader) as pipe:
             measured = _grow if condition.measures == "memory" else _load
             seen = await measured(run, process, publisher, pipe, barrier, sizes(condition, open_files))
     seen.recording = recording.read(recorded)
@@ -139,7 +143,7 @@ UNKNOWN = (
 )
 NONE = (
     *("requests", "empty", "pushes", "messages", "bytes_up", "bytes_down", "unfinished_bytes", "deliveries"),
-    *("missing", "duplicates", "missed_notices", "late_joiners_missing"),
+    *("missing", "duplicates", "reordered", "missed_notices", "late_joiners_missing"),
 )
 
 

@@ -1,6 +1,7 @@
 """The recording, of a process that is measured."""
 
 import base64
+import itertools
 import json
 import signal
 import sys
@@ -10,8 +11,8 @@ from typing import Any
 import pytest
 
 from app import record
-from app.record import Recorder
-from tests.serving import Wire, eventually, server_process, serving
+from app.record import Recorder, Sample
+from tests.serving import Wire, eventually, python, server_process, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -101,3 +102,42 @@ async def test_counting_only_remembers_no_bytes(tmp_path: Path) -> None:
     assert connection["connection"]["bytes_up"] == len(wire.sent)
     assert connection["connection"]["bytes_down"] == len(wire.received)
     assert last == {"truncated": False}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+async def test_of_a_sample_every_byte_is_kept_and_of_the_others_every_count(share: float, tmp_path: Path) -> None:
+    sample, file = Sample(share, seed=7), tmp_path / "recording"
+    recorder, wires = Recorder(sample), dict[int, Wire]()
+    async with serving(observer=recorder) as running:
+        for _ in range(40):
+            async with Wire.to(running.port) as wire:
+                wires[wire.port] = wire
+                await wire.ask("/short-poll")
+                await wire.answer()
+        await eventually(lambda: not running.link.connections)
+    recorder.write(file)
+    *connections, last = lines(file)
+    assert last == {"truncated": False}
+    assert [line["connection"]["client_port"] for line in connections] == list(wires)
+    for line in connections:
+        connection = line["connection"]
+        wire = wires[connection["client_port"]]
+        assert (connection["bytes_up"], connection["bytes_down"]) == (len(wire.sent), len(wire.received))
+        kept = b"".join(base64.b64decode(data) for way, _, data in connection["pieces"] if way == "down")
+        assert kept == (bytes(wire.received) if wire.port in sample else b"")
+
+
+def test_a_sample_has_its_share_and_other_seeds_have_other_samples() -> None:
+    ports = range(32_768, 60_999)
+    samples = [{port for port in ports if port in Sample(0.1, seed)} for seed in range(3)]
+    for one, other in itertools.combinations(samples, 2):
+        assert len(one) == pytest.approx(0.1 * len(ports), rel=0.1)
+        assert len(one & other) == pytest.approx(0.01 * len(ports), rel=0.3)
+
+
+@pytest.mark.parametrize("text", ["some", "2:1", "0.5", "0.5:x", "-0.1:3", "nan:3"])
+async def test_a_sample_that_can_not_be_is_refused(text: str) -> None:
+    process = await python("-m", "app", "--record", "x", f"--record-bytes={text}")
+    _, stderr = await process.communicate()
+    assert process.returncode == 2
+    assert f"--record-bytes {text} is not accepted: give all, counts, or SHARE:SEED".encode() in stderr

@@ -5,7 +5,7 @@ import gc
 import json
 import logging
 from collections import Counter
-from typing import Any
+from typing import Any, get_args
 from weakref import ref
 
 import pytest
@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from app import engine_io
 from app.__main__ import descriptors_max
-from app.link import Tap, TappedWriter
+from app.link import FanOut, Tap, TappedWriter
 from app.log import MessageLog
 from app.message import TEXT_MAX_BYTES, Batch, Cursor, Message
 from app.publishing import BODY_MAX_BYTES
@@ -23,6 +23,8 @@ from app.transports import TRANSPORTS as REGISTRY
 from app.transports import sse
 from tests.reading import Json, next_update, position, reading
 from tests.serving import (
+    EVERY_READER,
+    EVERY_STREAM,
     EVERY_WS,
     LIMIT_S,
     TRANSPORTS,
@@ -42,6 +44,8 @@ every_loop = pytest.mark.parametrize(
     "anyio_backend", [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True})], ids=["asyncio", "uvloop"]
 )
 every_transport = pytest.mark.parametrize("transport", TRANSPORTS)
+every_reader = pytest.mark.parametrize(("transport", "fan_out"), EVERY_READER)
+every_stream = pytest.mark.parametrize(("transport", "fan_out"), EVERY_STREAM)
 
 
 def written(messages: list[Message]) -> list[Json]:
@@ -52,22 +56,22 @@ def test_they_stand_in_teaching_order_at_their_own_names() -> None:
     assert [(name, module.PATH) for name, module in REGISTRY.items()] == [(name, path(name)) for name in TRANSPORTS]
 
 
-@every_transport
-async def test_a_reader_without_a_cursor_gets_messages_from_now_on_in_order(transport: str) -> None:
+@every_reader
+async def test_a_reader_without_a_cursor_gets_messages_from_now_on_in_order(transport: str, fan_out: FanOut) -> None:
     log = MessageLog()
     log.publish("before its time")
-    async with serving(log) as running, reading(transport, running.url) as told:
+    async with serving(log, fan_out=fan_out) as running, reading(transport, running.url) as told:
         assert await position(told) == log.newest
         for burst in (1, 3, 1):
             published = [log.publish(f"burst of {burst}") for _ in range(burst)]
             assert await next_update(told, burst) == written(published)
 
 
-@every_transport
-async def test_a_reader_with_a_cursor_resumes_after_it(transport: str) -> None:
+@every_reader
+async def test_a_reader_with_a_cursor_resumes_after_it(transport: str, fan_out: FanOut) -> None:
     log = MessageLog()
     published = [log.publish(str(i)) for i in range(5)]
-    async with serving(log) as running:
+    async with serving(log, fan_out=fan_out) as running:
         async with reading(transport, running.url, str(published[1].cursor)) as told:
             assert await next_update(told, 3) == written(published[2:])
         async with reading(transport, running.url, str(published[-1].cursor)) as told:
@@ -75,30 +79,32 @@ async def test_a_reader_with_a_cursor_resumes_after_it(transport: str) -> None:
             assert await next_update(told, 1) == written(published[-1:])
 
 
-@every_transport
-async def test_after_0_is_from_the_oldest_kept(transport: str) -> None:
+@every_reader
+async def test_after_0_is_from_the_oldest_kept(transport: str, fan_out: FanOut) -> None:
     log = MessageLog(keep=3)
     published = [log.publish(str(i)) for i in range(5)]
-    async with serving(log) as running, reading(transport, running.url, "0") as told:
+    async with serving(log, fan_out=fan_out) as running, reading(transport, running.url, "0") as told:
         assert await next_update(told, 3) == written(published[2:])
 
 
-@every_transport
+@every_reader
 @pytest.mark.parametrize("reason", ["expired", "restarted", "ahead"])
-async def test_a_cursor_that_is_not_honoured_is_told_so_and_gets_everything_kept(transport: str, reason: str) -> None:
+async def test_a_cursor_that_is_not_honoured_is_told_so_and_gets_everything_kept(
+    transport: str, fan_out: FanOut, reason: str
+) -> None:
     log = MessageLog(keep=3)
     published = [log.publish(str(i)) for i in range(5)]
     epoch, seq = {"expired": (log.epoch, 1), "restarted": ("0ther", 4), "ahead": (log.epoch, 6)}[reason]
-    async with serving(log) as running, reading(transport, running.url, f"{epoch}-{seq}") as told:
+    async with serving(log, fan_out=fan_out) as running, reading(transport, running.url, f"{epoch}-{seq}") as told:
         assert await next_update(told, 1) == [{"missed": {"reason": reason, "cursor": f"{log.epoch}-2"}}]
         assert await next_update(told, 3) == written(published[2:])
         later = log.publish("later")
         assert await next_update(told, 1) == written([later])
 
 
-@pytest.mark.parametrize("transport", ["sse", "websocket", "socket_io"])
-async def test_a_stream_tells_of_a_gap_before_it_tells_the_new_cursor(transport: str) -> None:
-    async with serving() as running:
+@every_stream
+async def test_a_stream_tells_of_a_gap_before_it_tells_the_new_cursor(transport: str, fan_out: FanOut) -> None:
+    async with serving(fan_out=fan_out) as running:
         for _ in range(2):  # resuming with the old cursor says it again
             async with reading(transport, running.url, "deadbeef-2") as told:
                 first = await anext(told)
@@ -107,29 +113,29 @@ async def test_a_stream_tells_of_a_gap_before_it_tells_the_new_cursor(transport:
             assert await position(told) == running.log.newest
 
 
-@every_transport
-async def test_even_an_empty_log_tells_a_foreign_cursor_at_once(transport: str) -> None:
+@every_reader
+async def test_even_an_empty_log_tells_a_foreign_cursor_at_once(transport: str, fan_out: FanOut) -> None:
     log = MessageLog()
-    async with serving(log) as running, reading(transport, running.url, "0ther-7") as told:
+    async with serving(log, fan_out=fan_out) as running, reading(transport, running.url, "0ther-7") as told:
         assert await next_update(told, 1) == [{"missed": {"reason": "restarted", "cursor": f"{log.epoch}-0"}}]
         first = log.publish("first")
         assert await next_update(told, 1) == written([first])
 
 
-@every_transport
-async def test_a_reader_far_behind_gets_everything(transport: str) -> None:
+@every_reader
+async def test_a_reader_far_behind_gets_everything(transport: str, fan_out: FanOut) -> None:
     log = MessageLog()
     published = [log.publish("news" * 20) for _ in range(2_500)]
-    async with serving(log) as running, reading(transport, running.url, "0") as told:
+    async with serving(log, fan_out=fan_out) as running, reading(transport, running.url, "0") as told:
         assert await next_update(told, len(published)) == written(published)
 
 
-@every_transport
-async def test_every_text_arrives_as_it_was(transport: str) -> None:
+@every_reader
+async def test_every_text_arrives_as_it_was(transport: str, fan_out: FanOut) -> None:
     log = MessageLog()
     texts = ["\r\n\n: data: x\n\n", "".join(map(chr, range(256))), "\u2028\u2029\ufeff\uffff", "長輪詢 😀 e\u0301"]
     texts += ["\x00" * TEXT_MAX_BYTES, "a" * TEXT_MAX_BYTES]
-    async with serving(log) as running, reading(transport, running.url, "0") as told:
+    async with serving(log, fan_out=fan_out) as running, reading(transport, running.url, "0") as told:
         for text in texts:
             status, _ = await ask(running.port, "/messages", body=json.dumps({"text": text}).encode(), method="POST")
             assert status == 201
@@ -202,11 +208,11 @@ async def test_nothing_is_compressed_whatever_the_client_offers(transport: str, 
         assert b"-encoding: gzip" not in head and b"extensions" not in head
 
 
-@pytest.mark.parametrize("transport", ["sse", "websocket", "socket_io"])
-async def test_a_reader_that_does_not_read_is_not_written_to_until_it_does(transport: str) -> None:
+@every_stream
+async def test_a_reader_that_does_not_read_is_not_written_to_until_it_does(transport: str, fan_out: FanOut) -> None:
     log = MessageLog()
     published = [log.publish(f"{i:05}" + "a" * 16_000) for i in range(1_500)]
-    async with serving(log) as running, Wire.to(running.port) as wire:
+    async with serving(log, fan_out=fan_out) as running, Wire.to(running.port) as wire:
         await wire.read(transport, "0")
         wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
         (connection,) = running.link.connections.values()
@@ -292,9 +298,10 @@ async def test_last_event_id_wins_over_after() -> None:
         assert "'seven' is not a cursor" in json.loads(body)["error"]
 
 
-async def test_silence_on_sse_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fan_out", get_args(FanOut))
+async def test_silence_on_sse_is_filled_with_comments(fan_out: FanOut, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "HEARTBEAT_S", 0.01)
-    async with serving() as running, Wire.to(running.port) as wire:
+    async with serving(fan_out=fan_out) as running, Wire.to(running.port) as wire:
         await wire.ask("/sse")
         await wire.until(b"\n\n\r\n")
         for _ in range(3):
@@ -347,17 +354,17 @@ def census() -> Counter[type]:
     return Counter(type(thing) for thing in gc.get_objects() if isinstance(thing, kinds))
 
 
-@every_transport
+@every_reader
 @pytest.mark.parametrize("goodbye", ["close", "reset"])
 @every_loop
 async def test_many_that_disconnect_at_once_leave_nothing_behind(
-    transport: str, goodbye: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    transport: str, fan_out: FanOut, goodbye: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many = 200
     # python-engineio's next ping to somebody who has gone sleeps on until it is due.
     monkeypatch.setattr(engine_io, "PING_INTERVAL_S", 0.5)
     monkeypatch.setattr(engine_io, "PING_TIMEOUT_S", 1_000)
-    async with serving() as running:
+    async with serving(fan_out=fan_out) as running:
         running.log.publish("old")
         async with Wire.to(running.port) as first:  # what is made once is made now
             await first.read(transport, "0")

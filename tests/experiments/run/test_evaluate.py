@@ -13,7 +13,7 @@ import pytest
 from experiments.analysis.ledger import Exchange, Kind, Unbalanced
 from experiments.design import Condition, Run
 from experiments.run import readers, weigh
-from experiments.run.evaluate import evaluate, matched, whole_periods
+from experiments.run.evaluate import evaluate, matched, reordered, whole_periods
 from experiments.run.observe import MARK_TIME_NS, PROCESSES, Observed, observe
 from experiments.run.recording import Mark
 from experiments.run.suspect import reasons
@@ -299,6 +299,13 @@ def test_what_did_not_arrive_is_missing_and_what_arrived_twice_a_duplicate(seen:
     assert [row[:2] for row in rows if row[2] is None] == [lost[:2]]
     (first,) = (received_ms for client, message, received_ms in rows if (client, message) == twice[:2])
     assert first == pytest.approx((twice[2] - whole.start_ns) / 1e6, abs=1e-3)  # the first time counts
+
+
+def test_what_comes_after_a_later_message_is_reordered() -> None:
+    first, second = [1, 3, 2, 5, 4, 5], [7, 8, 6]
+    messages = [*((0, number, 0) for number in first), *((1, number, 0) for number in second)]
+    assert reordered(messages) == 3
+    assert reordered(sorted(messages)) == 0
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])

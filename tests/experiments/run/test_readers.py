@@ -38,7 +38,7 @@ def a_run(variant: str, **more: Any) -> Run:
 async def reading_from(run: Run, running: Running, after: str = "0") -> AsyncIterator[Any]:
     """The pipe to a process with the run's readers; the process has ended with the block."""
     before = set(multiprocessing.active_children())
-    async with reading(run, running.url, after) as pipe:
+    async with reading(run, (running.url, after)) as pipe:
         yield pipe
     assert set(multiprocessing.active_children()) == before
 

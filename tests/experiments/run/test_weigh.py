@@ -9,7 +9,7 @@ from app.engine_io import SESSIONS_MAX
 from app.server import CONNECTIONS_MAX
 from experiments.design import Condition, Run
 from experiments.run import weigh
-from experiments.run.crowd import MARKER, Counter, CountingCrowd
+from experiments.run.counting import MARKER, Counter, CountingCrowd
 from experiments.run.evaluate import DELIVERY_COLUMNS
 from experiments.run.measure import measure
 from experiments.run.observe import PROCESSES
