@@ -27,6 +27,7 @@ from app.guard import LOCAL_NAMES, Guard
 from app.link import Link
 from app.log import MessageLog
 from app.message import BadInput
+from app.one_write import OneWrite
 from app.pages.problem import no_such_page
 from app.sessions import Sessions
 
@@ -78,8 +79,8 @@ def create_app(
             *watch.routes(sessions),
             *pages.routes(),
         ],
-        middleware=[Middleware(Guard, names=names)],
         exception_handlers={BadInput: bad_input, HTTPException: http_error, ClientDisconnect: disconnected},
+        middleware=[Middleware(OneWrite), Middleware(Guard, names=names)],
         lifespan=lifespan,
     )
 
