@@ -5,7 +5,7 @@ SYNC := $(UV) pip sync --quiet --compile-bytecode --python .venv/bin/python --re
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help compare report serve test lint format lock vendor clean
+.PHONY: help compare bench report serve test lint format lock vendor clean
 
 help: ## list the targets
 	@echo "transport-compare: make TARGET"
@@ -13,6 +13,9 @@ help: ## list the targets
 
 compare: .venv/ready ## measure all transports, draw the charts, write the report (QUICK=1, FULL=1, ONLY=latency, NEW=1)
 	@.venv/bin/python -m experiments compare $(if $(QUICK),--quick) $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY)) $(if $(NEW),--new) $(if $(SEED),--seed $(SEED))
+
+bench: .venv/ready ## measure this server beside Node's ws, Socket.IO and others (QUICK=1, FULL=1, NEW=1, RESULTS=DIR)
+	@.venv/bin/python -m experiments.bench $(if $(QUICK),--quick) $(if $(FULL),--full) $(if $(NEW),--new) $(if $(SEED),--seed $(SEED)) $(if $(RESULTS),--results $(RESULTS))
 
 report: .venv/ready ## draw charts and report again from stored data (RESULTS=results/latest)
 	@.venv/bin/python -m experiments report $(or $(RESULTS),results/latest)
@@ -39,12 +42,14 @@ lock: .venv/bin/uv ## pin the newest allowed versions of everything, with hashes
 	  --custom-compile-command "make lock" pyproject.toml -o requirements.txt
 	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-annotate \
 	  --custom-compile-command "make lock" pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" pyproject.toml --extra bench -c requirements.txt -o requirements-bench.txt
 
 vendor: .venv/ready-dev ## fetch the newest allowed versions of the pages' JavaScript libraries (needs npm)
 	@.venv/bin/python -m tests.vendor
 
 clean: ## remove what was installed and cached (results stay)
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis experiments/bench/peers/node_modules
 
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "transport-compare needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 1; }

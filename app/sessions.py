@@ -25,7 +25,7 @@ from starlette.routing import BaseRoute, Mount, Router
 from starlette.types import Receive, Scope, Send
 
 from app import publishing, transports
-from app.link import Connection, Direction, Upgrades
+from app.link import Connection, Direction, FanOut, Upgrades
 from app.log import MessageLog
 from app.message import BadInput, dumps
 
@@ -59,22 +59,25 @@ register_url_convertor("name", NameConvertor())
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a session's pages can set."""
+    """What a session's pages can set. `fan_out` may be left out: None is the link's own."""
 
     publish_hz: float = 0.0
     delay_ms: float = 0.0
     upgrades: Upgrades = "pass"
+    fan_out: FanOut | None = None
 
     @classmethod
     def read(cls, fields: object) -> "Settings":
         """The settings in a JSON object; raises BadInput for anything that is not in it, or out of range."""
-        if not isinstance(fields, dict) or set(fields) != {*MOST, "upgrades"}:
-            raise BadInput(f"settings are an object with {', '.join(MOST)} and upgrades")
+        if not isinstance(fields, dict) or {*fields, "fan_out"} != {*MOST, "upgrades", "fan_out"}:
+            raise BadInput(f"settings are an object with {', '.join(MOST)} and upgrades, and perhaps fan_out")
         for name, most in MOST.items():
             if not is_number(fields[name], most):
                 raise BadInput(f"this {name} is not accepted: give a number from 0 to {most}")
         if fields["upgrades"] not in get_args(Upgrades):
             raise BadInput(f"this upgrades is not accepted: give one of {', '.join(get_args(Upgrades))}")
+        if fields.get("fan_out") not in (None, *get_args(FanOut)):
+            raise BadInput(f"this fan_out is not accepted: give one of {', '.join(get_args(FanOut))}, or null")
         return cls(**fields)
 
 
@@ -182,7 +185,7 @@ class Session:
         page = self.connections.pop(connection)
         if connection.closed_ns is None:
             connection.delay_by(None)
-            connection.upgrades = None
+            connection.upgrades = connection.fan_out = None
         else:
             self._tell(page, {"closed": {"connection": connection.number, "at_ms": connection.closed_ns / 1e6}})
 
@@ -196,6 +199,7 @@ class Session:
     def _emulate(self, connection: Connection) -> None:
         connection.delay_by(self.settings.delay_ms / 1e3 if self.settings else None)
         connection.upgrades = self.settings.upgrades if self.settings else None
+        connection.fan_out = self.settings.fan_out if self.settings else None
 
     def _tell(self, page: str, what: Mapping[str, Any]) -> None:
         if watchers := [watcher for watcher in self.watchers if watcher.page == page]:

@@ -49,10 +49,20 @@ def leader(*arguments: str, temporary: Path, **more: Any) -> Iterator[subprocess
 
 def members(group: int) -> dict[int, str]:
     """The command lines of all living processes of a group."""
-    command = ["ps", "-A", "-ww", "-o", "pid=,pgid=,stat=,args="]
+    return {pid: args for pid, (_, pgid, args) in living().items() if pgid == group}
+
+
+def children(parent: int) -> dict[int, str]:
+    """The command lines of all living processes that a process has started, and still has."""
+    return {pid: args for pid, (ppid, _, args) in living().items() if ppid == parent}
+
+
+def living() -> dict[int, tuple[int, int, str]]:
+    """Every process that is no zombie: its parent, its group, its command line."""
+    command = ["ps", "-A", "-ww", "-o", "pid=,ppid=,pgid=,stat=,args="]
     listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    lines = (line.split(None, 3) for line in listed.splitlines())
-    return {int(pid): args for pid, pgid, stat, args in lines if int(pgid) == group and not stat.startswith("Z")}
+    lines = (line.split(None, 4) for line in listed.splitlines())
+    return {int(pid): (int(ppid), int(pgid), args) for pid, ppid, pgid, stat, args in lines if stat[0] != "Z"}
 
 
 def end(process: subprocess.Popen[str]) -> tuple[int, list[str], list[str]]:

@@ -72,6 +72,14 @@ async def every_limit(page: Page, _: Running) -> None:
     await page.keyboard.press("Escape")
 
 
+async def everybody(page: Page, _: Running) -> None:
+    """Some messages for everybody, and the last of them in slow motion until its end."""
+    await page.keyboard.press("Space")
+    await page.wait_for_selector("[data-lane=hub][data-messages='6']")
+    await page.keyboard.press("Space")
+    await page.wait_for_selector(".lanes[data-stage=idle]")
+
+
 SCENES = (
     Scene("home", "/"),
     Scene("short-poll", "/modes/short-poll?answer=shown", watch_s=16),
@@ -81,6 +89,8 @@ SCENES = (
     Scene("socket-io", "/modes/socket-io?rate=1&delay=400", watch_s=5.2),
     Scene("race", "/race", watch_s=20),
     Scene("chat", "/chat", act=talk),
+    Scene("crowd", "/crowd", act=everybody),
+    Scene("crowd-whole", "/crowd?readers=50&over=sse", act=everybody, whole=True),
     Scene("limits", "/limits", click="#run-six", watch_s=2),
     Scene("limits-whole", "/limits?pause=0.1&away=4&hold=2", act=every_limit, whole=True),
     Scene("away", "/limits/away?seconds=60"),

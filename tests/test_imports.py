@@ -16,6 +16,9 @@ ALLOWED = {
     "app.message": (),
     "clients": ("clients", "app.message"),
     "experiments": ("experiments", "clients", "app.message"),
+    # Programs that the benchmark starts; one of them is this server.
+    "experiments.bench.peers": ("experiments.bench.peers",),
+    "experiments.bench.peers.this": ("experiments.bench.peers", "app"),
 }
 
 PURE = {

@@ -11,7 +11,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.reading import Json
-from tests.serving import LIMIT_S, Running, Wire
+from tests.serving import LIMIT_S, Running, ServerProcess, Wire
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Feed:
 
 
 @contextlib.asynccontextmanager
-async def watching(running: Running, session: str = "a", page: str = "p") -> AsyncIterator[Feed]:
+async def watching(running: Running | ServerProcess, session: str = "a", page: str = "p") -> AsyncIterator[Feed]:
     """The feed of a page, its hello read."""
     target = f"ws://{running.host}/watch?session={session}&page={page}"
     async with connect(target, compression=None, proxy=None) as socket:

@@ -6,6 +6,7 @@ instead of one, `verdicts` reads a comparison's verdicts, `modes` is a page per 
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
@@ -13,7 +14,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app import palette, transports
+from app import fanout, palette, transports
 from app.message import BadInput
 from app.pages import verdicts, words
 from app.pages.modes import MODES
@@ -22,6 +23,9 @@ from app.pages.rendering import TEMPLATES, page, respond
 from app.query import parameters
 
 FOLDER = Path(__file__).parent
+
+CODE: dict[str, Any] = {**transports.TRANSPORTS, "fanout": fanout}
+"""The modules whose source can be looked at."""
 
 TEMPLATES.globals.update(modes=MODES, palette=palette.PALETTE, words=words)
 
@@ -41,6 +45,7 @@ def routes() -> list[BaseRoute]:
         Route("/", page("home.html")),
         Route("/race", page("race.html")),
         Route("/chat", page("chat.html")),
+        Route("/crowd", page("crowd.html")),
         Route("/limits", page("limits.html")),
         Route("/limits/away", page("away.html")),
         Route("/claims", claims_page),
@@ -73,11 +78,11 @@ def chart(request: Request) -> Response:
 
 
 async def code(request: Request) -> Response:
-    """The source of a transport's module, as it runs."""
+    """The source of a module that pages show, as it runs."""
     name = request.path_params["name"]
-    if name not in transports.TRANSPORTS:
-        return refused(request, 404, f"there is no such transport: {', '.join(transports.TRANSPORTS)}")
-    return PlainTextResponse(inspect.getsource(transports.TRANSPORTS[name]))  # type: ignore[arg-type]  # a module
+    if name not in CODE:
+        return refused(request, 404, f"the code shown here is that of {', '.join(CODE)}")
+    return PlainTextResponse(inspect.getsource(CODE[name]))
 
 
 async def socket_io_library(_: Request) -> Response:

@@ -4,35 +4,49 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments import claims
+from experiments import claims, store
 from experiments.analysis import costs
 from experiments.analysis.tables import Table, of, table
+from experiments.bench.table import markdown
+from experiments.design import Size
 from experiments.questions import QUESTIONS, latency, load
 from experiments.report import recommend, words
-from experiments.report.report import tables
+from experiments.report.report import tables, unmeasured
 from experiments.variants import VARIANTS
 
 BEGIN, END = "<!-- from results/reference: begin -->\n", "<!-- from results/reference: end -->\n"
+BENCH_BEGIN, BENCH_END = (f"<!-- from results/reference/bench.json: {where} -->\n" for where in ("begin", "end"))
 
 
 def write(readme: Path, folder: Path) -> None:
-    """Replace what stands between the two marks in `readme`."""
-    text = readme.read_text()
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    readme.write_text(before + BEGIN + block(folder) + END + after)
+    """Replace what stands between the marks in `readme`."""
+    text = between(readme.read_text(), BEGIN, END, block(folder))
+    if BENCH_BEGIN in text:
+        text = between(text, BENCH_BEGIN, BENCH_END, bench_block(folder))
+    readme.write_text(text)
+
+
+def between(text: str, begin: str, end: str, new: str) -> str:
+    """The same text with `new` between the two marks."""
+    before, rest = text.split(begin)
+    return before + begin + new + end + rest.split(end)[1]
+
+
+def bench_block(folder: Path) -> str:
+    """The tables of the benchmark, as Markdown."""
+    return f"\n{markdown(store.read_json(folder / 'bench.json'))}\n"
 
 
 def block(folder: Path) -> str:
     """Which transport to use, one table, and the conclusions with their charts, as Markdown."""
-    whole = table(*tables(folder))
+    whole, size = table(*tables(folder)), Size(**store.read_plan(folder)["size"])
     parts = [
         f"\n{advice(whole)}\n",
         f"{lines(whole.summary, costs.load(of(load.CONDITIONS, whole.runs)))}\n",
     ]
     for name, question in QUESTIONS.items():
         its = of(question.CONDITIONS, whole.summary)
-        if len(its) < len(set(question.CONDITIONS)):
+        if unmeasured(question, size, its):
             continue  # an older reference does not know this question
         conclusion = question.conclusion(its)
         parts.append(f"**{question.TITLE}.** {conclusion}.\n\n![{conclusion}](results/reference/figures/{name}.svg)\n")

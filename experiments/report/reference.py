@@ -52,6 +52,9 @@ def keep(folders: Sequence[Path], console: Console) -> Path:
         parts = [named(its[place], session) for session, its in zip(sessions, frames, strict=True)]
         store.write_frame(new / name, pd.concat(parts, ignore_index=True))
     report.write(new, console, name="reference")
+    for name in ("bench.json", "bench.md"):  # the benchmark's, which is kept by itself
+        if (reference / name).exists():
+            shutil.copy(reference / name, new)
     shutil.rmtree(reference, ignore_errors=True)
     new.rename(reference)
     return reference

@@ -71,6 +71,9 @@ READERS_MOST = 0.6
 JUDGED_MS = 5.0
 """... if they are for at least this long: before that, nothing but waking up is seen."""
 
+HEARTBEAT_BYTES = 32
+"""What the server may send to a reader after it has counted its bytes, and before it is gone."""
+
 SATURATED = 0.9
 """The server uses at least this much of a core when it is the limit."""
 
@@ -302,7 +305,7 @@ def at_step(condition: Condition, step: Step, cpu_ms: float, arrivals: Arrivals)
     its = [(np.sort(arrivals[number_of(one)]) - one.due_ns) / 1e6 for one in step.broadcasts]
     spent = list(zip(step.before, step.after, strict=True))
     name = "responses" if condition.polls else "messages"
-    share = max((last.usage.cpu_ns - first.usage.cpu_ns) / 1e9 / step.took_s for first, last in spent)
+    share = max_share(step.before, step.after, step.took_s)
     its_ms = 1000 * step.took_s / len(step.broadcasts)
     limited = share > READERS_MOST and its_ms > JUDGED_MS
     return {
@@ -314,6 +317,12 @@ def at_step(condition: Condition, step: Step, cpu_ms: float, arrivals: Arrivals)
         "last_ms": None if limited else statistics.median(float(one[-1]) for one in its),
         "readers_share": share,
     }
+
+
+def max_share(before: Sequence[Tally], after: Sequence[Tally], seconds: float) -> float:
+    """How much of a core the readers' busiest process used in so many seconds between two tallies."""
+    both = zip(before, after, strict=True)
+    return max(last.usage.cpu_ns - first.usage.cpu_ns for first, last in both) / 1e9 / seconds
 
 
 def saturation(flood: Step, before: recording.Mark, after: recording.Mark) -> dict[str, Any]:
@@ -338,7 +347,8 @@ def together(parts: Sequence[dict[int, "array[int]"]]) -> Arrivals:
 def uncounted_bytes(seen: Told) -> int:
     """How many bytes the tap has sent to readers, by its own count, and the readers have not received."""
     received = {port: size for checked in seen.checked for port, size in checked.received.items()}
-    return sum(abs(c.bytes_down - received.get(c.client_port, 0)) for c in seen.recording.connections if c.client_port)
+    more = (c.bytes_down - received.get(c.client_port, 0) for c in seen.recording.connections if c.client_port)
+    return sum(abs(size) for size in more if not 0 <= size <= HEARTBEAT_BYTES)
 
 
 def bytes_per_delivery(explained: dict[int, list[Exchange]]) -> float | None:

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 import uvloop
 
 from app.message import Cursor
+from clients.backoff import Backoff
 from clients.headers import library
 from clients.raw.engine import target
 from clients.raw.frames import TEXT, masked
@@ -36,6 +37,9 @@ from experiments.run.usage import Usage
 
 READY_S = 30.0
 """How long a reader may take to be ready."""
+
+RETRY_S = 1.0
+"""After how long readers without a backoff come back: what this server's SSE streams tell browsers."""
 
 
 PROCESS_MOST = 1_000
@@ -164,11 +168,26 @@ class Arrived(NamedTuple):
 
 
 @dataclass
+class Returned:
+    """How readers came back that had lost their connection.
+
+    `attempts` in all; of these, `refused` found nobody who listens, and `failed` went wrong later. `took_ns`: how long
+    each reader's last attempt took until it was ready.
+    """
+
+    attempts: int = 0
+    refused: int = 0
+    failed: int = 0
+    took_ns: "array[int]" = field(default_factory=lambda: array("q"))
+
+
+@dataclass
 class Checked:
     """What a process found. `missing` and so on are sums over all of its readers.
 
     `arrivals`: of each message that was noted, when it came to each reader. `rows`: (reader, message, received_ns) of
-    the sample, whose `ports` are known by the reader's number. `received`: bytes by port, of all readers.
+    the sample, whose `ports` are known by the reader's number. `received`: bytes by port, of all readers. `returned`:
+    where they were meant to lose their connections.
     """
 
     readers: int = 0
@@ -181,6 +200,7 @@ class Checked:
     rows: list[tuple[int, int, int]] = field(default_factory=list)
     ports: dict[int, int] = field(default_factory=dict)
     received: dict[int, int] = field(default_factory=dict)
+    returned: Returned | None = None
 
 
 class Place(NamedTuple):
@@ -206,6 +226,7 @@ class Crowd:
     messages: int = 0
     responses: int = 0
     checked: Checked = field(default_factory=Checked)
+    returning: "Returning | None" = None
 
     def __post_init__(self) -> None:
         self.server = urlsplit(self.place.url)
@@ -217,7 +238,8 @@ class Crowd:
 
         async def one(number: int) -> None:
             async with room, asyncio.timeout(READY_S):
-                await self.open(Reader(self, number, after))
+                await self.open(reader := Reader(self, number, after))
+            self.readers.append(reader)
 
         async with asyncio.TaskGroup() as group:
             for number in new:
@@ -225,11 +247,9 @@ class Crowd:
 
     async def open(self, reader: Reader) -> None:
         """Connect a reader; returns when it is ready, or raises why it is not."""
-        await asyncio.get_running_loop().create_connection(
-            lambda: reader, self.server.hostname or "", self.server.port or 80
-        )
+        host, port = self.server.hostname or "", self.server.port or 80
+        await asyncio.get_running_loop().create_connection(lambda: reader, host, port)
         await reader.ready
-        self.readers.append(reader)
 
     def request(self, reader: Reader) -> bytes:
         """What a reader sends to ask, for the first time or again."""
@@ -263,7 +283,10 @@ class Crowd:
                     self.tell(Arrived(number, now))
 
     def on_lost(self, reader: Reader) -> None:
-        self.checked.lost += not self.ended
+        if self.returning and not self.ended:
+            self.returning.begin(reader)
+        else:
+            self.checked.lost += not self.ended
 
     async def end(self, newest: int) -> Checked:
         """Poll no more, and add up."""
@@ -279,7 +302,45 @@ class Crowd:
             if reader.sampled:
                 checked.ports[reader.number] = reader.port
         checked.readers = len(self.readers)
+        checked.returned = self.returning.returned if self.returning else None
         return checked
+
+
+@dataclass
+class Returning:
+    """Brings every reader back that loses its connection, after a backoff or after exactly RETRY_S, until it is there.
+
+    A crowd has one only where it is meant to lose its connections.
+    """
+
+    crowd: Crowd
+    backoff: bool
+    tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
+    returned: Returned = field(default_factory=Returned)
+
+    def begin(self, reader: Reader) -> None:
+        if reader.ready.done() and not reader.ready.exception():  # otherwise it is an attempt that has failed
+            self.tasks.add(task := asyncio.create_task(self.bring_back(reader)))
+            task.add_done_callback(self.tasks.discard)
+
+    async def bring_back(self, lost: Reader) -> None:
+        """A new connection at the old cursor, however many attempts it takes."""
+        backoff, its = Backoff(), self.returned
+        while True:
+            await (backoff.wait() if self.backoff else asyncio.sleep(RETRY_S))
+            reader, began_ns = Reader(self.crowd, lost.number, lost.cursor), time.monotonic_ns()
+            its.attempts += 1
+            try:
+                async with asyncio.timeout(READY_S):
+                    await self.crowd.open(reader)
+            except ConnectionRefusedError:
+                its.refused += 1
+            except (OSError, ValueError, Refused):
+                its.failed += 1
+            else:
+                its.took_ns.append(time.monotonic_ns() - began_ns)
+                self.crowd.readers[self.crowd.readers.index(lost)] = reader
+                return
 
 
 def main(run: Run, pipe: Connection) -> None:
@@ -288,6 +349,7 @@ def main(run: Run, pipe: Connection) -> None:
     ("grow", readers, after): opens readers until there are so many in all processes, and says "grown", or "failed: ..."
     "mark": sends a Tally
     ("note", whether): whether the times of messages are noted from now on; says "noted"
+    ("return", backoff): from now on brings readers back that lose their connection; says "returning"
     ("end", newest): adds up, sends `Checked` and ends; `newest` is the number of the last message.
 
     In between it sends `Arrived` for every message that is noted, once all of its readers have it. It ends when the
@@ -297,6 +359,7 @@ def main(run: Run, pipe: Connection) -> None:
         gc.freeze()
         open_files_most()
         place: Place = pipe.recv()
+        random.seed(f"{run.seed} {place.first} backoff")
         crowd = Crowd(run.condition, place, random.Random(f"{run.seed} {place.first}"), pipe.send)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(crowd, pipe))
@@ -320,6 +383,9 @@ async def _serve(crowd: Crowd, pipe: Connection) -> None:
         elif what == "note":
             (crowd.note,) = more
             pipe.send("noted")
+        elif what == "return":
+            crowd.returning = Returning(crowd, *more)
+            pipe.send("returning")
         else:
             pipe.send(await crowd.end(*more))
             return

@@ -161,14 +161,10 @@ async def test_hello_comes_first_with_what_was_set() -> None:
         session = running.sessions.at("a")
         assert feed.told == [{"hello": {"newest": str(session.log.newest), "settings": None}}]
         await feed.set(publish_hz=0.5, delay_ms=12.5)
-        assert await feed.until("settings") == {"publish_hz": 0.5, "delay_ms": 12.5, "upgrades": "pass"}
+        settings = {"publish_hz": 0.5, "delay_ms": 12.5, "upgrades": "pass", "fan_out": None}
+        assert await feed.until("settings") == settings
         async with watching(running, "a", "q") as later, watching(running, "b", "q") as elsewhere:
-            assert later.all("hello") == [
-                {
-                    "newest": str(session.log.newest),
-                    "settings": {"publish_hz": 0.5, "delay_ms": 12.5, "upgrades": "pass"},
-                }
-            ]
+            assert later.all("hello") == [{"newest": str(session.log.newest), "settings": settings}]
             assert elsewhere.all("hello")[0]["settings"] is None
             assert not elsewhere.all("hello")[0]["newest"].startswith(session.log.epoch)
 
@@ -315,8 +311,9 @@ async def test_a_bad_session_or_page_is_refused_with_what_is_accepted(
     assert not caplog.records
 
 
-COMMANDS = 'say {"clock": ms}, {"settings": {...}}, {"publish": "..."} or {"cut": true}'
-AN_OBJECT = "settings are an object with publish_hz, delay_ms and upgrades"
+COMMANDS = 'say {"clock": ms}, {"settings": {...}}, {"publish": "..."}, {"cut": true} or {"crowd": {...}}'
+AN_OBJECT = "settings are an object with publish_hz, delay_ms and upgrades, and perhaps fan_out"
+A_CROWD = "a crowd is an object with readers and transport, or null for none"
 
 
 def deep(levels: int) -> str:
@@ -371,6 +368,23 @@ def deep(levels: int) -> str:
                 "give one of pass, refuse, cut",
             )
             for value in ("null", "true", "[]", "{}", '""', '"Pass"')
+        ),
+        *(
+            (
+                f'{{"settings": {{"publish_hz": 0, "delay_ms": 0, "upgrades": "pass", "fan_out": {value}}}}}',
+                "give one of tasks, hub, or null",
+            )
+            for value in ("true", "[]", "{}", '""', '"Hub"')
+        ),
+        *((f'{{"crowd": {value}}}', A_CROWD) for value in ("7", "[]", "{}", '"200"', '{"readers": 10}')),
+        ('{"crowd": {"readers": 10, "transport": "sse", "host": "elsewhere.example"}}', A_CROWD),
+        *(
+            (f'{{"crowd": {{"readers": {value}, "transport": "sse"}}}}', "give 1 to 200")
+            for value in ("0", "-1", "201", "10.0", "1e1", "NaN", "true", "null", '"10"', "[]")
+        ),
+        *(
+            (f'{{"crowd": {{"readers": 10, "transport": {value}}}}}', "give one of sse, websocket")
+            for value in ("null", "[]", "{}", '""', '"short_poll"', '"../sse"')
         ),
     ],
     ids=lambda value: repr(value[:40]),

@@ -19,6 +19,11 @@ WHEN = "When:"
 PAGES = (
     ("/race", "Race", "All of them side by side with the same messages: which is fastest, and at what price?"),
     ("/chat", "Chat", "People on all of them talk to each other. Pick one, cut it, and see what arrives late."),
+    (
+        "/crowd",
+        "Crowd",
+        "200 readers, one message: what does it cost to tell everybody, and when does the last have it?",
+    ),
     ("/limits", "Limits", "Browser limits that surprise: the seventh stream waits, and hidden tabs slow down."),
     ("/claims", "Claims", "Six claims from a note of 2016, tested by measurement: which of them hold?"),
     ("#lecture", "Lecture", "Prepared links, keyboard shortcuts, and one page shared by a whole room."),

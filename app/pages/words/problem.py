@@ -7,6 +7,7 @@ PAGES = {
     "/": ("Home", "What this is, and where to start."),
     "/race": ("Race", "All transports side by side, with the same messages."),
     "/chat": ("Chat", "Talk to each other, each over a transport of your choice."),
+    "/crowd": ("Crowd", "One message for 200 readers: when does the last one have it?"),
     "/limits": ("Limits", "What a browser limits: connections per host, timers in hidden tabs, identical requests."),
     "/claims": ("Claims", "What a note of 2016 claims, and what was measured."),
 }

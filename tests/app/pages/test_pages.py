@@ -15,9 +15,11 @@ from tests.serving import TRANSPORTS, Wire, ask, serving
 pytestmark = pytest.mark.anyio
 
 FOLDER = Path(app.pages.__file__).parent
-PAGES = ("/", "/race", "/chat", "/limits", "/claims", *(f"/modes/{mode.path}" for mode in MODES))
+PAGES = ("/", "/race", "/chat", "/crowd", "/limits", "/claims", *(f"/modes/{mode.path}" for mode in MODES))
 
-CODE = {name: (FOLDER.parent / "transports" / f"{name}.py").read_text() for name in TRANSPORTS}
+CODE = {name: (FOLDER.parent / "transports" / f"{name}.py").read_text() for name in TRANSPORTS} | {
+    "fanout": (FOLDER.parent / "fanout.py").read_text()
+}
 STATIC = {
     str(file.relative_to(FOLDER / "static")): file.read_bytes()
     for file in (FOLDER / "static").rglob("*")
@@ -82,8 +84,8 @@ async def test_the_palette_is_a_style_sheet_with_every_colour() -> None:
     assert sheet.count("{") == sheet.count("}") == 1 + len(palette)
 
 
-@pytest.mark.parametrize("name", TRANSPORTS)
-async def test_a_transports_code_is_shown_as_it_is(name: str) -> None:
+@pytest.mark.parametrize("name", CODE)
+async def test_code_is_shown_as_it_is(name: str) -> None:
     status, headers, source = await got(f"/code/{name}.py")
     assert (status, headers["content-type"]) == (200, "text/plain; charset=utf-8")
     assert source == CODE[name]
@@ -96,7 +98,7 @@ async def test_no_other_code_is_shown(name: str) -> None:
     assert status == 404
     assert b"\n" not in body
     error = json.loads(body)["error"]
-    assert error in ("Not Found", "there is no such transport: short_poll, long_poll, sse, websocket, socket_io")
+    assert error in ("Not Found", f"the code shown here is that of {', '.join(CODE)}")
 
 
 async def test_socket_ios_client_is_where_nodes_server_has_it_too() -> None:

@@ -17,6 +17,7 @@ PAGES = {
     "/": "[data-sketch] svg",
     "/race": "#race svg",
     "/chat": "#chat button",
+    "/crowd": "#crowd svg",
     "/limits": "#run-equal:not([aria-disabled])",
     "/limits/away?seconds=600": "#back",
     "/claims": ".glance",

@@ -23,8 +23,8 @@ WRONG = {
     ),
     "/code/x.py": (
         404,
-        "There is no such transport: short_poll, long_poll, sse, websocket, socket_io.",
-        "there is no such transport: short_poll, long_poll, sse, websocket, socket_io",
+        "The code shown here is that of short_poll, long_poll, sse, websocket, socket_io, fanout.",
+        "the code shown here is that of short_poll, long_poll, sse, websocket, socket_io, fanout",
     ),
     "/claims/latest/none.png": (404, "There is no such chart.", "there is no such chart"),
 }
@@ -37,7 +37,7 @@ async def test_a_browser_gets_a_page_that_says_what_is_wrong_and_what_exists(chr
             assert response is not None
             assert response.status == status, target
             await expect(page.locator(".notice")).to_have_text(sentence)
-            await expect(page.get_by_role("navigation").get_by_role("link")).to_have_count(10)
+            await expect(page.get_by_role("navigation").get_by_role("link")).to_have_count(11)
             for path in (*words.PAGES, *(f"/modes/{mode.path}" for mode in MODES)):
                 await expect(page.locator(f'main a[href="{path}"]')).to_have_count(1)
         await axe(page)

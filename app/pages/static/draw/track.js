@@ -12,22 +12,23 @@ const FADES_OVER = 30, FAINTEST = 0.22; // how many later messages it takes unti
 const DRAWN = 300;
 const GOLDEN = 0.618034; // consecutive multiples of it are far apart: neighbours in time don't cover each other
 
-/** An axis in which `most_ms` has its place: { end_ms, ticks_ms }. */
-export function axisFor(most_ms) {
-  const wanted = Math.max(most_ms, 20) * 1.08;
+/** An axis in which `most_ms` has its place, and at least `least_ms`: { end_ms, ticks_ms }. */
+export function axisFor(most_ms, least_ms = 20) {
+  const wanted = Math.max(most_ms, least_ms) * 1.08;
   const power = 10 ** Math.floor(Math.log10(wanted / TICKS));
   const step = power * [1, 2, 5, 10].find(step => step * power * TICKS >= wanted);
   const ticks_ms = Array.from({ length: Math.ceil(wanted / step - 1e-9) + 1 }, (_, i) => i * step);
   return { end_ms: ticks_ms.at(-1), ticks_ms };
 }
 
-const scale = (axis, width) => ms => PAD_PX + Math.min(1, Math.max(0, ms / axis.end_ms)) * (width - 2 * PAD_PX);
+/** Where a time is, in px; one beyond the axis is at its end. */
+export const scale = (axis, width) => ms => PAD_PX + Math.min(1, Math.max(0, ms / axis.end_ms)) * (width - 2 * PAD_PX);
 
 /** The times along the axis. */
 export function Axis({ axis, width }) {
   const x = scale(axis, width), inSeconds = axis.end_ms >= 1000;
-  const ticks = axis.ticks_ms.filter((_, i) => width > 420 || i % 2 === 0);
-  return html`<svg class="axis" width=${width} height="26">${ticks.map(ms => html`<text x=${x(ms)} y="20" text-anchor="middle">${tick(ms, inSeconds)}</text>`)}</svg>`;
+  const isNarrow = width <= 420, ticks = axis.ticks_ms.filter((_, i) => !isNarrow || i % 2 === 0);
+  return html`<svg class="axis" width=${width} height="26">${ticks.map(ms => html`<text x=${x(ms)} y="20" text-anchor=${isNarrow && ms === axis.end_ms ? "end" : "middle"}>${tick(ms, inSeconds)}</text>`)}</svg>`;
 }
 
 /** `shown` and `frame` are signals that count up when what stands, and what moves, is to be drawn again. */

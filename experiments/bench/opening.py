@@ -1,0 +1,61 @@
+"""What a reader says until it has become one: per transport, the bytes to send and what to wait for before the next.
+
+All servers here have the same paths. A WebSocket's accept key is not checked: what comes after it is.
+"""
+
+from typing import Literal, NamedTuple
+
+Transport = Literal["short_poll", "long_poll", "sse", "websocket", "socket_io"]
+
+HOLD_S = 60
+END_OF_BATCH = b'"}'
+"""Ends the response to a poll, and nothing before: a batch ends with its cursor, a message with a number."""
+
+END_OF_HEAD = b"\r\n\r\n"
+
+
+class Step(NamedTuple):
+    """Send this, and wait until all of that has come, in this order."""
+
+    send: bytes
+    until: tuple[bytes, ...]
+
+
+def get(target: str, headers: str = "") -> bytes:
+    return f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode()
+
+
+def upgrade(target: str) -> bytes:
+    key = "dGhlIHNhbXBsZSBub25jZQ=="  # the one of RFC 6455, section 1.3
+    return get(
+        target,
+        f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n",
+    )
+
+
+def masked(text: str) -> bytes:
+    """A client's text frame of at most 125 bytes; a mask of zeros is a mask (RFC 6455, section 5.3)."""
+    return bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text.encode()
+
+
+# A session says where it reads from: a bare one would be sent each message twice.
+PACKET = masked('40{"after":null}')
+
+
+def steps(transport: Transport, has_cursors: bool) -> list[Step]:
+    """How a reader begins; a server that has cursors tells each new reader its own."""
+    if transport == "websocket":
+        return [Step(upgrade("/websocket"), (END_OF_HEAD, *([b'"cursor"'] if has_cursors else [])))]
+    if transport == "sse":
+        return [Step(get("/sse"), (END_OF_HEAD, *([b"id: "] if has_cursors else [])))]
+    if transport == "socket_io":
+        ready = (b'40{"sid"', *([b'"cursor"'] if has_cursors else []))
+        return [Step(upgrade("/socket.io/?EIO=4&transport=websocket"), (b'0{"sid"', b"}")), Step(PACKET, ready)]
+    first = "/long-poll?hold=0" if transport == "long_poll" else "/short-poll"
+    return [Step(get(first), (END_OF_HEAD, END_OF_BATCH))]
+
+
+def next_poll(transport: Transport, cursor: bytes) -> bytes:
+    """The request after a response that ended with `cursor`."""
+    path = f"/long-poll?hold={HOLD_S}&after=" if transport == "long_poll" else "/short-poll?after="
+    return get(path + cursor.decode())

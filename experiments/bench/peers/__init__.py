@@ -1,0 +1,8 @@
+"""The servers that are measured, each a small program that is fast in the way that its own documentation shows.
+
+All of them take the text of their messages as an argument, say `ready PORT`, and obey one command on standard input:
+
+    publish PER_TICK TICKS INTERVAL_MS    publish so many messages at a time, so often; then say `published`
+
+A server ends when its standard input does: none can outlive the benchmark.
+"""

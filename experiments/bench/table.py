@@ -1,0 +1,159 @@
+"""From the rounds to Markdown tables: pure. `bench` is what is stored in `bench.json` (see `rounds`)."""
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.bench import words
+from experiments.bench.aims import AIMS, HELD, Aim
+from experiments.bench.measures import TEXT
+from experiments.bench.opening import Transport
+from experiments.bench.servers import SERVERS
+
+Results = Mapping[str, Mapping[str, float]]
+"""Of one round: the metrics under `MEASURE TRANSPORT SERVER`."""
+
+TITLES: dict[Transport, str] = {
+    "websocket": "WebSocket",
+    "sse": "SSE",
+    "socket_io": "Socket.IO",
+    "long_poll": "Long polling",
+}
+
+READERS_BUSY = 0.9
+"""Readers that use more of a core than this while messages come are what limits them."""
+
+BUSY = {"last_ms": "readers_share", "saturated_hz": "saturated_readers_share"}
+"""Where it says how busy they were."""
+
+DESCRIPTORS_BESIDE = 200
+"""How many descriptors a server may keep for other things than readers."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Over rounds."""
+
+    median: float
+    low: float
+    high: float
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    """None if there are no values."""
+    return Spread(statistics.median(values), min(values), max(values)) if values else None
+
+
+def over(rounds: Sequence[Results], name: str, metric: str) -> Spread | None:
+    """Over the rounds that have it."""
+    return spread([one[name][metric] for one in rounds if metric in one.get(name, {})])
+
+
+def limited_by_readers(metrics: Mapping[str, float], metric: str) -> bool:
+    busy = next((metric.replace(of, share) for of, share in BUSY.items() if metric.startswith(of)), "")
+    return metrics.get(busy, 0.0) > READERS_BUSY
+
+
+def limited(rounds: Sequence[Results], name: str, metric: str) -> bool:
+    """In at least half of the rounds."""
+    return statistics.mean([limited_by_readers(one.get(name, {}), metric) for one in rounds] or [False]) >= 0.5
+
+
+def towards(aim: Aim, rounds: Sequence[Results]) -> Spread | None:
+    """The ratio within each round, or the value if the aim has no peer."""
+    names = [f"{aim.measure} {aim.transport} {server}" for server in (aim.server, aim.peer) if server]
+    found = []
+    for one in rounds:
+        metrics = [one.get(name, {}) for name in names]
+        if all(aim.metric in its and not limited_by_readers(its, aim.metric) for its in metrics):
+            found.append(metrics[0][aim.metric] / (metrics[1][aim.metric] if aim.peer else 1))
+    return spread(found)
+
+
+def markdown(bench: Mapping[str, Any]) -> str:
+    """The tables, and what has to be known to read them."""
+    rounds = [one["results"] for one in bench["rounds"]]
+    notes = [*notes_on(rounds), words.machine(bench["machine"], bench["versions"], len(TEXT))]
+    notes += [words.missing(SERVERS[name].title, why) for name, why in bench["missing"].items()]
+    for number, one in enumerate(bench["rounds"], 1):
+        notes += [words.failed(number, job, why) for job, why in one["failed"].items()]
+    listed = "\n".join(f"- {note}" for note in notes)
+    return "\n\n".join([words.introduction(len(rounds)), aims(rounds), words.costs_say(), costs(rounds), listed]) + "\n"
+
+
+def aims(rounds: Sequence[Results]) -> str:
+    """One row per aim: what was measured, the ratio, and whether that is what it should be."""
+    rows = [words.aims_head(), "|---|--:|--:|--:|--:|---|"]
+    for aim in AIMS:
+        now = towards(aim, rounds)
+        mine = over(rounds, f"{aim.measure} {aim.transport} {aim.server}", aim.metric)
+        cells = [aim.what, words.over_rounds(mine, aim.unit), "", "", f"≤ {aim.most:g} {aim.unit}"]
+        if aim.peer:
+            theirs = over(rounds, f"{aim.measure} {aim.transport} {aim.peer}", aim.metric)
+            cells[2:] = [words.beside(SERVERS[aim.peer].title, theirs, aim.unit), words.ratio(now), f"≤ {aim.most:g}"]
+        rows.append(f"| {' | '.join(cells)} | {words.met(now.median <= aim.most if now else None)} |")
+    return "\n".join([*rows, *held(rounds)])
+
+
+def held(rounds: Sequence[Results]) -> Iterator[str]:
+    """How many readers one process holds, if that was measured."""
+    name = "holding websocket hub"
+    if (found := over(rounds, name, "held")) and (descriptors := over(rounds, name, "descriptors")):
+        yield words.held_row(int(found.low), HELD, min(HELD, int(descriptors.low) - DESCRIPTORS_BESIDE))
+
+
+def costs(rounds: Sequence[Results]) -> str:
+    """One row per transport and server, as far as there are numbers."""
+    metrics = {metric for one in rounds for its in one.values() for metric in its}
+    readers = sorted({int(metric.split("_")[2]) for metric in metrics if metric.startswith("cpu_us_")})
+    rows = [words.costs_head(readers), "|---|" + "--:|" * (4 + len(readers))]
+    for transport, title in TITLES.items():
+        for server, about in SERVERS.items():
+            fan_out = f"fan_out {transport} {server}"
+            cpu = [[over(rounds, fan_out, f"cpu_us_{n}_{per_tick}") for per_tick in (1, 10)] for n in readers]
+            last, most = over(rounds, fan_out, "last_ms_1000_1"), over(rounds, fan_out, "saturated_hz")
+            cells = (
+                words.cell(over(rounds, f"push {transport} {server}", "push_us")),
+                *(words.one_and_ten(one, ten) for one, ten in cpu),
+                words.at_most(last, limited(rounds, fan_out, "last_ms_1000_1")),
+                words.per_second(most, limited(rounds, fan_out, "saturated_hz")),
+                words.cell(over(rounds, f"memory {transport} {server}", "reader_kib")),
+            )
+            if any(cells):
+                rows.append(f"| {words.row_title(title, about.title)} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def notes_on(rounds: Sequence[Results]) -> Iterator[str]:
+    """What the tables don't show."""
+    polls = [(SERVERS[name].title, over(rounds, f"polling short_poll {name}", "poll_us")) for name in SERVERS]
+    if known := [(title, cost) for title, cost in polls if cost]:
+        yield words.short_polls(known)
+    idle = [
+        (words.row_title(TITLES[transport], about.title), over(rounds, f"fan_out {transport} {name}", "publish_us"))
+        for transport in TITLES
+        for name, about in SERVERS.items()
+        if transport != "long_poll"
+    ]
+    if known := [(title, cost) for title, cost in idle if cost]:
+        yield words.publishing(known)
+    loads = [its[metric] for one in rounds for its in one.values() for metric in its if metric.startswith("load_")]
+    reading = [its[m] for one in rounds for its in one.values() for m in its if m.startswith("readers_us_")]
+    if loads:
+        yield words.instrument(statistics.median(reading), min(loads), max(loads))
+    yield words.memory()
+    if len(rounds) > 1:
+        yield words.differences(*differences(rounds))
+
+
+def differences(rounds: Sequence[Results]) -> tuple[float, float]:
+    """How far apart rounds are, as a share of the median: of a typical number in the tables, and of the worst."""
+    found = [
+        (its.high - its.low) / its.median
+        for name, metrics in rounds[0].items()
+        for metric in metrics
+        if metric.startswith(("push_us", "cpu_us", "last_ms", "saturated_hz", "reader_kib", "poll_us"))
+        and (its := over(rounds, name, metric))
+    ]
+    return statistics.median(found), max(found)

@@ -1,0 +1,106 @@
+"""Readers notice what goes wrong: a server that loses, changes, cuts or refuses, is not measured."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from experiments.bench.program import Failed
+from experiments.bench.readers import contains_in_order, published_ns
+from experiments.bench.reading import Crowd, crowd
+from experiments.bench.servers import Server
+from tests.serving import plain_server
+
+STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+ANY = Server("any", "", ("sse",))
+
+
+def message(text: str = "hello", published_ms: float = 1.5) -> bytes:
+    return b'data: {"cursor":"a-1","text":"%s","published_ms":%.6f}\n\n' % (text.encode(), published_ms)
+
+
+async def crowded(pieces: list[bytes], does: Callable[[Crowd], None], head: bytes = STREAM, readers: int = 1) -> None:
+    """A server that sends each reader these pieces, one after the other, and closes then; `does` is with its crowd."""
+    told = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head)
+        await told.wait()
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.02)  # so that it comes by itself
+
+    loop = asyncio.get_running_loop()
+
+    def doing(port: int) -> None:
+        with crowd(ANY, "sse", port, "hello") as its:
+            its.grow(readers)
+            its.count(1, 2)
+            loop.call_soon_threadsafe(told.set)
+            does(its)
+
+    async with plain_server(talk) as host:
+        try:
+            await asyncio.to_thread(doing, int(host.split(":")[1]))
+        finally:
+            told.set()
+
+
+def two_ticks(readers: Crowd) -> None:
+    readers.tick()
+    readers.tick()
+    readers.counted()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("cut", range(0, len(message()), 5))
+async def test_a_message_that_comes_in_two_pieces_counts_once(cut: int) -> None:
+    await crowded([message()[:cut], message()[cut:], message()], two_ticks)
+
+
+@pytest.mark.anyio
+async def test_two_messages_in_one_piece_count_twice() -> None:
+    await crowded([message() + message()], two_ticks, readers=2)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("pieces", "why"),
+    [
+        ([message()], "a reader lost its connection after 1 messages"),
+        ([message("other")], "another message arrived"),
+        ([message() * 3], "each reader should have 2 messages"),
+    ],
+)
+async def test_what_is_lost_changed_or_too_much_fails(pieces: list[bytes], why: str) -> None:
+    with pytest.raises(Failed, match=why):
+        await crowded(pieces, two_ticks)
+
+
+@pytest.mark.anyio
+async def test_a_refusal_fails_with_the_servers_words() -> None:
+    with pytest.raises(Failed, match=r"2 of 2 readers were refused: HTTP/1\.1 503 Service Unavailable"):
+        await crowded([], two_ticks, head=b"HTTP/1.1 503 Service Unavailable\r\n\r\n", readers=2)
+
+
+@pytest.mark.parametrize(
+    ("data", "at_ns"),
+    [
+        (message(published_ms=1.5), 1_500_000),
+        (message(published_ms=1.5) + message(published_ms=2.25), 2_250_000),
+        (message()[:40], None),
+        (message()[:-6], None),
+        (b"", None),
+    ],
+)
+def test_the_time_is_that_of_the_last_whole_message(data: bytes, at_ns: int | None) -> None:
+    assert published_ns(data) == at_ns
+
+
+def test_what_is_waited_for_comes_in_order() -> None:
+    assert contains_in_order(b"..one..two..", (b"one", b"two"))
+    assert not contains_in_order(b"..two..one..", (b"one", b"two"))
+    assert not contains_in_order(b"..one", (b"one", b"one"))
+    assert contains_in_order(b"", ())
