@@ -108,7 +108,7 @@ class Crowd:
                 await self._read(dumps(job))
         except TimeoutError:
             self._tell({"ended": "time"})
-        except OSError:  # there can't be another process now
+        except (OSError, ValueError):  # no process could be started, or it broke off in the middle of a line
             self._tell({"ended": "lost"})
         finally:
             self._crowds.open -= 1

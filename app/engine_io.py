@@ -137,7 +137,7 @@ class EngineIO:
         async def received() -> dict[str, Any]:
             return {"type": "http.request", "body": body}
 
-        await cancel_on_disconnect(request, self._sio.handle_request(scope, received, send), None)
+        await cancel_on_disconnect(scope, receive, self._sio.handle_request(scope, received, send), None)
         if session and session.closed:
             session.queue.put_nowait(Packet(NOOP))  # its other poll may still be held, for 45 seconds
 

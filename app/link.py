@@ -47,7 +47,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from app.message import dumps
-from app.request_reader import RequestReader
+from app.request_reader import RequestReader, whole_request
+from app.shortcut import Shortcut
 
 Direction = Literal["up", "down"]
 """up: from the client to the server; down: from the server to the client."""
@@ -168,6 +169,7 @@ class Link:
         self.refused = 0
         """How many of them are beyond the limit, and only wait for their 503."""
         self._made = 0
+        self.shortcut = Shortcut()
 
     def cut(self) -> None:
         """Break every connection, as a lost network does: no goodbye."""
@@ -182,7 +184,7 @@ class Link:
         """
 
         def make(app_state: Mapping[str, Any], **arguments: Any) -> Tap:
-            tap = Tap(self, asyncio.get_running_loop())
+            tap = Tap(self, asyncio.get_running_loop(), arguments.get("server_state"))
             tap.inner = protocol_class(app_state={**app_state, "tap": tap}, **arguments)  # type: ignore[call-arg]
             return tap
 
@@ -198,6 +200,8 @@ class Link:
 
     def on_request(self, connection: Connection, path: str) -> None:
         """A request begins: the path's owner owns the connection from now on."""
+        if not connection.owner and path.find("/", 1) < 0:
+            return
         parts = path.split("/", 2)
         owner = self.owners.get(parts[1]) if len(parts) > 2 else None
         if connection.owner and connection.owner is not owner:
@@ -211,25 +215,33 @@ class Tap(asyncio.Protocol):
     """Faces the socket: passes on what was received and what is sent, counted, stamped and delayed.
 
     `inner` is uvicorn's protocol. `paused`: so much waits to be sent that nothing more should be. `ended`: nothing
-    more may be sent. `on_lost` is called when the connection is lost.
+    more may be sent. `lost`: the connection is, and uvicorn has been told; after that `on_lost` is called. `on_more`
+    is called before anything more that was received is passed on. `unanswered`: how many requests uvicorn was passed
+    that are not polls, or have no response yet; while there are none, and until `shortcut_until` of the loop's time,
+    polls may take the shortcut.
     """
 
     __slots__ = (
-        *("connection", "deadline", "delayed_bytes", "delayed_down_bytes", "down", "ended", "inner", "link", "loop"),
+        *("connection", "deadline", "delayed_bytes", "delayed_down_bytes", "down", "ended", "inner", "lost"),
+        *("link", "loop", "on_more", "server_state", "shortcut_until", "unanswered"),
         *("on_lost", "paused", "pending_bytes", "requests", "socket_paused", "transport", "up", "writer"),
     )
 
-    def __init__(self, link: Link, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, link: Link, loop: asyncio.AbstractEventLoop, server_state: Any) -> None:
         self.link = link
+        self.server_state = server_state
         self.inner: Any = None
         self.transport: Any = None
         self.loop = loop
         self.pending_bytes = 0
         self.delayed_bytes = 0
         self.delayed_down_bytes = 0
-        self.socket_paused = self.paused = self.ended = False
-        self.on_lost: Callable[[Tap], None] | None = None
-        self.requests = RequestReader()
+        self.socket_paused = self.paused = self.ended = self.lost = False
+        self.on_lost: Callable[[Tap], object] | None = None
+        self.on_more: Callable[[Tap], object] | None = None
+        self.requests: RequestReader | None = None
+        self.unanswered = 0
+        self.shortcut_until = 0.0
         self.deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -260,28 +272,47 @@ class Tap(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.inner is None:
             return
-        now, connection = time.monotonic_ns(), self.connection
+        connection = self.connection
         connection.bytes_up += len(data)
-        if not connection.upgraded and not self.writer.is_closing():
+        path, begun = None, 0
+        if not connection.upgraded and not self.ended:
             self.pending_bytes += len(data)
             if self.pending_bytes > PENDING_MAX_BYTES:
                 connection.cut()
                 return
-            begun = self.requests.receive(data)
-            for path in begun:
-                self.link.on_request(connection, path)
-            if begun or self.requests.complete:  # each request has its own deadline
-                self.stop_deadline()
-            if not self.requests.complete:
-                self.start_deadline()
-        self.show("up", now, data)
+            path = None if self.requests else whole_request(data)
+            begun = self._begin(data, path)
+        if connection.owner or self.link.observers:
+            self.show("up", time.monotonic_ns(), data)
         if self.writer.is_closing():
             return  # the rest of a request that is already refused, or its owner has cut it
+        if self.up.is_direct:
+            self.up.used = True
+            self._deliver(data, begun, path is not None)
+            return
         self.delayed_bytes += len(data)
         if self.delayed_bytes > DELAYED_MAX_BYTES:
             connection.cut()
         else:
-            self.up.send(lambda: self._deliver(data))
+            self.up.send(lambda: self._arrive(data, begun, path is not None))
+
+    def _begin(self, data: bytes, path: str | None) -> int:
+        """How many requests begin in this piece; if it is one whole request, `path` is its path."""
+        if path is not None:
+            self.link.on_request(self.connection, path)
+            self.stop_deadline()
+            return 1
+        reader = self.requests = self.requests or RequestReader()
+        paths = reader.receive(data)
+        for one in paths:
+            self.link.on_request(self.connection, one)
+        if paths or reader.complete:  # each request has its own deadline
+            self.stop_deadline()
+        if reader.complete:
+            self.requests = None
+        else:
+            self.start_deadline()
+        return len(paths)
 
     @property
     def fan_out(self) -> FanOut:
@@ -335,7 +366,7 @@ class Tap(asyncio.Protocol):
         """
         if self.connection.closed_ns is not None:
             return
-        if self.requests.complete or self.connection.upgraded:
+        if not self.requests or self.connection.upgraded:
             self.transport.close()
         else:
             self.transport.write_eof()
@@ -352,8 +383,19 @@ class Tap(asyncio.Protocol):
             self.deadline.cancel()
             self.deadline = None
 
-    def _deliver(self, data: bytes) -> None:
+    def _arrive(self, data: bytes, begun: int, whole: bool) -> None:
         self.delayed_bytes -= len(data)
+        self._deliver(data, begun, whole)
+
+    def _deliver(self, data: bytes, begun: int, whole: bool) -> None:
+        """Pass on what was received; `begun` requests begin in it, and if it is `whole`, it is one request."""
+        if self.on_more:
+            self.on_more(self)
+        if whole and not self.unanswered and not self.paused and self.loop.time() < self.shortcut_until:
+            found = self.link.shortcut.find(data)
+            if found and found[0].respond(self, found[1]):
+                return
+        self.unanswered += begun
         upgrades = self.connection.upgrades or self.link.upgrades
         if upgrades == "pass" or self.connection.upgraded or not UPGRADE.match(data):
             self.inner.data_received(data)
@@ -380,10 +422,14 @@ class Tap(asyncio.Protocol):
             self.connection.owner.release(self.connection)
         self.down.close()
         self.ended = True
+        # A step of the loop later, because a delay brings the last bytes and the end in one: let them be read first.
+        self.up.send(lambda: self.loop.call_soon(self._lose, exc))
+
+    def _lose(self, exc: Exception | None) -> None:
+        self.lost = True
+        self.inner.connection_lost(exc)
         if self.on_lost:
             self.on_lost(self)
-        # A step of the loop later, because a delay brings the last bytes and the end in one: let them be read first.
-        self.up.send(lambda: self.loop.call_soon(self.inner.connection_lost, exc))
 
     def pause_writing(self) -> None:
         self.socket_paused = True
@@ -415,14 +461,27 @@ class Refusing(asyncio.Protocol):
 class TappedWriter:
     """Faces uvicorn: is the transport that its protocols write to."""
 
-    __slots__ = ("_closing", "_tap", "_transport")
+    __slots__ = ("_closing", "_held", "_tap", "_transport")
 
     def __init__(self, tap: Tap, transport: Any) -> None:
         self._tap = tap
         self._transport = transport
         self._closing = False
+        self._held: list[bytes] | None = None
+
+    def hold(self) -> None:
+        """What is written from now on leaves in one piece: when `release` is called, or with the end."""
+        self._held = []
+
+    def release(self) -> None:
+        held, self._held = self._held, None
+        if held:
+            self.write(b"".join(held))
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self._held is not None:
+            self._held.append(bytes(data))
+            return
         now = time.monotonic_ns()
         if not data or self.is_closing():
             return
@@ -435,6 +494,7 @@ class TappedWriter:
 
     def close(self) -> None:
         if not self._closing:
+            self.release()
             self._closing = self._tap.ended = True
             self._tap.down.send(self._tap.close)
 
@@ -468,24 +528,24 @@ class TappedWriter:
 class Lane:
     """One direction of one connection: does things in order, each some delay after it was sent.
 
-    `is_direct`: what is sent now is done now.
+    `is_direct`: what is sent now is done now. `used`: something was sent, or done without being sent while direct.
     """
 
-    __slots__ = ("_delay_s", "_handshake_delays", "_loop", "_made", "_not_before", "_used", "_waiting", "is_direct")
+    __slots__ = ("_delay_s", "_handshake_delays", "_loop", "_made", "_not_before", "_waiting", "is_direct", "used")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, delay_s: float, handshake_delays: int = 0) -> None:
         self._loop = loop
         self._made = loop.time()
         self._handshake_delays = handshake_delays
         self._waiting: deque[Callable[[], object]] | None = None  # until something has to wait: it takes memory
-        self._used = False
+        self.used = False
         self.delay_by(delay_s)
 
     def delay_by(self, delay_s: float) -> None:
         """Delay by this, what is sent from now on; the first to be sent does not arrive before the handshake ends."""
         self._delay_s = delay_s
         self.is_direct = not delay_s and not self._waiting
-        if not self._used:
+        if not self.used:
             self._not_before = self._made + (1 + self._handshake_delays) * delay_s
 
     @property
@@ -494,7 +554,7 @@ class Lane:
         return 0.0 if self.is_direct else max(self._delay_s, self._not_before - self._loop.time())
 
     def send(self, action: Callable[[], object]) -> None:
-        self._used = True
+        self.used = True
         if self.is_direct:
             action()
             return

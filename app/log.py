@@ -43,7 +43,7 @@ class MessageLog:
         self._kept: deque[Message] = deque()
         self._kept_chars = 0
         self._last = 0
-        self._news = asyncio.Event()
+        self._waiting: dict[asyncio.Future[None], None] = {}  # in the order in which they came
         self._end = asyncio.Event()
         self._subscribers: list[Callable[[], None]] = []
 
@@ -104,11 +104,16 @@ class MessageLog:
         batch = self.after(cursor)
         if batch.updates or self.closed:
             return batch
+        loop = asyncio.get_running_loop()
+        news: asyncio.Future[None] = loop.create_future()
+        self._waiting[news] = None
+        silence = None if timeout_s is None else loop.call_later(timeout_s, resolve, news)
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._news.wait()
-        except TimeoutError:
-            pass
+            await news
+        finally:
+            self._waiting.pop(news, None)
+            if silence:
+                silence.cancel()
         return self.after(cursor)
 
     async def follow(self, cursor: Cursor, idle_s: float | None = None) -> AsyncIterator[Batch]:
@@ -135,9 +140,9 @@ class MessageLog:
         await self._end.wait()
 
     def _wake(self) -> None:
-        # Readers that wait hold this event; later ones wait for the next.
-        self._news.set()
-        self._news = asyncio.Event()
+        waiting, self._waiting = self._waiting, {}
+        for news in waiting:
+            resolve(news)
         for on_news in self._subscribers:
             on_news()
 
@@ -147,3 +152,8 @@ class MessageLog:
         if cursor.seq > self._last:
             return "ahead"
         return "expired" if cursor.seq < self.oldest.seq else None
+
+
+def resolve(news: asyncio.Future[None]) -> None:
+    if not news.done():
+        news.set_result(None)

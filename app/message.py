@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from json.encoder import encode_basestring as quoted
 from typing import Any, NamedTuple
 
@@ -41,6 +41,7 @@ class Cursor(NamedTuple):
         return f"{self.epoch}-{self.seq}"
 
     @classmethod
+    @lru_cache(maxsize=256)  # a thousand readers are at a few cursors
     def parse(cls, text: str) -> "Cursor":
         """Read `EPOCH-SEQ`; raises BadInput for anything else."""
         match = re.fullmatch(r"([0-9a-z]{1,16})-([0-9]{1,15})", text, re.ASCII)

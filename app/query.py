@@ -4,14 +4,31 @@ A misspelt `afer=0`, taken for "no cursor", would lose messages silently; that i
 """
 
 import math
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
 from starlette.datastructures import QueryParams
 
 from app.message import BadInput
 
+SHORT_BYTES = 128
+"""What a reader's query has; a longer one is not worth remembering."""
 
-def parameters(query: QueryParams, *accepted: str) -> dict[str, str]:
+
+def parameters(query: QueryParams | bytes, *accepted: str) -> Mapping[str, str]:
     """The query's parameters; raises BadInput for one that is not `accepted` or comes twice."""
+    if isinstance(query, bytes):
+        return read_once(query, accepted) if len(query) <= SHORT_BYTES else read(QueryParams(query), accepted)
+    return read(query, accepted)
+
+
+@lru_cache(maxsize=256)  # a thousand readers at the same cursor send the same query
+def read_once(query: bytes, accepted: tuple[str, ...]) -> Mapping[str, str]:
+    return MappingProxyType(read(QueryParams(query), accepted))
+
+
+def read(query: QueryParams, accepted: tuple[str, ...]) -> dict[str, str]:
     for name, _ in query.multi_items():
         if name not in accepted:
             raise BadInput(f"unknown parameter {name[:40]!r}: accepted here is {' and '.join(accepted)}")

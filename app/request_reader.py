@@ -12,11 +12,24 @@ LINE = re.compile(rb"[A-Z]+ (?:https?://[^/ ]*)?([^ ?]*)[^ ]* HTTP/1\.[01]\r?\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
 
+def whole_request(data: bytes) -> str | None:
+    """The path, without its query, if this piece is a request without a body, whole and alone; else None.
+
+    Nearly every piece is. To find that out costs less than a reader does.
+    """
+    if data.find(b"\n\r\n") != len(data) - 3 or body_follows(data):
+        return None
+    line = LINE.match(data)
+    return path_in(line) if line else None
+
+
 class RequestReader:
     """One connection's requests, one after the other, in pieces of any size.
 
     `complete` says whether no request has arrived in part.
     """
+
+    __slots__ = ("_blank", "_body_bytes", "_chunks", "_head", "_line_read", "complete")
 
     def __init__(self) -> None:
         self.complete = True
@@ -28,10 +41,6 @@ class RequestReader:
 
     def receive(self, data: bytes) -> list[str]:
         """The paths of all requests whose first line is complete with this piece, in order, without their queries."""
-        # Nearly every piece is one whole head. What comes below would take as long as all else that the tap does.
-        whole = self.complete and data.find(b"\n\r\n") == len(data) - 3 and not body_follows(data)
-        if whole and (line := LINE.match(data)):
-            return [path_in(line)]
         paths: list[str] = []
         while data:
             if self._body_bytes:

@@ -10,7 +10,7 @@ import itertools
 import logging
 import random
 import socket
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import Literal, Protocol
 
 import uvicorn
@@ -23,10 +23,12 @@ from uvicorn.importer import import_from_string
 
 from app import pages, publishing, transports, watch
 from app.chat import Chat
+from app.direct import Direct
 from app.guard import LOCAL_NAMES, Guard
 from app.link import Link
 from app.log import MessageLog
 from app.message import BadInput
+from app.one_write import OneWrite
 from app.pages.problem import no_such_page
 from app.sessions import Sessions
 
@@ -69,17 +71,22 @@ def create_app(
         yield
         publisher.cancel()
 
+    read = transports.routes(log)
     return Starlette(
         routes=[
             *publishing.routes(log),
-            *transports.routes(log),
+            *read,
             *sessions.routes(),
             *chat.routes(),
             *watch.routes(sessions),
             *pages.routes(),
         ],
-        middleware=[Middleware(Guard, names=names)],
-        exception_handlers={BadInput: bad_input, HTTPException: http_error, ClientDisconnect: disconnected},
+        exception_handlers={**PROBLEMS, HTTPException: http_error},
+        middleware=[
+            Middleware(OneWrite),
+            Middleware(Guard, names=names),
+            Middleware(Direct, routes=read, handlers=PROBLEMS),
+        ],
         lifespan=lifespan,
     )
 
@@ -99,6 +106,13 @@ async def http_error(request: Request, problem: Exception) -> Response:
 
 async def disconnected(_: Request, __: Exception) -> Response:
     return Response(status_code=400)  # the client left in the middle of its request: nobody will read this
+
+
+PROBLEMS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    BadInput: bad_input,
+    ClientDisconnect: disconnected,
+}
+"""What a request's own faults are responded to with."""
 
 
 class Server(uvicorn.Server):

@@ -170,7 +170,10 @@ class Session:
         self._emulate(connection)
 
     def observe(self, connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
-        """Tell the page about a piece of bytes on one of its connections."""
+        """Tell the page about a piece of bytes on one of its connections, if it watches: a crowd's pages never do."""
+        page = self.connections[connection]
+        if not self._watching(page):
+            return
         piece = {
             "connection": connection.number,
             "direction": direction,
@@ -178,7 +181,7 @@ class Session:
             "delay_ms": connection.lanes[direction].delay_s * 1e3,
             "size": len(data),
         }
-        self._tell(self.connections[connection], {"piece": piece | {"base64": base64.b64encode(data).decode()}})
+        self._tell(page, {"piece": piece | {"base64": base64.b64encode(data).decode()}})
 
     def release(self, connection: Connection) -> None:
         """The connection is closed, or its next request is not for this session."""
@@ -201,8 +204,11 @@ class Session:
         connection.upgrades = self.settings.upgrades if self.settings else None
         connection.fan_out = self.settings.fan_out if self.settings else None
 
+    def _watching(self, page: str) -> list[Watcher]:
+        return [watcher for watcher in self.watchers if watcher.page == page]
+
     def _tell(self, page: str, what: Mapping[str, Any]) -> None:
-        if watchers := [watcher for watcher in self.watchers if watcher.page == page]:
+        if watchers := self._watching(page):
             text = dumps(what)
             for watcher in watchers:
                 watcher.tell(what, text)

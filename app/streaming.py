@@ -6,7 +6,6 @@ none of that: the tap tells the hub.
 
 from collections.abc import AsyncIterator
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -30,7 +29,7 @@ class StreamedResponse(Response):
         if tap_of(scope):
             await self._send(send)
         else:
-            await cancel_on_disconnect(Request(scope, receive), self._send(send), None)
+            await cancel_on_disconnect(scope, receive, self._send(send), None)
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

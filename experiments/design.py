@@ -32,7 +32,9 @@ class Condition:
     each reader checks what it receives, and each message waits until all have the one before (see
     `experiments.run.broadcast`).
     `tap`: False leaves the tap out of the server, so that its cost can be measured. `fan_out`: how the server writes
-    to readers that have read everything: all at once by a hub, or each by a task of its own.
+    to readers that have read everything: all at once by a hub, or each by a task of its own. `backoff`: in a storm,
+    whether readers come back after a random time that grows with each failure (`clients.backoff`), or each exactly
+    one second after it has lost its connection or was refused (see `experiments.run.storm`).
     """
 
     transport: str
@@ -46,9 +48,10 @@ class Condition:
     via: Via = ""
     upgrades: Upgrades = "pass"
     late_joiners: int = 0
-    measures: Literal["deliveries", "cpu", "memory", "broadcasts"] = "deliveries"
+    measures: Literal["deliveries", "cpu", "memory", "broadcasts", "storm"] = "deliveries"
     tap: bool = True
     fan_out: FanOut = "hub"
+    backoff: bool = True
 
     def __post_init__(self) -> None:
         if self.variant not in VARIANTS:
@@ -95,12 +98,12 @@ class Condition:
     def exclusive(self) -> bool:
         """Whether milliseconds or CPU time count: such a run shares the machine with as little as possible."""
         milliseconds = self.client == "library" and self.one_way_delay_ms == 0 and not self.kind.pauses
-        return self.measures in ("cpu", "broadcasts") or (self.measures == "deliveries" and milliseconds)
+        return self.crowd or self.measures == "cpu" or (self.measures == "deliveries" and milliseconds)
 
     @property
     def crowd(self) -> bool:
         """Whether its readers may be thousands, in several processes."""
-        return self.measures == "broadcasts"
+        return self.measures in ("broadcasts", "storm")
 
     @property
     def differing(self) -> dict[str, Any]:
@@ -111,6 +114,9 @@ class Condition:
 GROWING_S = 4.0
 """About how long it takes until all readers of a run that measures memory are connected."""
 
+CROWD_S, CROWD_READER_S = 2.0, 0.0012
+"""About how long a run with a crowd takes, and how much longer for each reader."""
+
 CONDITION_COLUMNS = tuple(field.name for field in fields(Condition))
 
 
@@ -118,8 +124,8 @@ CONDITION_COLUMNS = tuple(field.name for field in fields(Condition))
 class Size:
     """How much is measured. `messages` and `least_s` set a run's window, `repeats` and `slow_repeats` how often.
 
-    `load_s` is the window of a run that measures the server's CPU, `load_repeats` how often each load is repeated.
-    After `retry_s` seconds no run is repeated.
+    `load_s` is the window of a run that measures the server's CPU, `load_repeats` how often each load is repeated, and
+    each run with a crowd, which has up to `crowd` readers. After `retry_s` seconds no run is repeated.
     """
 
     name: str
@@ -129,6 +135,7 @@ class Size:
     least_s: float
     most_s: float
     retry_s: float
+    crowd: int = 2_000
     load_s: float = 1.2
     load_repeats: int = 1
 
@@ -138,6 +145,8 @@ class Size:
             return self.load_s
         if condition.measures == "memory":
             return GROWING_S
+        if condition.crowd:
+            return CROWD_S + condition.clients * CROWD_READER_S
         if condition.rate_hz == 0:
             return 60.0  # bytes per minute of silence are counted
         wanted = max(self.messages / condition.rate_hz, 4 * condition.pause_s)
@@ -145,19 +154,23 @@ class Size:
 
     def times(self, condition: Condition) -> int:
         """How often a condition is repeated; one that takes a minute, less often."""
-        if condition.measures == "cpu":
+        if condition.measures == "cpu" or condition.crowd:
             return self.load_repeats
         return self.slow_repeats if condition.rate_hz < 0.2 else self.repeats
 
     def fits(self, condition: Condition) -> bool:
         """Whether this size measures a condition; a quick look leaves out what takes longer than seconds."""
+        if condition.crowd:
+            return condition.clients == self.crowd
         seen_in_seconds = condition.rate_hz >= 1 and condition.pause_s <= 1 and condition.measures == "deliveries"
         return self.name != "quick" or seen_in_seconds
 
 
 SIZES = {
-    "quick": Size("quick", repeats=1, slow_repeats=0, messages=8, least_s=3.0, most_s=4.0, retry_s=60),
-    "default": Size("default", repeats=3, slow_repeats=1, messages=20, least_s=5.0, most_s=8.0, retry_s=180),
+    "quick": Size("quick", repeats=1, slow_repeats=0, messages=8, least_s=3.0, most_s=4.0, retry_s=60, crowd=40),
+    "default": Size(
+        "default", repeats=3, slow_repeats=1, messages=20, least_s=5.0, most_s=8.0, retry_s=180, crowd=2_000
+    ),
     "full": Size(
         "full",
         repeats=3,
@@ -166,6 +179,7 @@ SIZES = {
         least_s=12.0,
         most_s=60.0,
         retry_s=7_200,
+        crowd=10_000,
         load_s=2.0,
         load_repeats=1,
     ),

@@ -180,7 +180,7 @@ class Schedule:
     def _start(self, run: Run) -> None:
         here, there = PROCESSES.Pipe()
         to_readers, of_readers = _pipes(processes(run.condition.clients) if run.condition.crowd else 1)
-        to_servers, of_servers = _pipes(1)
+        to_servers, of_servers = _pipes(2 if run.condition.measures == "storm" else 1)
         process = PROCESSES.Process(target=run_in_process, args=(run, there, to_readers, to_servers))
         others = (
             *(PROCESSES.Process(target=readers.main, args=(run, pipe)) for pipe in of_readers),
@@ -275,7 +275,7 @@ def take_batch(queue: list[Run]) -> list[Run]:
 
 def exclusive_at_once(run: Run) -> int:
     """How many such runs may measure side by side."""
-    return 1 if run.condition.measures == "cpu" else EXCLUSIVE_AT_ONCE
+    return 1 if run.condition.crowd or run.condition.measures == "cpu" else EXCLUSIVE_AT_ONCE
 
 
 def is_slow(run: Run) -> bool:

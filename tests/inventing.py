@@ -23,6 +23,9 @@ BUSY_MS = {"short_poll": 0.35, "long_poll": 0.35, "sse": 0.06, "websocket": 0.06
 READER_BYTES = {"short_poll": 40_000, "long_poll": 40_000, "sse": 40_000, "websocket": 40_000, "socket_io": 80_000}
 TAP_MS, TAP_BYTES = 0.004, 3_000
 STEPS = (0.1, 0.4, 0.7, 1.0)
+TOLD_US = {"short_poll": 75, "long_poll": 90, "sse": 8, "websocket": 9, "socket_io": 10}
+"""CPU of a delivery with the hub, or to a poller; a task takes four times as much."""
+TOLD = (1, 100, 500, 1_000, 2_000)
 SILENT_BYTES = {"sse": 32.0, "websocket": 48.0, "socket_io": 60.0}
 
 Result = dict[str, Any]
@@ -134,7 +137,41 @@ def a_result(condition: Condition, repeat: int) -> Result:
             "late_joiners_missing": 0,
         },
     }
+    if condition.crowd:
+        return told(condition, result)
     return weighed(condition, result) if condition.measures != "deliveries" else result
+
+
+def told(condition: Condition, result: Result) -> Result:
+    """The same of a run with a crowd: broadcasts, or a storm."""
+    metrics, clients = result["metrics"], condition.clients
+    metrics |= {"published": 6, "deliveries": 6 * clients, "missing": 0, "requests": 0, "empty": 0, "messages": 0}
+    if condition.measures == "storm":
+        later = 2.0 if condition.backoff else 1.0
+        metrics |= {"storm_readers": clients, "storm_listens_ms": 700.0, "storm_attempts": later * clients}
+        metrics |= {"storm_refused": (later - 1) * clients, "storm_failed": 0, "storm_peak_share": 1.0}
+        metrics |= {"storm_median_ms": 1_200 * later, "storm_last_ms": 2_100 * later}
+        metrics |= {"storm_took_median_ms": 400 / later, "storm_took_last_ms": 800 / later}
+        return result | {"delay_ms": []}
+    us = TOLD_US[condition.transport] * (4 if condition.fan_out == "tasks" else 1)
+    for place, share in enumerate(TOLD, 1):
+        readers = max(1, share * clients // TOLD[-1])
+        cpu_ms = 0.8 + us * readers / 1_000
+        its = {
+            "readers": readers,
+            "broadcasts": 6,
+            "events": 6 * readers,
+            "cpu_ms": 6 * cpu_ms,
+            "median_ms": cpu_ms / 2,
+        }
+        its |= {
+            "last_ms": cpu_ms,
+            "readers_share": 0.4,
+            "rss_bytes": 45_000_000 + READER_BYTES[condition.transport] * readers,
+        }
+        metrics |= {f"step_{place}_{name}": value for name, value in its.items()}
+    metrics |= {"saturated_hz": 1e6 / us, "bytes_per_delivery": 190.0}
+    return result | {"delay_ms": []}
 
 
 def weighed(condition: Condition, result: Result) -> Result:

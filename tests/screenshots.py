@@ -21,6 +21,7 @@ SHOWN = {
     ("long-poll", "1080p", "light"),
     ("socket-io", "1080p", "light"),
     ("race", "1080p", "dark"),
+    ("crowd", "720p", "light"),
     ("limits", "720p", "light"),
     ("chat", "720p", "light"),
 }

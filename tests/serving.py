@@ -100,6 +100,7 @@ async def serving(
     http: Literal["httptools", "h11"] = "httptools",
     ws: Literal["websockets-sansio", "websockets", "wsproto"] = "websockets-sansio",
     fan_out: FanOut = "hub",
+    tap: bool = True,
 ) -> AsyncIterator[Running]:
     """A server in this process, on the test's own event loop; it has ended when the block has.
 
@@ -110,7 +111,8 @@ async def serving(
     sessions, chat = Sessions(), Chat(log)
     link = Link(delay_s, {"s": sessions, "chat": chat}, [observer] if observer else [], upgrades, fan_out=fan_out)
     listener = listen("127.0.0.1", port)
-    server = Server(create_app(log, sessions, chat, names, publish_hz), (log, sessions), link, http=http, ws=ws)
+    app = create_app(log, sessions, chat, names, publish_hz)
+    server = Server(app, (log, sessions), link, http=http, ws=ws, tap=tap)
     running = asyncio.create_task(server.serve([listener]))
     await eventually(lambda: server.started or running.done())
     try:

@@ -14,12 +14,11 @@ A message published while a request is held goes out at once; one that is publis
 request, about a round trip. A hold ends, with an empty response, before proxies would close the connection.
 """
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
-from app.disconnect import cancel_on_disconnect
 from app.log import MessageLog
+from app.message import Batch
+from app.polling import Hold, poll_route
 from app.query import parameters, seconds
 
 PATH = "/long-poll"
@@ -28,13 +27,11 @@ HOLD_MAX_S = 60.0
 
 
 def routes(log: MessageLog) -> list[BaseRoute]:
-    async def long_poll(request: Request) -> Response:
-        given = parameters(request.query_params, "after", "hold")
+    def long_poll(query: bytes) -> Batch | Hold:
+        given = parameters(query, "after", "hold")
         cursor = log.resolve_cursor(given.get("after"))
         hold_s = seconds(given["hold"], "hold", HOLD_MAX_S) if "hold" in given else HOLD_S
         batch = log.after(cursor)
-        if not batch.updates:
-            batch = await cancel_on_disconnect(request, log.wait_after(cursor, hold_s), otherwise=batch)
-        return Response(batch.json, media_type="application/json", headers={"cache-control": "no-store"})
+        return batch if batch.updates else Hold(cursor, hold_s)
 
-    return [Route(PATH, long_poll)]
+    return [poll_route(PATH, log, long_poll)]

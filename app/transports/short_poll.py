@@ -15,21 +15,19 @@ The server keeps nothing between two requests: the cursor in the request says it
 on average and a whole one at worst, and when nothing happens the requests still come.
 """
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from app.log import MessageLog
+from app.message import Batch
+from app.polling import poll_route
 from app.query import parameters
 
 PATH = "/short-poll"
 
 
 def routes(log: MessageLog) -> list[BaseRoute]:
-    async def short_poll(request: Request) -> Response:
-        given = parameters(request.query_params, "after")
-        batch = log.after(log.resolve_cursor(given.get("after")))
-        # no-store: a cached response would be out of date.
-        return Response(batch.json, media_type="application/json", headers={"cache-control": "no-store"})
+    def short_poll(query: bytes) -> Batch:
+        given = parameters(query, "after")
+        return log.after(log.resolve_cursor(given.get("after")))
 
-    return [Route(PATH, short_poll)]
+    return [poll_route(PATH, log, short_poll)]

@@ -24,7 +24,7 @@ def load(frame: pd.DataFrame, tap: bool = True) -> pd.DataFrame:
     one reaches, to its longer side. `tap`: of servers with the tap, or without it. NaN for a variant without such runs,
     and for all of them if there are too few runs.
     """
-    return _over_sessions(_load(frame, tap), [_load(part, tap) for part in sessions(frame)], "ms")
+    return over_sessions(_load(frame, tap), [_load(part, tap) for part in sessions(frame)], "ms")
 
 
 def _load(frame: pd.DataFrame, tap: bool) -> pd.DataFrame:
@@ -64,12 +64,12 @@ def memory(frame: pd.DataFrame, tap: bool = True) -> pd.DataFrame:
     number of readers at each step, every run with a constant of its own. NaN for a variant without such runs. `half_kb`
     and `tap`: as for `load`.
     """
-    return _over_sessions(_memory(frame, tap), [_memory(part, tap) for part in sessions(frame)], "kb")
+    return over_sessions(_memory(frame, tap), [_memory(part, tap) for part in sessions(frame)], "kb")
 
 
 def _memory(frame: pd.DataFrame, tap: bool) -> pd.DataFrame:
     rows = frame[(frame.measures == "memory") & ~frame.suspect & (frame.tap == tap)]
-    found = {str(variant): _slope_kb(group) for variant, group in rows.groupby("variant")}
+    found = {str(variant): slope_kb(group) for variant, group in rows.groupby("variant")}
     wanted = [found.get(variant, UNKNOWN) for variant in VARIANTS]
     return pd.DataFrame({"variant": list(VARIANTS), "kb": [kb for kb, _ in wanted], "half_kb": [h for _, h in wanted]})
 
@@ -110,23 +110,37 @@ def _with_seconds(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(seconds=seconds, server_cpu_ms=rows.server_cpu_ms_per_s * seconds)
 
 
-def _over_sessions(whole: pd.DataFrame, parts: Sequence[pd.DataFrame], unit: str) -> pd.DataFrame:
-    """What was found in all runs, with the interval for another session if there are several."""
+def over_sessions(
+    whole: pd.DataFrame, parts: Sequence[pd.DataFrame], unit: str, keys: Sequence[str] = ("variant",)
+) -> pd.DataFrame:
+    """What was found in all runs, with the interval for another session if there are several.
+
+    `keys`: the columns that name a row in the whole and in each session's part.
+    """
     if not parts:
         return whole
-    values = pd.concat([part.set_index("variant")[unit] for part in parts], axis=1)
-    ends = [another_session(row.dropna().to_list()) for _, row in values.iterrows()]
+    keys = [*keys]
+    values = pd.concat([part.set_index(keys)[unit] for part in parts], axis=1)
+    its = [values.loc[key] for key in whole.set_index(keys).index]
+    ends = [another_session(row.dropna().to_list()) for row in its]
     halves = [max(high - value, value - low) for value, (low, high) in zip(whole[unit], ends, strict=True)]
     return whole.assign(**{f"half_{unit}": halves})
 
 
-def _slope_kb(runs: pd.DataFrame) -> tuple[float, float]:
-    numbers = range(1, 1 + sum(name.endswith("_rss_bytes") for name in runs.columns if name.startswith("step_")))
-    readers = runs[[f"step_{number}_readers" for number in numbers]].to_numpy(dtype=float)
-    kb = runs[[f"step_{number}_rss_bytes" for number in numbers]].to_numpy(dtype=float) / 1000
+def slope_kb(runs: pd.DataFrame) -> tuple[float, float]:
+    """Memory by the number of readers, and how far its interval reaches, of runs whose readers grow in steps."""
+    numbers = [
+        name.removesuffix("_rss_bytes")
+        for name in runs.columns
+        if name.startswith("step_") and name.endswith("_rss_bytes") and runs[name].notna().all()
+    ]
+    readers = runs[[f"{number}_readers" for number in numbers]].to_numpy(dtype=float)
+    kb = runs[[f"{number}_rss_bytes" for number in numbers]].to_numpy(dtype=float) / 1000
     x, y = (values - values.mean(axis=1, keepdims=True) for values in (readers, kb))
-    slope = float((x * y).sum() / (x * x).sum())
     freedom = x.size - len(x) - 1
+    if freedom < 1:
+        return UNKNOWN
+    slope = float((x * y).sum() / (x * x).sum())
     rest = y - slope * x
     return slope, student_t(freedom) * math.sqrt(float((rest * rest).sum()) / freedom / float((x * x).sum()))
 

@@ -61,6 +61,7 @@ def between(table: Table) -> Between | None:
     if len(table.sessions) == 0 or table.sessions.session.nunique() < LEAST:
         return None
     rows = table.sessions[(table.sessions.clients > 0) & ~table.sessions.suspect]
+    rows = rows[rows.measures == "deliveries"]
     # A poller's delay is its interval's; what a machine does to milliseconds shows in the others.
     prompt = rows[(rows.rate_hz > 0) & (rows.pause_s == 0) & rows.delay_mean_ms.notna()]
     near = prompt[(prompt.one_way_delay_ms == 0) & (prompt.client == "library")]

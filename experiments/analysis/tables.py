@@ -40,6 +40,10 @@ INTERVALS = tuple(
 """Columns of the summary that have ends beside them: `delay_mean{}_ms` with nothing, `_low` or `_high` in it."""
 
 
+CROWD = ("step_", "storm_", "saturated_", "bytes_per_delivery")
+"""How columns begin that only runs with growing or reconnecting crowds have."""
+
+
 @dataclass(frozen=True)
 class Table:
     """What a figure is drawn from. `summary` holds the conditions of one question, `runs` their runs.
@@ -182,7 +186,7 @@ def _row(condition: Condition, every: pd.DataFrame, its: pd.DataFrame, delays: p
     row |= _bytes(its, condition)
     if condition.measures != "deliveries":  # readers that only count do not count bytes
         row |= {name: math.nan for name in row if name.endswith(("_per_message", "_low", "_high", "_per_minute"))}
-    row |= {name: its[name].mean() for name in its.columns if name.startswith("step_")}
+    row |= {name: its[name].mean() for name in its.columns if name.startswith(CROWD)}
     seconds = its.window_s.sum()
     row["segments_up"], row["segments_down"] = its.segments_up.sum(min_count=1), its.segments_down.sum(min_count=1)
     row["segments_per_message"] = _ratio(row["segments_up"] + row["segments_down"], row["deliveries"])

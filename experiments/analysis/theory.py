@@ -89,6 +89,26 @@ class Push:
         return float(delay_s >= self.down_s)
 
 
+@dataclass(frozen=True)
+class Broadcast:
+    """One message to many readers, whom the server writes to one after the other.
+
+    `start_ms` (a): what publishing and waking up take; `delivery_ms` (b): what each delivery takes. Both are CPU
+    times of one process that does nothing else, so they pass as time, too.
+    """
+
+    start_ms: float
+    delivery_ms: float
+
+    def cpu_ms(self, readers: float) -> float:
+        """a + b N."""
+        return self.start_ms + self.delivery_ms * readers
+
+    def last_ms(self, readers: float) -> float:
+        """The last of N readers has it when everybody has been written to: a + b N, too."""
+        return self.cpu_ms(readers)
+
+
 def websocket_frame_bytes(payload_bytes: int) -> int:
     """The header of a server's frame (RFC 6455, section 5.2): 2 bytes, and 2 or 8 more for a longer length."""
     return 2 if payload_bytes < 126 else 4 if payload_bytes < 65_536 else 10

@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="only make this bench the reference")
     options = parser.parse_args(arguments)
+    if not Path("/proc/self/smaps_rollup").exists():
+        sys.stderr.write(f"{words.needs_linux()}\n")
+        return 1
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     try:
@@ -88,7 +91,8 @@ def measure(plan: dict[int, list[Job]], size: Size, seed: int, folder: Path, con
         BarColumn(), TextColumn("{task.description},"), TimeElapsedColumn(), TextColumn("{task.fields[left]}"),
         console=console, transient=True,
     ) as progress:  # fmt: skip
-        task = progress.add_task("", total=sum(job.expected_s for job in jobs), left="")
+        total_s = sum(job.expected_s for job in jobs)
+        task = progress.add_task("", total=total_s, left=words.time_left(total_s))
         began, done_s = time.monotonic(), 0.0
         for number, of_round in plan.items():
             results: dict[str, dict[str, float]] = {}
@@ -102,9 +106,8 @@ def measure(plan: dict[int, list[Job]], size: Size, seed: int, folder: Path, con
                 else:
                     results |= {job.result_name(server): its for server, its in measured.items()}
                 done_s += job.expected_s
-                left_s = (progress.tasks[0].total or 0.0) - done_s
                 took = (time.monotonic() - began) / done_s
-                progress.update(task, completed=done_s, left=words.time_left(left_s * took))
+                progress.update(task, completed=done_s, left=words.time_left((total_s - done_s) * took))
             rounds.add(folder, {"results": results, "failed": failed})
 
 
@@ -113,7 +116,7 @@ def attempted(job: Job, size: Size, seed: int) -> dict[str, dict[str, float]] | 
     for _ in range(TRIES):
         try:
             return job.do(size, seed)
-        except (Failed, OSError) as problem:
+        except (Failed, OSError, ValueError, ArithmeticError) as problem:  # also numbers that make no ratio
             why = str(problem)
     return why
 

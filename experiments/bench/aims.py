@@ -20,19 +20,29 @@ class Aim:
 
 
 AIMS = (
-    Aim("WebSocket: a message to one reader, median", "push", "websocket", "push_us", "raw", 1.1, "µs"),
-    Aim("SSE: a message to one reader, median", "push", "sse", "push_us", "raw", 1.15, "µs"),
+    Aim("WebSocket: delay of a push to a single reader", "push", "websocket", "push_us", "raw", 1.1, "µs"),
+    Aim("SSE: delay of a push to a single reader", "push", "sse", "push_us", "raw", 1.15, "µs"),
     Aim("WebSocket: CPU per delivery", "fan_out", "websocket", "cpu_us_1000_1", "ws", 0.8, "µs"),
-    Aim("... ten messages per tick", "fan_out", "websocket", "cpu_us_1000_10", "ws", 0.2, "µs"),
+    Aim(
+        "WebSocket: CPU per delivery, ten messages per tick", "fan_out", "websocket", "cpu_us_1000_10", "ws", 0.2, "µs"
+    ),
     Aim("Socket.IO: CPU per delivery", "fan_out", "socket_io", "cpu_us_1000_1", "socket.io", 0.8, "µs"),
-    Aim("... ten messages per tick", "fan_out", "socket_io", "cpu_us_1000_10", "socket.io", 0.25, "µs"),
+    Aim(
+        "Socket.IO: CPU per delivery, ten messages per tick",
+        "fan_out",
+        "socket_io",
+        "cpu_us_1000_10",
+        "socket.io",
+        0.25,
+        "µs",
+    ),
     Aim("WebSocket: time until the last reader has a message", "fan_out", "websocket", "last_ms_1000_1", "ws", 1, "ms"),
     Aim("WebSocket: memory per idle reader", "memory", "websocket", "reader_kib", None, 12, "KiB"),
     Aim("SSE: memory per idle reader", "memory", "sse", "reader_kib", None, 12, "KiB"),
-    Aim("Held poll: memory per idle reader", "memory", "long_poll", "reader_kib", None, 12, "KiB"),
+    Aim("Long poll: memory per held request", "memory", "long_poll", "reader_kib", None, 12, "KiB"),
     Aim("Socket.IO: memory per idle reader", "memory", "socket_io", "reader_kib", None, 24, "KiB"),
-    Aim("Short poll: CPU", "polling", "short_poll", "poll_us", "http", 0.85, "µs"),
-    Aim("Held poll, answered: CPU", "fan_out", "long_poll", "cpu_us_1000_1", "starlette", 0.4, "µs"),
+    Aim("Short poll: CPU per response", "polling", "short_poll", "poll_us", "http", 0.85, "µs"),
+    Aim("Long poll: CPU per response", "fan_out", "long_poll", "cpu_us_1000_1", "starlette", 0.4, "µs"),
 )
 
 HELD = 20_000

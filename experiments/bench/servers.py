@@ -4,7 +4,7 @@ import importlib.metadata
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from experiments.bench import install
@@ -41,18 +41,18 @@ SERVERS = {
     "socket.io": Server("Node Socket.IO", "socket_io.js", ("socket_io",), needs=install.node),
     "http": Server("Node http", "http.js", ("short_poll",), needs=install.node),
     "starlette": Server("plain Starlette", "starlette_server", ("websocket", "sse", "long_poll", "short_poll")),
-    "hub": Server("this", "this", (*PUSHED, "long_poll", "short_poll"), ("--fan-out", "hub"), has_cursors=True),
-    "tasks": Server("this, tasks", "this", PUSHED, ("--fan-out", "tasks"), has_cursors=True),
+    "hub": Server("this server", "this", (*PUSHED, "long_poll", "short_poll"), ("--fan-out", "hub"), has_cursors=True),
+    "tasks": Server("this server, tasks", "this", PUSHED, ("--fan-out", "tasks"), has_cursors=True),
 }
 
 
-def missing(names: Iterable[str]) -> dict[str, str]:
+def missing(names: Collection[str]) -> dict[str, str]:
     """Which of these servers can't be measured here, and why, in a line each; what they need is installed first."""
     asked = {need: need() for need in {SERVERS[name].needs for name in names}}
     return {name: asked[SERVERS[name].needs] for name in names if asked[SERVERS[name].needs]}
 
 
-def versions(names: Iterable[str]) -> dict[str, str]:
+def versions(names: Collection[str]) -> dict[str, str]:
     """Of what these servers are made of, beyond what the project itself needs."""
     found = {}
     needs = {SERVERS[name].needs for name in names}

@@ -41,7 +41,7 @@ def met(is_met: bool | None) -> str:
 
 
 def aims_head() -> str:
-    return "| with 1,000 readers, if it says nothing else | this server | beside | ratio | aim | met |"
+    return "| 1,000 readers where they share a cost | this server | peer | ratio | aim | met |"
 
 
 def held_row(held: int, wanted: int, possible: int) -> str:
@@ -54,26 +54,29 @@ def held_row(held: int, wanted: int, possible: int) -> str:
 
 def introduction(rounds: int) -> str:
     """Above the aims."""
-    times = "in one round" if rounds == 1 else f"in {rounds} rounds: medians, and from the lowest to the highest round"
+    times = "in one round" if rounds == 1 else f"in {rounds} rounds; medians, with the lowest and the highest round"
     return (
-        f"Measured side by side on one machine, {times}. A ratio is this server's cost over its peer's in the same "
-        "round: below 1, this server costs less. Every server publishes the same messages by itself, to the same "
-        "readers; CPU is the server's, per delivery, at about 0.4 of a core, without what publishing costs when nobody "
-        "reads."
+        f"Measured side by side on one machine, {times}. A ratio compares this server with its peer in the same round: "
+        "below 1, this server costs less. Each server publishes the same messages to the same number of readers, one "
+        "or ten per tick. CPU is the server's, measured while it is busy for about 0.4 of a core, less what the same "
+        "ticks cost without readers."
     )
 
 
 def costs_say() -> str:
     """Above the costs."""
     return (
-        "All that was measured, medians. CPU in µs per delivery with one message per tick, in brackets with ten; "
-        "for long polling in µs per response."
+        "All servers, medians. CPU is in µs per delivery with one message per tick, in brackets with ten; for long "
+        "polling per response. `tasks` is this server with `--fan-out tasks`: a task per reader instead of the hub."
     )
 
 
 def costs_head(readers: Sequence[int]) -> str:
     cpu = " | ".join(f"CPU, {number:,} readers" for number in readers)
-    return f"| | one reader, µs | {cpu} | last of 1,000, ms | deliveries/s, saturated | memory per reader, KiB |"
+    return (
+        f"| | delay, one reader, µs | {cpu} | last of 1,000 readers, ms | deliveries/s, saturated, 1,000 readers "
+        "| memory per idle reader, KiB |"
+    )
 
 
 def row_title(transport: str, server: str) -> str:
@@ -104,33 +107,31 @@ def per_second(spread: "Spread | None", limited_by_readers: bool) -> str:
 
 def short_polls(costs: Sequence[tuple[str, "Spread"]]) -> str:
     listed = ", ".join(f"{title} {digits(cost.median)} µs" for title, cost in costs)
-    return f"CPU of a short poll with an empty response, on a connection that is kept: {listed}."
+    return f"CPU of a short poll with an empty response, over kept-alive connections: {listed}."
 
 
 def publishing(costs: Sequence[tuple[str, "Spread"]]) -> str:
     listed = ", ".join(f"{title} {digits(cost.median)} µs" for title, cost in costs)
-    return f"CPU of a tick with one message that nobody reads, which is not counted above: {listed}."
+    return f"CPU of publishing a message without readers, which is subtracted above: {listed}."
 
 
 def instrument(readers_us: float, load_low: float, load_high: float) -> str:
     """What the measuring side costs, and how busy the servers were."""
     return (
-        f"Readers are raw sockets in processes of their own and take {digits(readers_us)} µs per delivery (median). "
-        "≥ and ≤ mark where they, not the server, were the limit; no ratio uses such a round. Servers used "
-        f"{load_low:.2f} to {load_high:.2f} of a core while their CPU was measured. Its tap is in this server's."
+        f"Readers are raw sockets in processes of their own; a delivery costs them {digits(readers_us)} µs (median). "
+        "Where they were the limit, and not the server, a number is marked with ≥ or ≤, and no ratio uses the round. "
+        f"While their CPU was measured, servers used {load_low:.2f} to {load_high:.2f} of a core. This server runs "
+        "with its tap."
     )
 
 
 def memory() -> str:
-    return "Memory is the slope of the process's own memory between two numbers of idle readers; none of the kernel's."
+    return "Memory is the slope of the process's private memory over its idle readers; the kernel's is not in it."
 
 
 def differences(typical: float, worst: float) -> str:
     """How far the rounds differ."""
-    return (
-        f"From its lowest to its highest round, a number above typically differs by {typical:.0%} of its median, "
-        f"and by {worst:.0%} at worst."
-    )
+    return f"The range over rounds is {typical:.0%} of the median for a typical number, and {worst:.0%} at most."
 
 
 def machine(about: Mapping[str, Any], versions: Mapping[str, str], message_bytes: int) -> str:
@@ -159,6 +160,10 @@ def resumed(folder: str, finished: int, rounds: int) -> str:
 
 def not_resumed(folder: str, differences: Sequence[str]) -> str:
     return f"{folder} is not resumed: {'; '.join(differences)}"
+
+
+def needs_linux() -> str:
+    return "the benchmark needs Linux: it reads the CPU and memory of other processes from /proc"
 
 
 def installing() -> str:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from experiments.analysis.tables import Table
 from experiments.design import Condition
-from experiments.questions import connections, fallback, interval, latency, layers, load, overhead, rate
+from experiments.questions import connections, crowd, fallback, interval, latency, layers, load, overhead, rate
 
 
 class Question(Protocol):
@@ -36,5 +36,6 @@ QUESTIONS: dict[str, Question] = {
     "rate": rate,
     "load": load,
     "connections": connections,
+    "crowd": crowd,
     "fallback": fallback,
 }

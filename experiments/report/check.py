@@ -1,5 +1,7 @@
 """Does a comparison make sense? The limits are coarse: they find what is broken, not what is noisy."""
 
+import math
+
 import pandas as pd
 
 from experiments.report import sentences, words
@@ -26,12 +28,12 @@ def problems(summary: pd.DataFrame) -> list[str]:
         if row["rate_hz"] and not undeliverable and not row["deliveries"]:
             found.append(f"{name}: nothing was delivered")
         allowed_ms = max(DELAY_OFF_ALWAYS_MS, DELAY_OFF_MOST * row["delay_mean_ms"])
-        if abs(row["unexplained_delay_ms"]) > allowed_ms:
+        if abs(row.get("unexplained_delay_ms", math.nan)) > allowed_ms:
             found.append(f"{name}: the mean delay is {row['unexplained_delay_ms']:+.1f} ms off theory and harness")
         found += [
             f"{name}: {what} per message are {row[f'residual_{what}_percent']:+.0f} % off theory"
             for what in ("requests", "bytes")
-            if abs(row[f"residual_{what}_percent"]) > COUNT_OFF_MOST_PERCENT
+            if abs(row.get(f"residual_{what}_percent", math.nan)) > COUNT_OFF_MOST_PERCENT
         ]
     return found
 

@@ -16,7 +16,7 @@ from experiments.analysis import costs
 from experiments.analysis.sessions import Between, between
 from experiments.analysis.tables import Table, deliveries_frame, of_question, runs_frame, table
 from experiments.design import Size
-from experiments.report import recommend, sentences, style, words
+from experiments.report import crowds, recommend, sentences, style, words
 
 SHOWN = {
     "variant": "transport",
@@ -173,7 +173,6 @@ def section(
     """What the template needs of one question; without a chart if some of its conditions are not measured."""
     summary = its.summary
     readers = summary[summary.clients > 0]
-    head, rows = numbers(its)
     judged = readers[readers.theory_delay_mean_ms.notna()] if "theory_delay_mean_ms" in readers else readers.iloc[:0]
     return {
         "name": name,
@@ -182,23 +181,25 @@ def section(
         "conclusion": question.conclusion(summary) if svg else "",
         "text": paragraphs(inspect.getdoc(question) or ""),
         "figure": base64.b64encode(svg.read_bytes()).decode() if svg else "",
-        "head": head,
-        "rows": rows,
+        "tables": numbers(its),
         "residuals": [residuals(row) for row in judged.to_dict("records")],
         "verdict": sentences.theory(judged),
     }
 
 
-def numbers(its: Table) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of a question's table: the numbers that its chart shows."""
+def numbers(its: Table) -> list[crowds.Numbers]:
+    """A question's tables: the numbers that its chart shows."""
+    if its.summary.measures.isin(("broadcasts", "storm")).any():
+        return [*crowds.numbers(its)]
     for measures, (found, value, unit, head) in COSTS.items():
         if (its.summary.measures == measures).any():
             cost = found(its.runs).dropna().to_dict("records")
-            return ["transport", f"{head}, 95 % interval"], [
+            rows = [
                 [words.title(row["variant"]), words.interval(row[value], row[f"half_{value}"], unit)] for row in cost
             ]
+            return [("", ["transport", f"{head}, 95 % interval"], rows)]
     readers = its.summary[its.summary.clients > 0].to_dict("records")
-    return [*SHOWN.values()], [[shown(row, column) for column in SHOWN] for row in readers]
+    return [("", [*SHOWN.values()], [[shown(row, column) for column in SHOWN] for row in readers])]
 
 
 def shown(row: dict[str, Any], column: str) -> str:

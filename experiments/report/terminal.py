@@ -9,8 +9,9 @@ from rich.console import Group
 from rich.table import Table as Lines
 from rich.text import Text
 
-from experiments.analysis import costs
+from experiments.analysis import costs, crowds
 from experiments.design import Run
+from experiments.report import crowds as words_of_crowds
 from experiments.report import sentences, words
 
 
@@ -43,6 +44,12 @@ def done(run: Run, metrics: dict[str, Any]) -> str:
     c = run.condition
     if c.measures == "cpu":
         return f"[green]ok[/]  {condition(run)}: {metrics['server_cpu_share']:.0%} of a core"
+    if c.measures == "broadcasts":
+        return (
+            f"[green]ok[/]  {condition(run)}: {metrics['deliveries']} deliveries of {metrics['published']} broadcasts"
+        )
+    if c.measures == "storm":
+        return f"[green]ok[/]  {condition(run)}: all back after {words.seconds(metrics['storm_last_ms'])}"
     if c.measures == "memory" or not c.clients:
         return f"[green]ok[/]  {condition(run)}"
     if c.undeliverable:
@@ -70,6 +77,10 @@ def condition(run: Run) -> str:
     headers = (", browser's headers" if c.headers == "browser" else "") + words.network(c.upgrades)
     if c.measures == "memory":
         return f"{c.variant}, memory of up to {c.clients} readers{'' if c.tap else ', without the tap'}"
+    if c.measures == "broadcasts":
+        return f"{c.variant}{pause}, broadcasts to up to {c.clients:,} readers, by {words_of_crowds.written(c.fan_out)}"
+    if c.measures == "storm":
+        return f"{c.variant}, a restart with {c.clients:,} readers, {words_of_crowds.backoff(c.backoff)}"
     tap = "" if c.tap else ", without the tap"
     return f"{c.variant}{pause}, {c.rate_hz:g} messages/s, {c.one_way_delay_ms:g} ms each way, {readers}{headers}{tap}"
 
@@ -85,6 +96,9 @@ def overview(summary: pd.DataFrame) -> Group:
         elif "memory" in measures:
             parts.append(Text(f"\n{name}: server memory per reader", style="bold"))
             parts.append(cost(costs.memory(rows), "kb", "half_kb", "kB"))
+        elif "broadcasts" in measures:
+            parts.append(Text(f"\n{name}: server CPU per delivery, or per short poll", style="bold"))
+            parts.append(delivery_costs(crowds.largest(rows)))
         else:
             parts.append(Text(f"\n{name}", style="bold"))
             parts.append(delivered(rows[rows.clients > 0]))
@@ -103,6 +117,19 @@ def cost(rows: pd.DataFrame, value: str, half: str, unit: str) -> Lines:
     lines.add_column("95 % interval", justify="right", no_wrap=True)
     for row in rows.dropna().to_dict("records"):
         lines.add_row(words.title(row["variant"]), words.interval(row[value], row[half], unit))
+    return lines
+
+
+def delivery_costs(rows: pd.DataFrame) -> Lines:
+    """One line per variant and fan-out that was measured."""
+    lines = plain()
+    lines.add_column("variant", no_wrap=True)
+    lines.add_column("95 % interval", justify="right", no_wrap=True)
+    for row in crowds.deliveries(rows).to_dict("records"):
+        lines.add_row(
+            words_of_crowds.title(row["variant"], row["fan_out"]),
+            words.interval(row["us"], row["half_us"], "µs"),
+        )
     return lines
 
 

@@ -1,8 +1,8 @@
 """A crowd whose readers check every message: that it comes in order, once, and that none is missing.
 
-It may be spread over several processes. Every process counts for all of its readers; it notes when each message came
-to each, but says of which reader that was for a sample only (`experiments.run.sample`): a row per reader and message
-would be gigabytes.
+It may be spread over several processes. Every process counts for all of its readers. It notes when each message
+reached each of them, but which reader that was only for a sample (`experiments.run.sample`): a row per reader and
+message would be gigabytes.
 
 A reader is a protocol on uvloop, and costs its process about 4 us per delivery: one `recv`, one look at the clock, and
 one look into what other readers have decoded before it (`experiments.run.decode`).
@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 import uvloop
 
 from app.message import Cursor
+from clients.backoff import Backoff
 from clients.headers import library
 from clients.raw.engine import target
 from clients.raw.frames import TEXT, masked
@@ -37,6 +38,8 @@ from experiments.run.usage import Usage
 READY_S = 30.0
 """How long a reader may take to be ready."""
 
+RETRY_S = 1.0
+"""After how long readers without a backoff reconnect: what this server's SSE streams tell browsers."""
 
 PROCESS_MOST = 1_000
 """Readers of one process, where there are cores for more."""
@@ -45,7 +48,7 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 
 
 def processes(readers: int, cores: int = CORES) -> int:
-    """In how many processes so many readers are: none of them has to share its core with the server."""
+    """In how many processes so many readers live; none of these has to share a core with the server."""
     return max(1, min(math.ceil(readers / PROCESS_MOST), cores - 1))
 
 
@@ -86,6 +89,7 @@ class Reader(asyncio.Protocol):
         self.received_bytes = 0
         self.asked = self.begun = self.sampled = False
         self.port = 0
+        self.transport: Any = None
         self._decode = DECODERS[crowd.condition.transport]
         self._unread = b""
 
@@ -148,7 +152,8 @@ class Reader(asyncio.Protocol):
     def refuse(self, problem: Exception) -> None:
         if not self.ready.done():
             self.ready.set_exception(problem)
-        self.transport.abort()
+        if self.transport:
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.ready.done():
@@ -164,11 +169,26 @@ class Arrived(NamedTuple):
 
 
 @dataclass
+class Reconnected:
+    """How readers reconnected.
+
+    `attempts` in all; of these, `refused` found nobody listening, and `failed` went wrong later. `took_ns`: how long
+    each reader's last attempt took until the reader was ready.
+    """
+
+    attempts: int = 0
+    refused: int = 0
+    failed: int = 0
+    took_ns: "array[int]" = field(default_factory=lambda: array("q"))
+
+
+@dataclass
 class Checked:
     """What a process found. `missing` and so on are sums over all of its readers.
 
     `arrivals`: of each message that was noted, when it came to each reader. `rows`: (reader, message, received_ns) of
-    the sample, whose `ports` are known by the reader's number. `received`: bytes by port, of all readers.
+    the sample, whose `ports` are by the reader's number. `received`: bytes by port, of all readers. `reconnected`: in a
+    storm.
     """
 
     readers: int = 0
@@ -181,6 +201,7 @@ class Checked:
     rows: list[tuple[int, int, int]] = field(default_factory=list)
     ports: dict[int, int] = field(default_factory=dict)
     received: dict[int, int] = field(default_factory=dict)
+    reconnected: Reconnected | None = None
 
 
 class Place(NamedTuple):
@@ -194,18 +215,19 @@ class Place(NamedTuple):
 
 @dataclass
 class Crowd:
-    """The readers of one process. `note`: also when each message came, and to all."""
+    """The readers of one process. `note`: whether the times of messages are noted, too."""
 
     condition: Condition
     place: Place
     rng: random.Random
     tell: Callable[[Any], None]
-    readers: list[Reader] = field(default_factory=list)
+    readers: dict[int, Reader] = field(default_factory=dict)
     note: bool = True
     ended: bool = False
     messages: int = 0
     responses: int = 0
     checked: Checked = field(default_factory=Checked)
+    reconnector: "Reconnector | None" = None
 
     def __post_init__(self) -> None:
         self.server = urlsplit(self.place.url)
@@ -217,7 +239,8 @@ class Crowd:
 
         async def one(number: int) -> None:
             async with room, asyncio.timeout(READY_S):
-                await self.open(Reader(self, number, after))
+                await self.open(reader := Reader(self, number, after))
+            self.readers[number] = reader
 
         async with asyncio.TaskGroup() as group:
             for number in new:
@@ -225,11 +248,9 @@ class Crowd:
 
     async def open(self, reader: Reader) -> None:
         """Connect a reader; returns when it is ready, or raises why it is not."""
-        await asyncio.get_running_loop().create_connection(
-            lambda: reader, self.server.hostname or "", self.server.port or 80
-        )
+        host, port = self.server.hostname or "", self.server.port or 80
+        await asyncio.get_running_loop().create_connection(lambda: reader, host, port)
         await reader.ready
-        self.readers.append(reader)
 
     def request(self, reader: Reader) -> bytes:
         """What a reader sends to ask, for the first time or again."""
@@ -263,15 +284,18 @@ class Crowd:
                     self.tell(Arrived(number, now))
 
     def on_lost(self, reader: Reader) -> None:
-        self.checked.lost += not self.ended
+        if self.reconnector and not self.ended:
+            self.reconnector.begin(reader)
+        else:
+            self.checked.lost += not self.ended
 
     async def end(self, newest: int) -> Checked:
         """Poll no more, and add up."""
         self.ended = True
-        while self.condition.pause_s and any(reader.asked for reader in self.readers):  # noqa: ASYNC110
+        while self.condition.pause_s and any(reader.asked for reader in self.readers.values()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         checked = self.checked
-        for reader in self.readers:
+        for reader in self.readers.values():
             checked.missing += reader.order.missing(newest)
             checked.repeated += reader.order.repeated
             checked.reordered += reader.order.reordered
@@ -279,7 +303,46 @@ class Crowd:
             if reader.sampled:
                 checked.ports[reader.number] = reader.port
         checked.readers = len(self.readers)
+        checked.reconnected = self.reconnector.reconnected if self.reconnector else None
         return checked
+
+
+@dataclass
+class Reconnector:
+    """Reconnects every reader that loses its connection, after a backoff or after exactly RETRY_S, until it succeeds.
+
+    A crowd has one only where it is meant to lose its connections.
+    """
+
+    crowd: Crowd
+    backoff: bool
+    tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
+    reconnected: Reconnected = field(default_factory=Reconnected)
+
+    def begin(self, reader: Reader) -> None:
+        if reader.ready.done() and not reader.ready.exception():  # otherwise it is an attempt that has failed
+            self.tasks.add(task := asyncio.create_task(self.reconnect(reader)))
+            task.add_done_callback(self.tasks.discard)
+
+    async def reconnect(self, lost: Reader) -> None:
+        """A new connection at the old cursor, however many attempts it takes."""
+        backoff, its = Backoff(), self.reconnected
+        while True:
+            await (backoff.wait() if self.backoff else asyncio.sleep(RETRY_S))
+            reader, began_ns = Reader(self.crowd, lost.number, lost.cursor), time.monotonic_ns()
+            its.attempts += 1
+            try:
+                async with asyncio.timeout(READY_S):
+                    await self.crowd.open(reader)
+            except ConnectionRefusedError:
+                its.refused += 1
+            except (OSError, ValueError, Refused) as problem:
+                its.failed += 1
+                reader.refuse(problem)
+            else:
+                its.took_ns.append(time.monotonic_ns() - began_ns)
+                self.crowd.readers[lost.number] = reader
+                return
 
 
 def main(run: Run, pipe: Connection) -> None:
@@ -288,6 +351,7 @@ def main(run: Run, pipe: Connection) -> None:
     ("grow", readers, after): opens readers until there are so many in all processes, and says "grown", or "failed: ..."
     "mark": sends a Tally
     ("note", whether): whether the times of messages are noted from now on; says "noted"
+    ("reconnect", backoff): from now on reconnects readers that lose their connection; says "reconnecting"
     ("end", newest): adds up, sends `Checked` and ends; `newest` is the number of the last message.
 
     In between it sends `Arrived` for every message that is noted, once all of its readers have it. It ends when the
@@ -297,6 +361,7 @@ def main(run: Run, pipe: Connection) -> None:
         gc.freeze()
         open_files_most()
         place: Place = pipe.recv()
+        random.seed(f"{run.seed} {place.first} backoff")
         crowd = Crowd(run.condition, place, random.Random(f"{run.seed} {place.first}"), pipe.send)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(crowd, pipe))
@@ -320,6 +385,9 @@ async def _serve(crowd: Crowd, pipe: Connection) -> None:
         elif what == "note":
             (crowd.note,) = more
             pipe.send("noted")
+        elif what == "reconnect":
+            crowd.reconnector = Reconnector(crowd, *more)
+            pipe.send("reconnecting")
         else:
             pipe.send(await crowd.end(*more))
             return

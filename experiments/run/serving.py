@@ -35,28 +35,28 @@ class Server(Protocol):
     def send_signal(self, sig: int) -> None: ...
 
 
-def arguments(folder: Path, recorded: Path, condition: Condition, remembered: str) -> list[str]:
+def arguments(folder: Path, recorded: Path, condition: Condition, remembered: str, port: int = 0) -> list[str]:
     """The command line: what the condition asks for, and a recording of these bytes (`--record-bytes`)."""
-    listening = ["--port", "0", "--unix", str(folder / "in"), "--fan-out", condition.fan_out]
+    listening = ["--port", str(port), "--unix", str(folder / "in"), "--fan-out", condition.fan_out]
     network = ["--delay-ms", str(condition.one_way_delay_ms), "--upgrades", condition.upgrades]
     recording = ["--record", str(recorded), "--record-bytes", remembered]
     return [*listening, *network, *recording, *([] if condition.tap else ["--no-tap"])]
 
 
 @contextlib.contextmanager
-def server(command: Sequence[str], pipe: Any = None) -> Iterator[tuple[Server, str]]:
+def server(command: Sequence[str], pipe: Any = None, kill: bool = False) -> Iterator[tuple[Server, str]]:
     """A server and its URL; it has ended well when this ends. `pipe` leads to a process that waits to be one (`main`).
 
-    Raises Failed.
+    `kill`: it is killed instead, as by a crash. Raises Failed.
     """
-    with forked(command, pipe) if pipe else started(command) as (process, line):
+    with forked(command, pipe, kill) if pipe else started(command, kill) as (process, line):
         if not (url := re.search(r"http://[^/ ]+", line)):
             raise Failed(f"the server did not start: {line.strip()}")
         yield process, url[0]
 
 
 @contextlib.contextmanager
-def started(command: Sequence[str]) -> Iterator[tuple[Server, str]]:
+def started(command: Sequence[str], kill: bool) -> Iterator[tuple[Server, str]]:
     """`python -m app`, and its first line, or why there is none."""
     process = subprocess.Popen(
         [sys.executable, "-m", "app", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -64,6 +64,8 @@ def started(command: Sequence[str]) -> Iterator[tuple[Server, str]]:
     try:
         assert process.stdout and process.stderr
         yield process, process.stdout.readline() or process.stderr.read()
+        if kill:
+            return
         process.send_signal(signal.SIGINT)
         if process.wait(timeout=END_TIMEOUT_S) != 0:
             raise Failed(f"the server ended with {process.returncode}: {process.stderr.read().strip()}")
@@ -89,13 +91,15 @@ class Forked:
 
 
 @contextlib.contextmanager
-def forked(command: Sequence[str], pipe: Any) -> Iterator[tuple[Server, str]]:
+def forked(command: Sequence[str], pipe: Any, kill: bool) -> Iterator[tuple[Server, str]]:
     """The same, in the process at the other end of `pipe`."""
     process = Forked(_heard(pipe))
     try:
         pipe.send([*command])
         first = _heard(pipe)
         yield process, first if isinstance(first, str) else first[1]
+        if kill:
+            return
         process.send_signal(signal.SIGINT)
         while isinstance(end := _heard(pipe), str):
             pass

@@ -32,6 +32,13 @@ def waited_for_cpu(pid: int | str = "self") -> tuple[int, int] | None:
     return None
 
 
+def used_cpu_ns(pid: int) -> int | None:
+    """How much CPU time a process has used; None where the system does not tell (see `waited_for_cpu`)."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    return None
+
+
 Waits = tuple[int | None, int | None] | None
 """Nanoseconds waited, in so many turns, as far as they are known."""
 

@@ -87,6 +87,8 @@ def test_the_network_decides_what_polls_and_what_is_undeliverable() -> None:
 
 
 def test_a_run_is_exclusive_where_milliseconds_count() -> None:
+    assert Condition("short_poll", measures="broadcasts").exclusive
+    assert Condition("websocket", measures="storm").exclusive
     assert {condition.variant for condition in every_variant() if not condition.exclusive} == {"short_poll"}
     assert not Condition("sse", one_way_delay_ms=25.0).exclusive
     assert not Condition("sse", client="raw").exclusive  # milliseconds are those of the libraries that people use
@@ -171,6 +173,9 @@ def test_a_name_tells_runs_of_other_conditions_or_lengths_apart() -> None:
 def test_windows_are_long_enough_to_see_something_and_no_longer_than_a_minute(size: Size) -> None:
     for condition in filter(size.fits, EVERY):
         window_s = size.window_s(condition)
+        if condition.crowd:
+            assert 1 <= window_s <= 20
+            continue
         if condition.measures != "deliveries":
             events_hz = condition.clients * (1 / condition.pause_s if condition.pause_s else condition.rate_hz)
             assert 1 <= window_s <= 5
@@ -186,7 +191,11 @@ def test_a_quick_look_leaves_out_what_is_slow() -> None:
     quick = plan(EVERY, SIZES["quick"], 1)
     assert quick
     assert all(run.window_s <= 4 and run.condition.rate_hz >= 1 and run.condition.pause_s <= 1 for run in quick)
-    assert {run.condition for run in plan(EVERY, SIZES["default"], 1)} == set(EVERY)
+    crowds = {size.name: {c for c in EVERY if c.crowd and c.clients == size.crowd} for size in SIZES.values()}
+    assert all(crowds.values())
+    assert sum(map(len, crowds.values())) == sum(c.crowd for c in set(EVERY))
+    others = {condition for condition in EVERY if not condition.crowd}
+    assert {run.condition for run in plan(EVERY, SIZES["default"], 1)} == others | crowds["default"]
     assert {run.condition.transport for run in quick} == {condition.transport for condition in EVERY}
 
 

@@ -22,15 +22,15 @@ const KNOWN = {
 const REDRAW_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 100;
 
 const { values, problems } = read(KNOWN);
-// Whatever is drawn reads one of these, and is drawn again when it counts up: all cards, or the one that runs. That one
-// by the clock, not with each thing that happens: drawing takes time, and would delay what is measured.
+// Everything drawn reads one of these, and is redrawn when it counts up: all cards, or only the one that runs. That one
+// is redrawn by the clock, not whenever something happens: drawing takes time, and would delay what is measured.
 const changed = signal(0), ticked = signal(0);
 const show = () => { changed.value++; };
 const tap = new Tap(show);
 const runs = new Map(); // by experiment: the last one
 let running = null;
 
-/** How this page came: "http/1.1", "h2" or "h3". */
+/** The protocol that brought this page: "http/1.1", "h2" or "h3". */
 const protocol = performance.getEntriesByType("navigation")[0]?.nextHopProtocol ?? "";
 
 /** A run that has not begun: what will be done. */

@@ -22,7 +22,7 @@ const FRAMES_HZ = 30;
 const SPANS_S = [1, 2, 5, 10, 20, 60, 120];
 const ARROWS_READABLE = 24;
 const SENTENCES = 3;
-const FEED_BEHIND_MS = 40; // an arrival waits this long, so that the bytes that brought it are here before
+const FEED_BEHIND_MS = 40; // an arrival waits this long, so that the bytes that brought it get here first
 const name = document.body.dataset.transport, transport = TRANSPORTS[name];
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -38,7 +38,7 @@ const { values, problems } = read(KNOWN);
 const told = []; // the last sentences about what happened, { arrow (null: none), text }
 let began_ms = 0; // when this page began to receive: what the list counts from
 const seen = { now_ms: 0, top_ms: 0, selected: null };
-const changed = signal(0); // whatever is drawn reads it, and is drawn again when it counts up
+const changed = signal(0); // everything drawn reads it, and is redrawn when it counts up
 
 /** Draw again, at most once for each of the screen's frames. */
 let frame = null;

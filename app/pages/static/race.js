@@ -24,7 +24,7 @@ const motion = matchMedia("(prefers-reduced-motion: reduce)");
 const KNOWN = { ...known({ pause: 2, hold: 25, rate: 1, delay: 200 }), session: SESSION, stopped: STOPPED };
 
 const { values, problems } = read(KNOWN);
-const frame = signal(0), shown = signal(0), chosen = signal(0); // counted up when what moves, what stands, and the settings are drawn again
+const frame = signal(0), shown = signal(0), chosen = signal(0); // they count up when what moves, what stands still, and the settings are to be redrawn
 const said = signal("");
 const seen = { now_ms: 0 };
 let tally, changed = true;
@@ -111,7 +111,7 @@ function noteStopped() { values.stopped = gate.stopped ? "1" : "0"; remember(); 
 onKeys({ p: actions.publish, Space: actions.stopOrGo, ".": actions.step, r: actions.reset });
 if (values.stopped === "1") gate.stop();
 
-// The clocks of this page: of what moves, of figures and marks, of the sentence.
+// Three clocks: for what moves, for figures and marks, and for the sentence.
 let drawn_ms = 0;
 requestAnimationFrame(function draw(at_ms) {
   requestAnimationFrame(draw);

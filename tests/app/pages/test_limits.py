@@ -120,18 +120,33 @@ async def test_nothing_stays_open_when_it_is_stopped(chromium: Browser) -> None:
     await together(stopped("button"), stopped("escape"), stopped("leaving"))
 
 
-@pytest.mark.parametrize("moment", ["before anything opened", "while they open", "while the seventh waits"])
-async def test_stopped_at_any_moment_words_and_picture_agree(chromium: Browser, moment: str) -> None:
+STOP_WHEN = """([row, state]) => new Promise(done => {
+    const look = () => {
+        const rows = [...document.querySelectorAll("#six tr")];
+        const { textContent } = rows.find(one => one.querySelector("th")?.textContent === row);
+        if (!new RegExp(state).test(textContent)) return requestAnimationFrame(look);
+        document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+        done();
+    };
+    document.getElementById("run-six").click();
+    look();
+})"""
+"""In the page itself: on a busy computer, a key that is pressed from outside comes too late."""
+
+
+@pytest.mark.parametrize(
+    ("moment", "row", "state"),
+    [
+        ("before anything opened", "EventSource 1", ""),
+        ("while they open", "EventSource 2", "open after"),
+        ("while the seventh waits", "EventSource 7", r"waiting (0\.[89]|1)"),
+    ],
+)
+async def test_stopped_at_any_moment_words_and_picture_agree(
+    chromium: Browser, moment: str, row: str, state: str
+) -> None:
     async with limits(chromium, "pause=12") as (page, requests, _):
-        escape = "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }))"
-        if moment == "before anything opened":
-            await page.evaluate(f"document.getElementById('run-six').click(); {escape}")
-        else:
-            await page.click("#run-six")
-            row = "EventSource 2" if moment == "while they open" else "EventSource 7"
-            state = "open after" if moment == "while they open" else re.compile(r"waiting (0\.[89]|1)")
-            await expect(page.locator("#six").locator(says(page, row))).to_contain_text(state)
-            await page.keyboard.press("Escape")
+        await page.evaluate(STOP_WHEN, [row, state])
         said = await ended(page, "six")
         await eventually(lambda: requests.open() == 0)
         never = await page.locator("#six tr:has(td.server:text-is('never')) th").all_inner_texts()

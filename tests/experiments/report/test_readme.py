@@ -49,6 +49,18 @@ def test_numbers_are_those_of_the_reference() -> None:
     assert quoted == readme.block(ROOT / "results" / "reference")
 
 
+def test_the_benchmark_is_that_of_the_reference() -> None:
+    stored = ROOT / "results" / "reference"
+    assert (readme.BENCH_BEGIN in TEXTS["README.md"]) == (stored / "bench.json").exists()
+    if readme.BENCH_BEGIN in TEXTS["README.md"]:
+        quoted = TEXTS["README.md"].split(readme.BENCH_BEGIN)[1].split(readme.BENCH_END)[0]
+        assert quoted == readme.bench_block(stored)
+
+
+def test_only_what_stands_between_the_marks_is_replaced() -> None:
+    assert readme.between("a <b> old <e> c", "<b>", "<e>", " new ") == "a <b> new <e> c"
+
+
 def test_every_claim_has_its_row() -> None:
     rows = readme.verdicts(a_table(there=lambda condition: condition.variant == "websocket")).splitlines()
     assert rows[:2] == ["| claim | verdict | |", "|---|---|---|"]

@@ -41,7 +41,7 @@ export function room() {
   const goodbye = () => navigator.sendBeacon("/chat/leave", body()); // also from a page that is being closed
 
   let turn = Promise.resolve();
-  /** One after the other: joins beside each other could overtake. */
+  /** One after the other: joins at the same time could overtake each other. */
   const inTurn = action => (turn = turn.catch(() => {}).then(action));
 
   /** Ask the chat itself: it responds even while our own connections are cut. */
@@ -84,7 +84,7 @@ export function room() {
     rejoin();
   }
 
-  /** A server that has restarted, or that took us for gone, does not know us any more; joining twice does no harm. */
+  /** A server that has restarted, or that thinks we have left, no longer knows us; joining twice does no harm. */
   function rejoin() {
     // The client reconnects until it succeeds, and so this is tried again too.
     inTurn(async () => {
@@ -119,7 +119,7 @@ export function room() {
     send();
   }
 
-  /** What waits, one after the other: requests beside each other could overtake. */
+  /** What waits, one after the other: requests at the same time could overtake each other. */
   async function send() {
     const mine = client;
     if (!mine || mine.sending) return;

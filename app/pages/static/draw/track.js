@@ -31,7 +31,7 @@ export function Axis({ axis, width }) {
   return html`<svg class="axis" width=${width} height="26">${ticks.map(ms => html`<text x=${x(ms)} y="20" text-anchor=${isNarrow && ms === axis.end_ms ? "end" : "middle"}>${tick(ms, inSeconds)}</text>`)}</svg>`;
 }
 
-/** `shown` and `frame` are signals that count up when what stands, and what moves, is to be drawn again. */
+/** `shown` and `frame` are signals: they count up when what stands still, and what moves, is to be redrawn. */
 export function Track({ transport, model, axis, box: { width, height }, shown, frame, now_ms, moves, title }) {
   const x = scale(axis, width), k = Math.min(11, Math.max(7, height * 0.11)) / 10;
   const y = cursor => 12 * k + ((Number(sequence(cursor)) * GOLDEN) % 1) * (height - 24 * k);

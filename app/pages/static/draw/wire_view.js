@@ -8,7 +8,7 @@ import * as words from "../words/wire.js";
 const LISTED = 60;
 const TEXT_MAX = 600;
 const decoder = new TextDecoder();
-const FRAMING = new Set(["frame_header", "mask"]); // bytes that are no text
+const FRAMING = new Set(["frame_header", "mask"]); // bytes that are not text
 
 /** The list of what crossed the socket, to choose from; the newest at the bottom. */
 export function WireList({ arrows, selected, following, onSelect, began_ms }) {

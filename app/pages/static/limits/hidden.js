@@ -8,8 +8,8 @@ const TICK_MS = 100;
 const MESSAGES_HZ = 5;
 const AFTER_MS = 3000;
 const LIMIT_S = 1800;
-const ENOUGH_MS = 1000; // less shows nothing of timers that may tick once a second
-const ON_ITS_WAY_MS = 1000; // a message that was published so short a time before the end was not lost
+const ENOUGH_MS = 1000; // anything shorter shows nothing about timers that may tick once a second
+const ON_ITS_WAY_MS = 1000; // a message that was published this shortly before the end is not lost, but on its way
 
 /** What was recorded; times are the page's, in ms. */
 export class Recording {
@@ -17,7 +17,7 @@ export class Recording {
   messages = new Map(); // cursor -> { published_ms, arrived_ms }, each null as long as it is not known
   hidden = []; // { from_ms, to_ms or null }
 
-  /** Look whether the tab is hidden. The event says so at once, but whatever else wakes us is evidence too. */
+  /** Note whether the tab is hidden. The event says so at once, but anything else that wakes us is a chance to look, too. */
   look(hidden, at_ms) {
     const last = this.hidden.at(-1), was = last?.to_ms === null;
     if (hidden && !was) this.hidden.push({ from_ms: at_ms, to_ms: null });

@@ -23,7 +23,7 @@ function serverSaw({ requested_ms, sent_ms, ended_ms }, sees = true) {
   return { text: ended_ms === null ? words.SERVER.not_yet() : words.SERVER.never(), tone: "waits" };
 }
 
-/** How much time the picture shows, in ms: enough, and not a bit more with every moment. */
+/** How much time the picture shows, in ms: it grows in steps, because an axis that grows all the time is hard to read. */
 export function span(from_ms, now_ms, least_s = AXES_S[0]) {
   return 1000 * (AXES_S.find(s => s >= least_s && 1000 * s > now_ms - from_ms) ?? Math.ceil((now_ms - from_ms) / 1000));
 }
@@ -34,7 +34,7 @@ export function Axis({ span_ms }) {
   return html`<div class="axis" aria-hidden="true">${stops.map(s => html`<span style=${{ left: `${(100_000 * s) / span_ms}%` }}>${s}${s === stops.at(-1) ? " s" : ""}</span>`)}</div>`;
 }
 
-/** Rows with their bars; several groups begin each at their own zero. */
+/** Rows with their bars; each group begins at its own zero. */
 export function Rows({ rows, marks, now_ms, sees, least_s, caption }) {
   const groups = [...new Set(rows.map(row => row.group))];
   const begin = group => Math.min(...rows.filter(row => row.group === group && row.requested_ms !== null).map(row => row.requested_ms), Infinity);

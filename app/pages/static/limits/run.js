@@ -7,9 +7,9 @@ class Ended extends Error {}
 
 /** A response that is broken off can hold its connection for 5 s more: Chromium reads on, to reuse the connection if it ends. */
 const DRAINS_MS = 5500;
-let drained_ms = 0; // from when on no connection is held by what was closed before
+let drained_ms = 0; // from then on, nothing that was closed before holds a connection
 
-/** A connection, or a request. All times are the page's, in ms; null: not so far. */
+/** A connection, or a request. All times are the page's, in ms; null: not yet. */
 export class Row {
   requested_ms = null; // by the script
   reached_ms = null; // the server's socket, says the tap
@@ -65,14 +65,14 @@ export class Run {
   /** What is happening, in a sentence. */
   say(stage) { this.stage = stage; this.#redraw(); }
 
-  /** Something is new: every condition that is waited for is checked. */
+  /** Something has changed: check every condition that somebody waits for. */
   changed() {
     this.#pair();
     for (const check of [...this.#waiting]) check();
     if (!this.running) this.#redraw(); // the tap told us late
   }
 
-  /** Wait until `condition()` holds, but at most so long; resolves to whether it does. */
+  /** Wait until `condition()` holds, but at most for `most_ms`; resolves to whether it does. */
   until(condition, most_ms) {
     return new Promise((resolve, reject) => {
       const done = (settle, value) => { clearTimeout(timer); this.#waiting.delete(check); settle(value); };
@@ -83,12 +83,12 @@ export class Run {
     });
   }
 
-  /** How long to wait for something to open, at least so long: until nothing is in its way that was closed before. */
+  /** How long to wait for something to open: at least `least_ms`, and until what was closed before is out of its way. */
   patience_ms(least_ms) { return Math.max(least_ms, drained_ms - performance.now()); }
 
   wait(ms) { return this.until(() => false, ms); }
 
-  /** Wait so long, unless told to continue. */
+  /** Wait this long, unless told to continue. */
   async pause(ms) {
     const before = this.nudges;
     this.nudgeable = true;

@@ -5,8 +5,8 @@ import { request, Row, stream } from "./run.js";
 import { Rows } from "./rows.js";
 
 const STREAMS = 7;
-const AT_ONCE_MS = 800; // what has not opened after so long waits for something
-const GAP_MS = 150; // so that it can be followed by eye
+const AT_ONCE_MS = 800; // what is not open after this long is waiting for something
+const GAP_MS = 150; // slow enough to follow by eye
 const BETWEEN_MS = 2000;
 const CLOCKS_MS = 100; // how far the server's clock and ours may be apart, on a busy computer
 
@@ -22,7 +22,7 @@ export async function fill(run, rows) {
   }
 }
 
-/** Wait until nothing waits, or nothing changes: a slow computer is no limit of the browser. */
+/** Wait until nothing is waiting, or nothing changes any more: a slow computer is not a limit of the browser. */
 export async function settle(run) {
   const waiting = () => run.rows.filter(row => row.waits).length;
   for (let before = waiting(); before && (await run.until(() => waiting() < before, AT_ONCE_MS)); before = waiting());
@@ -64,7 +64,7 @@ export const six = {
   Picture: ({ run, now_ms }) => html`<${Rows} ...${run} now_ms=${now_ms} least_s=${10} caption=${words.CAPTIONS.six} />`,
 };
 
-/** What a run shows, of its rows alone, so that nothing is said that did not happen: { kind, … } as words.six takes it. */
+/** What a run shows, from its rows alone, so that the page never says what did not happen: { kind, … } as words.six takes it. */
 export function findings({ rows, marks, sees = true }) {
   if (rows.some(row => row.how === "lost")) return { kind: "failed" };
   const streams = rows.filter(row => row.transport === "sse"), poll = rows.find(row => row.transport !== "sse");

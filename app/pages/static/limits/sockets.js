@@ -1,4 +1,4 @@
-// Ten WebSockets to one host, if wanted while all connections for HTTP/1.1 are taken.
+// Ten WebSockets to one host; optionally, while all HTTP/1.1 connections are taken.
 import { html } from "htm/preact";
 import * as words from "../words/limits.js";
 import { request, Row, socket } from "./run.js";

@@ -1,4 +1,4 @@
-// What of an experiment has reached the server: what the tap tells, in this page's own time, for the run that is going on.
+// What has reached the server: the tap tells it, and it is passed on to the current run, in this page's own time.
 import { Sockets } from "../wire/sockets.js";
 import { randomName, watch } from "../live/feed.js";
 
@@ -6,7 +6,7 @@ export class Tap {
   newest = null; // the cursor of the newest message in this page's session
   ready = false;
   why = "";
-  run = null; // the one to tell
+  run = null; // the current one
   #sockets = new Sockets();
   #name = randomName();
   #feed;

@@ -19,7 +19,7 @@ export const SETTINGS = [...OF_THE_SESSION, ...Object.values(TRANSPORTS).flatMap
 /**
  * Join the session `values.session`, or one of our own. `values` has SETTINGS, those that the page lets one set; rate,
  * delay and upgrades are the session's, and change here when somebody else changes them. An arrival waits for `behind_ms`, so that the
- * bytes that brought it are here before. The page is told:
+ * bytes that brought it get here first. The page is told:
  *
  *   on.update(what, value, model, fresh)  something has passed the gate and `model` has learnt it (null: it is nobody's, or
  *     everybody's). Returns whether it can be seen, so that a step ends with it. `what` and `value` are "piece" (`fresh`:

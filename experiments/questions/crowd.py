@@ -1,0 +1,140 @@
+"""What does it cost to tell everybody?
+
+Readers connect to a fresh server until there are thousands. On the way, at five numbers of readers, messages are
+broadcast: each is published when every reader has the one before. On the left is the server's CPU time for each
+delivery: one reader alone has to pay for publishing the message and for waking the server up; among many, what is left
+is the price of a delivery, which is the slope. On the right is the time until the last reader has a message.
+
+Two ways to write to everybody are compared. With a *task* per reader, each reader's task is woken, reads the log, makes
+its frame and sends it. The *hub* knows that readers who have read everything are all due the same bytes: it makes the
+frame once and writes it to each connection. Long polling and short polling have neither: every delivery is a response
+to a request of its own. A short poller costs as much whether there is news or not, every second.
+
+The readers check every message: a missing, repeated or reordered one would make the run suspect, and so would a byte
+that the server's tap has counted and no reader received. Delivery by delivery, a seeded sample of about fifty readers
+is stored. They run in as many processes as there are cores for. Where the busiest of these used more than 0.6 of a
+core while messages were on their way, the readers may have been the limit: such a point is marked in the table, and is
+in neither the chart nor the slopes.
+
+When the number of readers is reached, messages are published as fast as the server accepts them: that is its
+saturation. And in a *storm* the server is killed and started again while everybody is connected. Without a backoff,
+readers come back exactly a second later, all at once, as browsers do from an EventSource that was told so; with one,
+each comes back after a random time, which grows with each failure. The table says how long that took.
+
+Memory is what one more connected reader adds to the server's process, as in the chart about connections, but here with
+a recorder that keeps the bytes of the sample. Raw clients on loopback; Socket.IO runs over WebSocket from the start.
+"""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.analysis import crowds
+from experiments.analysis.tables import Table
+from experiments.design import SIZES, Condition
+from experiments.report import crowds as words
+from experiments.report import style
+from experiments.variants import VARIANTS
+
+TITLE = "Crowd"
+PAUSE_S = 1.0
+PUSHED = (("websocket", ""), ("sse", ""), ("socket_io", "websocket"))
+QUICK = SIZES["quick"].crowd
+
+
+def broadcasts(readers: int, transport: str, via: str, **fields: object) -> Condition:
+    """Up to so many readers, who are told."""
+    return Condition(transport, via=via, clients=readers, client="raw", measures="broadcasts", **fields)  # type: ignore[arg-type]
+
+
+def conditions(readers: int) -> list[Condition]:
+    """Everything for one size of crowds; the smallest one only shows how the hub and the tasks differ."""
+    pushed = PUSHED[:1] if readers == QUICK else PUSHED
+    its = [broadcasts(readers, *one, fan_out=fan_out) for one in pushed for fan_out in ("hub", "tasks")]
+    if readers == QUICK:
+        return its
+    return [
+        *its,
+        broadcasts(readers, "long_poll", ""),
+        broadcasts(readers, "short_poll", "", pause_s=PAUSE_S),
+        *(Condition("websocket", clients=readers, client="raw", measures="storm", backoff=on) for on in (True, False)),
+    ]
+
+
+CONDITIONS = [condition for size in SIZES.values() for condition in conditions(size.crowd)]
+
+
+def figure(table: Table) -> Figure:
+    """CPU per delivery, and the time until the last reader has a message, over the number of readers."""
+    made = style.figure(conclusion(table.summary))
+    its = crowds.largest(table.summary)
+    points, slopes = crowds.points(its), crowds.deliveries(crowds.largest(table.runs))
+    left = made.add_axes((0.065, 0.2, 0.23, 0.605))
+    left.set_title("server CPU per delivery", pad=12)
+    lines(left, points, slopes, "delivery_us")
+    right = made.add_axes((0.545, 0.2, 0.205, 0.605))
+    right.set_title("until the last reader has a message", pad=12)
+    lines(right, points, slopes, "last_ms")
+    style.footnote(made, footnote(its))
+    return made
+
+
+def footnote(summary: pd.DataFrame) -> str:
+    """What lines mean, and what the chart does not show."""
+    said = " ".join(filter(None, (words.saturation(summary), words.limited(summary))))
+    return "\n".join(filter(None, (words.key(), said, words.storm(summary))))
+
+
+def lines(axes: Axes, points: pd.DataFrame, slopes: pd.DataFrame, name: str) -> None:
+    """One line per variant and way of writing, with its formula, and named at its end."""
+    axes.set(xscale="log", yscale="log")
+    ends, most = [], float(points.readers.max())
+    for _, row in slopes.iterrows():
+        its = points[(points.variant == row.variant) & (points.fan_out == row.fan_out)].dropna(subset=name)
+        if its.empty:
+            continue
+        shade, tasks = style.colour(row.variant), row.fan_out == "tasks"
+        axes.plot(
+            its.readers, its[name], "--" if tasks else "-", marker=style.marker(row.variant), color=shade,
+            markerfacecolor="white" if tasks else shade, markeredgewidth=3,
+        )  # fmt: skip
+        formula = theory(row, its, name)
+        if formula is not None:
+            axes.plot(its.readers, formula, ":", color=style.INK, linewidth=2.5, zorder=5)
+        last = float(its[name].iloc[-1])
+        ends.append((float(its.readers.iloc[-1]), last, words.end(row, name, last), shade))
+    ticks = [readers for readers in (1, 10, 100, 1_000, 10_000) if readers <= most]
+    style.plain_ticks(axes.xaxis, ticks, [f"{readers:,}" for readers in ticks])
+    axes.set_xlabel("readers")
+    values, names = TICKS[name]
+    low, high = axes.get_ylim()
+    shown = [(value, said) for value, said in zip(values, names, strict=True) if low <= value <= high]
+    style.plain_ticks(axes.yaxis, *zip(*shown, strict=True))
+    style.label_ends(axes, ends)
+
+
+TICKS = {
+    "delivery_us": ((1, 10, 100, 1_000, 10_000), ("1 µs", "10 µs", "0.1 ms", "1 ms", "10 ms")),
+    "last_ms": ((1, 10, 100, 1_000, 10_000), ("1 ms", "10 ms", "0.1 s", "1 s", "10 s")),
+}
+
+
+def theory(row: "pd.Series[float]", points: pd.DataFrame, name: str) -> "pd.Series[float] | None":
+    """(a + b N) / N for each delivery, and a + b N for the last; None for what waits for a poller."""
+    if row.us != row.us or (VARIANTS[str(row.variant)].pauses and name == "last_ms"):
+        return None
+    model = crowds.model(row)
+    if name == "last_ms":
+        return model.last_ms(points.readers)
+    return 1000 * model.cpu_ms(points.events) / points.events
+
+
+def conclusion(summary: pd.DataFrame) -> str:
+    """What a broadcast costs and takes, with the hub and with tasks."""
+    points = crowds.points(crowds.largest(summary))
+    its = points[points.variant == "websocket"].set_index(["readers", "fan_out"])[["cpu_ms", "last_ms"]]
+    both = its.groupby(level=[0, 1]).mean().unstack().dropna()
+    if both.empty or both.shape[1] < 4:
+        return words.undecided()
+    most = both.index.max()
+    return words.concluded(int(most), both.loc[most, "cpu_ms"], both.loc[most, "last_ms"])

@@ -1,0 +1,189 @@
+"""What is said of crowds: names, sentences and tables, each whole."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from experiments.analysis import crowds
+from experiments.analysis.tables import Table
+from experiments.report import words
+from experiments.variants import PALETTE, VARIANTS
+
+Numbers = tuple[str, list[str], list[list[str]]]
+"""A table: its caption, its head, its rows."""
+
+
+def title(variant: str, fan_out: str) -> str:
+    """`SSE, hub`, `SSE, tasks`, or `Long polling`, which has no choice."""
+    kind = VARIANTS[variant]
+    name = PALETTE[kind.transport]["title"]
+    return name if kind.polls else f"{name}, {fan_out}"
+
+
+def end(row: "pd.Series[float]", name: str, value: float) -> str:
+    """What stands at the end of a line: whose it is, and the slope, or the time of the last reader."""
+    its = title(str(row.variant), str(row.fan_out))
+    if name == "last_ms":
+        return f"{its} {words.seconds(value)}"
+    return f"{its} {microseconds(row.us)}" if row.us == row.us else its
+
+
+def written(fan_out: str) -> str:
+    """By whom the server has readers written to."""
+    return {"hub": "the hub", "tasks": "a task each"}[fan_out]
+
+
+def backoff(on: bool) -> str:
+    """How readers come back that have lost their connection."""
+    return "with a backoff" if on else "each back after exactly 1 s"
+
+
+def microseconds(us: float) -> str:
+    return f"{us:.0f}{words.NARROW}µs" if us >= 9.95 else f"{us:.1f}{words.NARROW}µs"
+
+
+def rate(per_second: float) -> str:
+    """`17,600/s`: three digits that mean something."""
+    return f"{float(f'{per_second:.3g}'):,.0f}/s"
+
+
+def undecided() -> str:
+    """Instead of a conclusion."""
+    return "Too many points are limited by the readers, or their runs suspect, to say what a broadcast costs"
+
+
+def concluded(readers: int, cpu_ms: "pd.Series[float]", last_ms: "pd.Series[float]") -> str:
+    """What telling so many WebSocket readers costs and takes; both by `fan_out`."""
+    return (
+        f"One message to {readers:,} WebSocket readers costs this server {words.seconds(cpu_ms['hub'])} of CPU with a "
+        f"hub and {words.seconds(cpu_ms['tasks'])} with a task for each; the last reader has it after "
+        f"{words.seconds(last_ms['hub'])} and {words.seconds(last_ms['tasks'])}"
+    )
+
+
+def key() -> str:
+    """What the lines of the chart mean."""
+    return (
+        "Solid: with the hub, or polls (short: CPU per poll, every 1 s). Dashed: a task for each reader. "
+        "Dotted: theory, a + b N."
+    )
+
+
+def limited(summary: pd.DataFrame) -> str:
+    """Where there were fewer readers than there should have been; empty if nowhere."""
+    points = crowds.points(summary)
+    wanted, most = int(summary.clients.max()), int(points.readers.max()) if len(points) else 0
+    return (
+        f"Up to {most:,} readers instead of {wanted:,}: this system allows no more open files."
+        if 0 < most < wanted
+        else ""
+    )
+
+
+def saturation(summary: pd.DataFrame) -> str:
+    """How many deliveries there are when messages come as fast as the server takes them; empty if not measured."""
+    if "saturated_hz" not in summary:
+        return ""
+    its = summary[(summary.variant == "websocket") & ~summary.suspect].dropna(subset="saturated_hz")
+    by = its.set_index("fan_out").saturated_hz
+    if not {"hub", "tasks"} <= set(by.index):
+        return ""
+    return f"Saturated, over WebSocket: {rate(by['hub'])} deliveries with the hub, {rate(by['tasks'])} with tasks."
+
+
+def storm(summary: pd.DataFrame) -> str:
+    """What a restart does to everybody; empty if not measured."""
+    its = summary[(summary.measures == "storm") & ~summary.suspect]
+    if set(its.backoff) != {True, False}:
+        return ""
+    by = its.set_index("backoff")
+    last, took = (
+        [words.seconds(by[name][on]) for on in (False, True)] for name in ("storm_last_ms", "storm_took_median_ms")
+    )
+    return (
+        f"Storm, {by.storm_readers[False]:,.0f} readers, server killed: all back after {last[0]} without backoff, "
+        f"{last[1]} with; connecting took {took[0]} and {took[1]} (median)."
+    )
+
+
+def numbers(table: Table) -> Iterator[Numbers]:
+    """The tables of the report."""
+    runs, summary = crowds.largest(table.runs), crowds.largest(table.summary)
+    yield costs(runs, summary)
+    yield points(summary)
+    if (summary.measures == "storm").any():
+        yield storms(summary)
+
+
+def costs(runs: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
+    """One row per variant and fan-out."""
+    head = [
+        "transport",
+        "server CPU per delivery (short polling: per poll), 95 % interval",
+        "memory per reader, 95 % interval",
+        "deliveries/s, saturated",
+        "bytes per delivery",
+    ]
+    its = summary.set_index(crowds.KEYS)
+    memory = crowds.memory(runs).set_index(crowds.KEYS)
+    rows = []
+    for row in crowds.deliveries(runs).to_dict("records"):
+        place = (row["variant"], row["fan_out"])
+        one = its[its.measures == "broadcasts"].loc[place]
+        saturated = one.get("saturated_hz", float("nan"))
+        rows.append(
+            [
+                title(*place),
+                words.interval(row["us"], row["half_us"], "µs"),
+                words.interval(memory.kb[place], memory.half_kb[place], "kB"),
+                rate(saturated) if saturated == saturated else "",
+                words.size(one.bytes_per_delivery) if one.bytes_per_delivery == one.bytes_per_delivery else "",
+            ]
+        )
+    return "What one more reader costs", head, rows
+
+
+def points(summary: pd.DataFrame) -> Numbers:
+    """One row per number of readers."""
+    head = [
+        *("transport", "readers", "CPU per broadcast ms", "per delivery µs", "median ms", "last ms"),
+        *("theory: last ms", "readers' process, share of a core", ""),
+    ]
+    slopes = crowds.deliveries(summary).set_index(crowds.KEYS)
+    rows = []
+    for row in crowds.points(summary).to_dict("records"):
+        place = (row["variant"], row["fan_out"])
+        pauses = VARIANTS[row["variant"]].pauses
+        theory = "" if pauses else cell(crowds.model(slopes.loc[place]).last_ms(row["readers"]))
+        measured = [cell(row[name]) for name in ("cpu_ms", "delivery_us", "median_ms", "last_ms")]
+        note = "the readers may have been the limit: not used" if row["limited"] else ""
+        rows.append([title(*place), f"{row['readers']:,.0f}", *measured, theory, cell(row["readers_share"]), note])
+    return "Each number of readers", head, rows
+
+
+STORM = {
+    "storm_readers": "readers",
+    "storm_listens_ms": "server listens again after ms",
+    "storm_median_ms": "half are back after ms",
+    "storm_last_ms": "all are back after ms",
+    "storm_attempts": "attempts",
+    "storm_refused": "refused",
+    "storm_failed": "failed",
+    "storm_took_median_ms": "connecting took ms, median",
+    "storm_took_last_ms": "... at most",
+    "storm_peak_share": "peak of the server's CPU, of a core",
+}
+
+
+def storms(summary: pd.DataFrame) -> Numbers:
+    """One row with a backoff, and one without."""
+    its = summary[summary.measures == "storm"].to_dict("records")
+    rows = [[backoff(row["backoff"]), *(cell(row[name]) for name in STORM)] for row in its]
+    return "A storm: the server is killed and started again", ["readers come back", *STORM.values()], rows
+
+
+def cell(value: float) -> str:
+    """Three digits that matter; nothing for what is not known."""
+    if value != value:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"

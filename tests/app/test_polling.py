@@ -1,0 +1,331 @@
+"""Polls by the long way and by the shortcut: the same bytes, the same promises."""
+
+import asyncio
+import json
+import re
+from typing import Any
+
+import pytest
+
+from app import link, polling
+from app.log import MessageLog
+from app.message import TEXT_MAX_BYTES
+from app.server import KEEP_ALIVE_S
+from app.shortcut import SHORTCUT_S
+from app.transports.long_poll import HOLD_MAX_S
+from tests.reading import Json
+from tests.serving import Running, Wire, eventually, serving, tasks
+
+pytestmark = pytest.mark.anyio
+
+every_loop = pytest.mark.parametrize(
+    "anyio_backend", [("asyncio", {"use_uvloop": True}), ("asyncio", {"use_uvloop": False})], ids=["uvloop", "asyncio"]
+)
+every_http = pytest.mark.parametrize("http", ["httptools", "h11"])
+
+
+def long_ways(running: Running) -> int:
+    """How many requests uvicorn has responded to."""
+    return running.server.server_state.total_requests
+
+
+def held(running: Running) -> int:
+    """How many connections wait for the response to a poll that has taken the shortcut."""
+    return sum(tap.on_more is not None for tap in taps(running))
+
+
+def taps(running: Running) -> list[link.Tap]:
+    return [protocol.transport._tap for protocol in running.server.server_state.connections]  # type: ignore[attr-defined]
+
+
+async def texts(wire: Wire) -> list[str]:
+    status, body = await wire.answer()
+    assert status == 200, body
+    return [message["text"] for message in json.loads(body)["messages"]]
+
+
+async def polled_before(wire: Wire) -> None:
+    """From here on, this connection's polls may take the shortcut."""
+    await wire.ask("/short-poll")
+    assert await texts(wire) == []
+
+
+@every_loop
+@every_http
+async def test_the_shortcut_responds_with_the_same_bytes(http: Any) -> None:
+    log = MessageLog()
+    log.publish("hello")
+    log.publish("長輪詢")
+    async with serving(log, http=http) as running, Wire.to(running.port) as wire, Wire.to(running.port) as other:
+        await eventually(lambda: running.server.server_state.default_headers)
+        queries = ("", "?after=0", f"?after={log.newest}", f"?after={log.epoch}-1", "?after=aaaa-7")
+        for target in [f"/short-poll{query}" for query in queries] + [f"/long-poll{query}" for query in queries]:
+            if target.startswith("/long") and target.removeprefix("/long-poll") in ("", f"?after={log.newest}"):
+                target += ("&" if "?" in target else "?") + "hold=0"
+            await wire.ask(target)
+            short = await wire.until(b"\r\n\r\n") + await wire.exactly(size_of(wire))
+            await other.ask(target, {"X": target})  # headers that no request had
+            long = await other.until(b"\r\n\r\n") + await other.exactly(size_of(other))
+            assert without_seconds(short) == without_seconds(long)
+        assert long_ways(running) == 2 + 10  # the first poll of either kind, and those of the other
+        assert [tap.connection.writes for tap in taps(running)] == [10, 10]
+
+
+def size_of(wire: Wire) -> int:
+    return int(wire.received.rpartition(b"content-length: ")[2].split(b"\r\n")[0])
+
+
+def without_seconds(response: bytes) -> bytes:
+    return re.sub(rb"\d\d GMT\r\n", b"GMT\r\n", response)
+
+
+@every_http
+async def test_every_response_that_is_there_at_once_is_one_write(http: Any) -> None:
+    async with serving(http=http) as running:
+        for target, body in (
+            *(("/short-poll", b""), ("/long-poll?hold=0", b""), ("/nowhere", b""), ("/short-poll?afer=0", b"")),
+            *(("/messages", b'{"text": "hello"}'), ("/messages", b"{}"), ("/", b"")),
+            ("/socket.io/?EIO=4&transport=polling", b""),
+            ("/s/a/p/short-poll", b""),
+        ):
+            async with Wire.to(running.port) as wire:
+                await wire.ask(target, body=body, method="POST" if body else "GET")
+                await wire.answer()
+                (tap,) = taps(running)
+                assert tap.connection.writes == 1, target
+            await eventually(lambda: not running.link.connections)
+        async with Wire.to(running.port) as wire:
+            await wire.ask("/sse")
+            await wire.until(b"\n\n\r\n")
+            (tap,) = taps(running)
+            assert tap.connection.writes == 1  # the head of a stream and its first piece
+
+
+@every_loop
+@every_http
+async def test_held_requests_get_what_comes_in_one_turn_in_one_response(http: Any) -> None:
+    async with serving(http=http) as running, Wire.to(running.port) as wire, Wire.to(running.port) as other:
+        for one in (wire, other):
+            await polled_before(one)
+        ways = long_ways(running)
+        for number in range(3):
+            cursor = running.log.newest
+            for one in (wire, other):
+                await one.ask(f"/long-poll?hold=60&after={cursor}")
+            # Nobody has polled there before: round 0 takes the long way.
+            await eventually(lambda: (held(running) if number else len(running.server.server_state.tasks)) == 2)  # noqa: B023
+            for text in ("one", "two", "three"):
+                running.log.publish(f"{text} {number}")
+            for one in (wire, other):
+                assert await texts(one) == [f"one {number}", f"two {number}", f"three {number}"]
+        assert long_ways(running) == ways + 2
+
+
+async def prepared(running: Running, wire: Wire) -> None:
+    """From here on, this connection's long polls take the shortcut."""
+    await wire.ask("/long-poll?hold=0")
+    assert await texts(wire) == []
+
+
+async def test_a_hold_by_the_shortcut_ends_with_an_empty_response() -> None:
+    async with serving() as running, Wire.to(running.port) as wire:
+        await prepared(running, wire)
+        for hold in ("0", "0.05"):
+            await wire.ask(f"/long-poll?hold={hold}")
+            status, body = await wire.answer()
+            assert (status, json.loads(body)) == (200, {"messages": [], "cursor": str(running.log.newest)})
+        assert long_ways(running) == 1
+        assert held(running) == 0
+
+
+@every_loop
+@pytest.mark.parametrize("goodbye", ["close", "reset"])
+async def test_a_held_reader_that_leaves_is_forgotten_at_once(goodbye: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with serving() as running, Wire.to(running.port) as stays:
+        await prepared(running, stays)
+        for _ in range(3):
+            async with Wire.to(running.port) as wire:
+                await prepared(running, wire)
+                await wire.ask("/long-poll?hold=60")
+                await eventually(lambda: held(running) == 1)
+                if goodbye == "reset":
+                    wire.reset()
+            await eventually(lambda: held(running) == 0 and len(running.link.connections) == 1)
+        await stays.ask("/long-poll?hold=60")
+        await eventually(lambda: held(running) == 1)
+        running.log.publish("hello")
+        assert await texts(stays) == ["hello"]
+    assert not caplog.records
+
+
+@every_loop
+@every_http
+@pytest.mark.parametrize("delay_s", [0, 0.01], ids=["no delay", "delay"])
+@pytest.mark.parametrize("tap", [True, False], ids=["tap", "no tap"])
+async def test_a_held_request_of_the_long_way_ends_when_its_client_leaves(
+    http: Any, tap: bool, delay_s: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(http=http, tap=tap, delay_s=delay_s) as running:
+        before, state = tasks(), running.server.server_state
+        for goodbye in ("close", "reset"):
+            async with Wire.to(running.port) as wire:
+                await wire.ask("/long-poll?hold=60")
+                await eventually(lambda: state.tasks)
+                if goodbye == "reset":
+                    wire.reset()
+            await eventually(lambda: not state.tasks and not state.connections and tasks() == before)
+    assert not caplog.records
+
+
+async def test_a_held_request_ends_when_the_same_client_asks_for_more() -> None:
+    """In the order of the requests (RFC 9112, section 9.3.2), whichever way each takes."""
+    async with serving() as running, Wire.to(running.port) as wire:
+        await prepared(running, wire)
+        for target, status in (("/short-poll?after=0", 200), ("/nowhere", 404)):
+            await wire.ask("/long-poll?hold=60")
+            await eventually(lambda: held(running) == 1)
+            await wire.ask(target)
+            assert await texts(wire) == []
+            assert (await wire.answer())[0] == status
+
+
+@every_http
+async def test_responses_come_in_the_order_of_the_requests(http: Any) -> None:
+    async with serving(http=http) as running, Wire.to(running.port) as wire:
+        for round_ in range(3):
+            cursor, host = running.log.newest, f" HTTP/1.1\r\nHost: {running.host}\r\n"
+            poll = f"GET /short-poll?after={cursor}{host}\r\n"
+            body = json.dumps({"text": f"round {round_}"})
+            publish = f"POST /messages{host}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+            pieces = [poll, poll, publish, poll, poll]
+            for piece in ["".join(pieces)] if round_ == 1 else pieces:
+                await wire.send(piece.encode())
+            answers = [await wire.answer() for _ in range(5)]
+            assert [status for status, _ in answers] == [200, 200, 201, 200, 200]
+            counts = [len(json.loads(body)["messages"]) for status, body in answers if status == 200]
+            assert counts == [0, 0, 1, 1]
+
+
+WRONG: tuple[tuple[str, str, Json, int], ...] = (
+    ("GET", "/short-poll", {"Host": "evil.example"}, 400),
+    ("GET", "/short-poll", {"Origin": "http://evil.example"}, 403),
+    ("GET", "/short-poll", {"Sec-Fetch-Site": "cross-site"}, 403),
+    ("GET", "/long-poll?hold=0", {"Origin": "null"}, 403),
+    ("GET", "/short-poll?afer=0", {}, 400),
+    ("GET", "/short-poll?after=seven", {}, 400),
+    ("GET", "/short-poll?after=0&after=0", {}, 400),
+    ("GET", "/short-poll?hold=0", {}, 400),
+    ("GET", "/long-poll?hold=61", {}, 400),
+    ("GET", "/short-polls", {}, 404),
+    ("POST", "/short-poll", {}, 405),
+    ("PUT", "/long-poll", {}, 405),
+)
+
+
+@every_http
+@pytest.mark.parametrize(("method", "target", "headers", "status"), WRONG)
+async def test_what_is_wrong_is_refused_on_a_connection_that_has_polled(
+    http: Any, method: str, target: str, headers: dict[str, str], status: int
+) -> None:
+    async with serving(http=http) as running, Wire.to(running.port) as new, Wire.to(running.port) as wire:
+        await new.ask(target, headers, method=method)
+        expected = await new.answer()
+        assert expected[0] == status
+        await polled_before(wire)
+        await prepared(running, wire)
+        await wire.ask(target, headers, method=method)
+        assert await wire.answer() == expected
+        await polled_before(wire)
+
+
+@every_http
+async def test_a_client_that_wants_its_connection_closed_gets_that(http: Any) -> None:
+    async with serving(http=http) as running, Wire.to(running.port) as wire:
+        await polled_before(wire)
+        await wire.ask("/short-poll", {"Connection": "close"})
+        assert await texts(wire) == []
+        assert await wire.rest() == b""
+
+
+async def test_a_poll_that_comes_in_pieces_is_responded_to() -> None:
+    async with serving() as running, Wire.to(running.port) as wire:
+        await polled_before(wire)
+        for _ in range(2):
+            for piece in (b"GET /short-", b"poll HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"\r\n"):
+                await wire.send(piece)
+                await asyncio.sleep(0)
+            assert await texts(wire) == []
+        # What looks like a poll in the middle of another request is none.
+        poll = b"GET /short-poll HTTP/1.1\r\nHost: %b\r\n\r\n" % running.host.encode()
+        (tap,) = taps(running)
+        await wire.send(b"POST /messages HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n")
+        await wire.send(b"Content-Length: %d\r\n\r\n" % len(poll))
+        await eventually(lambda: tap.connection.bytes_up == len(wire.sent))
+        await wire.send(poll)
+        assert (await wire.answer())[0] == 400
+
+
+async def test_the_shortcut_ends_before_uvicorn_closes_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert SHORTCUT_S + HOLD_MAX_S < KEEP_ALIVE_S
+    monkeypatch.setattr(polling, "SHORTCUT_S", 0.0)
+    async with serving() as running, Wire.to(running.port) as wire:
+        for number in range(1, 4):
+            await polled_before(wire)
+            assert long_ways(running) == number
+
+
+async def test_with_a_task_for_each_reader_all_polls_take_the_long_way() -> None:
+    async with serving(fan_out="tasks") as running, Wire.to(running.port) as wire:
+        for number in range(1, 4):
+            await polled_before(wire)
+            assert long_ways(running) == number
+
+
+async def test_a_client_that_polls_and_does_not_read_is_not_written_to_until_it_does() -> None:
+    log = MessageLog()
+    for _ in range(100):
+        log.publish("a" * TEXT_MAX_BYTES)
+    async with serving(log) as running, Wire.to(running.port) as wire:
+        await polled_before(wire)
+        (tap,) = taps(running)
+        wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        polls = 0
+        while not tap.paused or polls < 100:
+            await wire.ask("/short-poll?after=0")
+            polls += 1
+            await eventually(lambda: tap.connection.bytes_up == len(wire.sent) or tap.paused)
+        assert tap.connection.bytes_down < 50 * 262_144
+        wire.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        for _ in range(polls):
+            assert len(await texts(wire)) == 15
+
+
+@every_loop
+@every_http
+async def test_held_requests_get_their_response_at_shutdown(http: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(http=http) as running:
+        wires = [Wire.to(running.port) for _ in range(20)]
+        readers = [await wire.__aenter__() for wire in wires]
+        for reader in readers:
+            await prepared(running, reader)
+            await reader.ask("/long-poll?hold=60")
+        await eventually(lambda: held(running) == 20)
+        running.server.should_exit = True
+        for reader in readers:
+            assert await texts(reader) == []
+            assert await reader.rest() == b""
+        for wire in wires:
+            await wire.__aexit__(None, None, None)
+    assert not caplog.records
+
+
+async def test_the_date_moves_on() -> None:
+    async with serving() as running, Wire.to(running.port) as wire:
+        await polled_before(wire)
+        state = running.server.server_state
+        for date in (b"Thu, 01 Jan 1970 00:00:00 GMT", b"Thu, 01 Jan 1970 00:00:01 GMT"):
+            state.default_headers = [(b"date", date)]
+            await wire.ask("/short-poll")
+            assert b"\r\ndate: " + date in await wire.until(b"\r\n\r\n")
+            await wire.exactly(size_of(wire))
+        assert long_ways(running) == 1
