@@ -551,8 +551,8 @@ async def test_a_connections_delay_can_change_while_bytes_are_on_their_way(caplo
         sizes = [1, 5_000, 3, 100_000, 2, 1]
         for size, delay_s in zip(sizes, (0.02, 0, 0.01, 0.0, 0.001, 0), strict=True):
             connection.delay_by(delay_s)
-            running.log.publish("a" * size)
             count = len(pieces.passed[wire.port])
+            running.log.publish("a" * size)
             await eventually(lambda: len(pieces.passed[wire.port]) > count)  # written, and on its way  # noqa: B023
         while len(wire.received) < connection.bytes_down:
             await wire.some()
