@@ -275,7 +275,7 @@ def take_batch(queue: list[Run]) -> list[Run]:
 
 def exclusive_at_once(run: Run) -> int:
     """How many such runs may measure side by side."""
-    return 1 if run.condition.measures == "cpu" else EXCLUSIVE_AT_ONCE
+    return 1 if run.condition.crowd or run.condition.measures == "cpu" else EXCLUSIVE_AT_ONCE
 
 
 def is_slow(run: Run) -> bool:

@@ -1,4 +1,4 @@
-"""A run that tells everybody: messages to more and more readers, one after the other, and then as many as possible.
+"""A run that broadcasts: one message after the other to more and more readers, and then as many as possible.
 
     for 1, N/20, N/4, N/2 and N readers:
         |- connect -|- settle -|= broadcast =|- pause -|= broadcast =|- pause -| ...
@@ -9,11 +9,11 @@ do not wait for each other, and the server is never busier than half of the time
 server's CPU between the two marks, by the number of broadcasts, is a + b N: a for publishing and waking up, b for
 each delivery.
 
-Delays count from when the publisher began to send a message to when a reader had it: of the reader in the middle, and
-of the last. Where pollers ask by themselves (short polling), a broadcast takes as long as their pause, and one
-is enough: what the server spends in that time is what it spends in any.
+Delays count from when the publisher began to send a message to when a reader had it: the median reader, and the last.
+Where readers ask by themselves (short polling), a broadcast takes as long as their pause, and one is enough: what the
+server spends in that time is what it spends in any.
 
-At last the publisher posts each message as soon as the one before is in the log, and the server is saturated.
+In the end the publisher posts each message as soon as the one before is in the log, and the server is saturated.
 
 A point at which the readers, and not the server, may have been the limit has no numbers, only what they used.
 """
@@ -27,10 +27,9 @@ import time
 from array import array
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
-
-import numpy as np
 
 from app.message import Cursor
 from experiments.analysis.ledger import Exchange, explain
@@ -90,7 +89,7 @@ class Step:
 
 
 @dataclass
-class Told:
+class Observed:
     """Everything that was observed; `wanted` are the numbers of readers that there should have been.
 
     The server took two marks at each step, and two in the flood if there was one.
@@ -160,7 +159,7 @@ async def crowd(run: Run, url: str, sample: Sample, pipes: Sequence[Any]) -> Asy
         yield Readers(reached)
 
 
-async def broadcast(run: Run, folder: Path, barrier: Barrier, others: Others) -> Told:
+async def observe(run: Run, folder: Path, barrier: Barrier, others: Others) -> Observed:
     """Do the run; raises Failed, OSError, ValueError or TimeoutError."""
     condition, recorded = run.condition, folder / "recording"
     most = readers_most(condition, open_files_most())
@@ -174,22 +173,22 @@ async def broadcast(run: Run, folder: Path, barrier: Barrier, others: Others) ->
         first = publisher.now("warm-up")
         async with crowd(run, url, sample, others.readers) as readers:
             await barrier()
-            telling = Telling(run, process, publisher, readers, random.Random(run.seed), first)
+            broadcaster = Broadcaster(run, process, publisher, readers, random.Random(run.seed), first)
             waits = [waited_for_cpu(process.pid)]
             with contextlib.suppress(TimeoutError):  # what is missing is counted at the end
                 for number in wanted:
-                    await telling.step(number)
+                    await broadcaster.step(number)
                 if not condition.kind.pauses:
-                    await telling.saturate()
+                    await broadcaster.saturate()
             waits.append(waited_for_cpu(process.pid))
-            checked = await readers.ask(("end", number_of(telling.last)), Checked)
+            checked = await readers.ask(("end", number_of(broadcaster.last)), Checked)
     before, after = waits
     known = (before, after) if before and after else None
-    return Told(sample, wanted, telling.steps, telling.flood, checked, recording.read(recorded), known)
+    return Observed(sample, wanted, broadcaster.steps, broadcaster.flood, checked, recording.read(recorded), known)
 
 
 @dataclass
-class Telling:
+class Broadcaster:
     """A run in progress; `last` is the newest message."""
 
     run: Run
@@ -207,12 +206,12 @@ class Telling:
         await asyncio.sleep(SETTLED_S)
         step = Step(readers, await self.mark())
         for _ in range(1 if self.run.condition.kind.pauses else BROADCASTS):
-            took_s = await self.tell(step)
+            took_s = await self.broadcast(step)
             await asyncio.sleep(0.0 if self.run.condition.kind.pauses else max(PAUSE_S, took_s))
         step.after = await self.mark()
         self.steps.append(step)
 
-    async def tell(self, step: Step) -> float:
+    async def broadcast(self, step: Step) -> float:
         """One broadcast; returns how many seconds it took until the last reader had it. Raises TimeoutError."""
         text = sample_text(self.rng, self.run.condition.text_bytes)
         self.last = await asyncio.to_thread(self.publisher.now, text)
@@ -235,7 +234,7 @@ class Telling:
         flood.after = await self.mark()
         self.last = (await publishing)[-1]
         await self.readers.ask(("note", True), str)
-        await self.tell(flood)
+        await self.broadcast(flood)
         self.flood = flood
 
     async def mark(self) -> list[Tally]:
@@ -246,11 +245,11 @@ class Telling:
         return tallies
 
 
-Arrivals = dict[int, "np.ndarray[tuple[int], np.dtype[np.int64]]"]
-"""By message, when it came to each reader."""
+Arrivals = dict[int, list[int]]
+"""By message, when it came to each reader, in order."""
 
 
-def evaluate(run: Run, seen: Told) -> dict[str, Any]:
+def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
     """What was observed, as numbers, under the names that other runs have; None for what was not measured."""
     condition, marks = run.condition, seen.recording.marks
     arrivals = together([checked.arrivals for checked in seen.checked])
@@ -290,7 +289,7 @@ def evaluate(run: Run, seen: Told) -> dict[str, Any]:
     }
 
 
-def given_up(seen: Told) -> list[str]:
+def given_up(seen: Observed) -> list[str]:
     """Why there are fewer steps than wanted."""
     done, of = len(seen.steps), len(seen.wanted)
     late = f"after {ALL_HAVE_S:g} s, a message had not reached everybody"
@@ -298,11 +297,11 @@ def given_up(seen: Told) -> list[str]:
 
 
 def at_step(condition: Condition, step: Step, cpu_ms: float, arrivals: Arrivals) -> dict[str, Any]:
-    """What telling so many readers costs and takes: `events` are deliveries, or responses where readers poll.
+    """What a broadcast to so many readers costs and takes: `events` are deliveries, or responses where readers poll.
 
     `cpu_ms` is the server's for all broadcasts; the delays are medians over the broadcasts.
     """
-    its = [(np.sort(arrivals[number_of(one)]) - one.due_ns) / 1e6 for one in step.broadcasts]
+    its = [[(at_ns - one.due_ns) / 1e6 for at_ns in arrivals[number_of(one)]] for one in step.broadcasts]
     spent = list(zip(step.before, step.after, strict=True))
     name = "responses" if condition.polls else "messages"
     share = max_share(step.before, step.after, step.took_s)
@@ -313,8 +312,8 @@ def at_step(condition: Condition, step: Step, cpu_ms: float, arrivals: Arrivals)
         "broadcasts": len(step.broadcasts),
         "events": sum(getattr(last, name) - getattr(first, name) for first, last in spent),
         "cpu_ms": None if limited else cpu_ms,
-        "median_ms": None if limited else statistics.median(float(np.median(one)) for one in its),
-        "last_ms": None if limited else statistics.median(float(one[-1]) for one in its),
+        "median_ms": None if limited else statistics.median(map(statistics.median, its)),
+        "last_ms": None if limited else statistics.median(map(max, its)),
         "readers_share": share,
     }
 
@@ -338,13 +337,10 @@ def saturation(flood: Step, before: recording.Mark, after: recording.Mark) -> di
 def together(parts: Sequence[dict[int, "array[int]"]]) -> Arrivals:
     """All processes' arrivals."""
     seqs = {number for part in parts for number in part}
-    return {
-        number: np.concatenate([np.array(part[number], dtype=np.int64) for part in parts if number in part])
-        for number in sorted(seqs)
-    }
+    return {number: sorted(chain(*(part.get(number, ()) for part in parts))) for number in sorted(seqs)}
 
 
-def uncounted_bytes(seen: Told) -> int:
+def uncounted_bytes(seen: Observed) -> int:
     """How many bytes the tap has sent to readers, by its own count, and the readers have not received."""
     received = {port: size for checked in seen.checked for port, size in checked.received.items()}
     more = (c.bytes_down - received.get(c.client_port, 0) for c in seen.recording.connections if c.client_port)
@@ -353,9 +349,9 @@ def uncounted_bytes(seen: Told) -> int:
 
 def bytes_per_delivery(explained: dict[int, list[Exchange]]) -> float | None:
     """TCP payload bytes of the exchanges that brought messages to the sample, by the number of these."""
-    telling = [exchange for its in explained.values() for exchange in its if exchange.messages]
-    messages = sum(len(exchange.messages) for exchange in telling)
-    return sum(exchange.sizes.total() for exchange in telling) / messages if messages else None
+    bringing = [exchange for its in explained.values() for exchange in its if exchange.messages]
+    messages = sum(len(exchange.messages) for exchange in bringing)
+    return sum(exchange.sizes.total() for exchange in bringing) / messages if messages else None
 
 
 def max_wait_ms(steps: Sequence[Step]) -> float | None:
@@ -365,7 +361,7 @@ def max_wait_ms(steps: Sequence[Step]) -> float | None:
     return max((wait for wait in waits if wait is not None), default=None)
 
 
-def deliveries(seen: Told, explained: dict[int, list[Exchange]]) -> dict[str, list[Any]]:
+def deliveries(seen: Observed, explained: dict[int, list[Exchange]]) -> dict[str, list[Any]]:
     """One row per broadcast and reader of the sample; times in ms since the first one was due."""
     sent = {number_of(one): one for step in seen.steps for one in step.broadcasts}
     ports = {number: port for checked in seen.checked for number, port in checked.ports.items()}

@@ -1,8 +1,8 @@
 """A crowd whose readers check every message: that it comes in order, once, and that none is missing.
 
-It may be spread over several processes. Every process counts for all of its readers; it notes when each message came
-to each, but says of which reader that was for a sample only (`experiments.run.sample`): a row per reader and message
-would be gigabytes.
+It may be spread over several processes. Every process counts for all of its readers. It notes when each message
+reached each of them, but which reader that was only for a sample (`experiments.run.sample`): a row per reader and
+message would be gigabytes.
 
 A reader is a protocol on uvloop, and costs its process about 4 us per delivery: one `recv`, one look at the clock, and
 one look into what other readers have decoded before it (`experiments.run.decode`).
@@ -39,8 +39,7 @@ READY_S = 30.0
 """How long a reader may take to be ready."""
 
 RETRY_S = 1.0
-"""After how long readers without a backoff come back: what this server's SSE streams tell browsers."""
-
+"""After how long readers without a backoff reconnect: what this server's SSE streams tell browsers."""
 
 PROCESS_MOST = 1_000
 """Readers of one process, where there are cores for more."""
@@ -49,7 +48,7 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 
 
 def processes(readers: int, cores: int = CORES) -> int:
-    """In how many processes so many readers are: none of them has to share its core with the server."""
+    """In how many processes so many readers live; none of these has to share a core with the server."""
     return max(1, min(math.ceil(readers / PROCESS_MOST), cores - 1))
 
 
@@ -90,6 +89,7 @@ class Reader(asyncio.Protocol):
         self.received_bytes = 0
         self.asked = self.begun = self.sampled = False
         self.port = 0
+        self.transport: Any = None
         self._decode = DECODERS[crowd.condition.transport]
         self._unread = b""
 
@@ -152,7 +152,8 @@ class Reader(asyncio.Protocol):
     def refuse(self, problem: Exception) -> None:
         if not self.ready.done():
             self.ready.set_exception(problem)
-        self.transport.abort()
+        if self.transport:
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.ready.done():
@@ -168,11 +169,11 @@ class Arrived(NamedTuple):
 
 
 @dataclass
-class Returned:
-    """How readers came back that had lost their connection.
+class Reconnected:
+    """How readers reconnected.
 
-    `attempts` in all; of these, `refused` found nobody who listens, and `failed` went wrong later. `took_ns`: how long
-    each reader's last attempt took until it was ready.
+    `attempts` in all; of these, `refused` found nobody listening, and `failed` went wrong later. `took_ns`: how long
+    each reader's last attempt took until the reader was ready.
     """
 
     attempts: int = 0
@@ -186,8 +187,8 @@ class Checked:
     """What a process found. `missing` and so on are sums over all of its readers.
 
     `arrivals`: of each message that was noted, when it came to each reader. `rows`: (reader, message, received_ns) of
-    the sample, whose `ports` are known by the reader's number. `received`: bytes by port, of all readers. `returned`:
-    where they were meant to lose their connections.
+    the sample, whose `ports` are by the reader's number. `received`: bytes by port, of all readers. `reconnected`: in a
+    storm.
     """
 
     readers: int = 0
@@ -200,7 +201,7 @@ class Checked:
     rows: list[tuple[int, int, int]] = field(default_factory=list)
     ports: dict[int, int] = field(default_factory=dict)
     received: dict[int, int] = field(default_factory=dict)
-    returned: Returned | None = None
+    reconnected: Reconnected | None = None
 
 
 class Place(NamedTuple):
@@ -214,19 +215,19 @@ class Place(NamedTuple):
 
 @dataclass
 class Crowd:
-    """The readers of one process. `note`: also when each message came, and to all."""
+    """The readers of one process. `note`: whether the times of messages are noted, too."""
 
     condition: Condition
     place: Place
     rng: random.Random
     tell: Callable[[Any], None]
-    readers: list[Reader] = field(default_factory=list)
+    readers: dict[int, Reader] = field(default_factory=dict)
     note: bool = True
     ended: bool = False
     messages: int = 0
     responses: int = 0
     checked: Checked = field(default_factory=Checked)
-    returning: "Returning | None" = None
+    reconnector: "Reconnector | None" = None
 
     def __post_init__(self) -> None:
         self.server = urlsplit(self.place.url)
@@ -239,7 +240,7 @@ class Crowd:
         async def one(number: int) -> None:
             async with room, asyncio.timeout(READY_S):
                 await self.open(reader := Reader(self, number, after))
-            self.readers.append(reader)
+            self.readers[number] = reader
 
         async with asyncio.TaskGroup() as group:
             for number in new:
@@ -283,18 +284,18 @@ class Crowd:
                     self.tell(Arrived(number, now))
 
     def on_lost(self, reader: Reader) -> None:
-        if self.returning and not self.ended:
-            self.returning.begin(reader)
+        if self.reconnector and not self.ended:
+            self.reconnector.begin(reader)
         else:
             self.checked.lost += not self.ended
 
     async def end(self, newest: int) -> Checked:
         """Poll no more, and add up."""
         self.ended = True
-        while self.condition.pause_s and any(reader.asked for reader in self.readers):  # noqa: ASYNC110
+        while self.condition.pause_s and any(reader.asked for reader in self.readers.values()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         checked = self.checked
-        for reader in self.readers:
+        for reader in self.readers.values():
             checked.missing += reader.order.missing(newest)
             checked.repeated += reader.order.repeated
             checked.reordered += reader.order.reordered
@@ -302,13 +303,13 @@ class Crowd:
             if reader.sampled:
                 checked.ports[reader.number] = reader.port
         checked.readers = len(self.readers)
-        checked.returned = self.returning.returned if self.returning else None
+        checked.reconnected = self.reconnector.reconnected if self.reconnector else None
         return checked
 
 
 @dataclass
-class Returning:
-    """Brings every reader back that loses its connection, after a backoff or after exactly RETRY_S, until it is there.
+class Reconnector:
+    """Reconnects every reader that loses its connection, after a backoff or after exactly RETRY_S, until it succeeds.
 
     A crowd has one only where it is meant to lose its connections.
     """
@@ -316,16 +317,16 @@ class Returning:
     crowd: Crowd
     backoff: bool
     tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
-    returned: Returned = field(default_factory=Returned)
+    reconnected: Reconnected = field(default_factory=Reconnected)
 
     def begin(self, reader: Reader) -> None:
         if reader.ready.done() and not reader.ready.exception():  # otherwise it is an attempt that has failed
-            self.tasks.add(task := asyncio.create_task(self.bring_back(reader)))
+            self.tasks.add(task := asyncio.create_task(self.reconnect(reader)))
             task.add_done_callback(self.tasks.discard)
 
-    async def bring_back(self, lost: Reader) -> None:
+    async def reconnect(self, lost: Reader) -> None:
         """A new connection at the old cursor, however many attempts it takes."""
-        backoff, its = Backoff(), self.returned
+        backoff, its = Backoff(), self.reconnected
         while True:
             await (backoff.wait() if self.backoff else asyncio.sleep(RETRY_S))
             reader, began_ns = Reader(self.crowd, lost.number, lost.cursor), time.monotonic_ns()
@@ -335,11 +336,12 @@ class Returning:
                     await self.crowd.open(reader)
             except ConnectionRefusedError:
                 its.refused += 1
-            except (OSError, ValueError, Refused):
+            except (OSError, ValueError, Refused) as problem:
                 its.failed += 1
+                reader.refuse(problem)
             else:
                 its.took_ns.append(time.monotonic_ns() - began_ns)
-                self.crowd.readers[self.crowd.readers.index(lost)] = reader
+                self.crowd.readers[lost.number] = reader
                 return
 
 
@@ -349,7 +351,7 @@ def main(run: Run, pipe: Connection) -> None:
     ("grow", readers, after): opens readers until there are so many in all processes, and says "grown", or "failed: ..."
     "mark": sends a Tally
     ("note", whether): whether the times of messages are noted from now on; says "noted"
-    ("return", backoff): from now on brings readers back that lose their connection; says "returning"
+    ("reconnect", backoff): from now on reconnects readers that lose their connection; says "reconnecting"
     ("end", newest): adds up, sends `Checked` and ends; `newest` is the number of the last message.
 
     In between it sends `Arrived` for every message that is noted, once all of its readers have it. It ends when the
@@ -383,9 +385,9 @@ async def _serve(crowd: Crowd, pipe: Connection) -> None:
         elif what == "note":
             (crowd.note,) = more
             pipe.send("noted")
-        elif what == "return":
-            crowd.returning = Returning(crowd, *more)
-            pipe.send("returning")
+        elif what == "reconnect":
+            crowd.reconnector = Reconnector(crowd, *more)
+            pipe.send("reconnecting")
         else:
             pipe.send(await crowd.end(*more))
             return

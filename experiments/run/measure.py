@@ -15,9 +15,9 @@ def measure(run: Run, barrier: Barrier = at_once, others: Others = NONE_YET) -> 
     if run.condition.measures == "deliveries":
         return evaluate(run, observe(run, barrier, others))
     if run.condition.measures == "broadcasts":
-        return broadcast.evaluate(run, in_folder(lambda folder: broadcast.broadcast(run, folder, barrier, others)))
+        return broadcast.evaluate(run, in_folder(lambda folder: broadcast.observe(run, folder, barrier, others)))
     if run.condition.measures == "storm":
-        return storm.evaluate(run, in_folder(lambda folder: storm.storm(run, folder, barrier, others)))
+        return storm.evaluate(run, in_folder(lambda folder: storm.observe(run, folder, barrier, others)))
     return weigh.evaluate(run, in_folder(lambda folder: weigh.weigh(run, folder, barrier, others)))
 
 

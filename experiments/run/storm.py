@@ -21,12 +21,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
-
 from experiments.design import Run
 from experiments.run import serving
 from experiments.run.broadcast import Readers, crowd, max_share, number_of, together
-from experiments.run.checking import Checked, Returned
+from experiments.run.checking import Checked, Reconnected
 from experiments.run.counting import Tally, open_files_most
 from experiments.run.evaluate import DELIVERY_COLUMNS
 from experiments.run.observe import Barrier, Others
@@ -47,7 +45,7 @@ PEAK_S = 0.1
 
 
 @dataclass
-class Survived:
+class Observed:
     """What was observed; `wanted` is how many readers there were, `spent` the server's (time, CPU time) so far."""
 
     wanted: int
@@ -60,7 +58,7 @@ class Survived:
     spent: list[tuple[int, int]]
 
 
-async def storm(run: Run, folder: Path, barrier: Barrier, others: Others) -> Survived:
+async def observe(run: Run, folder: Path, barrier: Barrier, others: Others) -> Observed:
     """Do the run; raises Failed, OSError, ValueError or TimeoutError."""
     condition, again = run.condition, folder / "again"
     again.mkdir()
@@ -74,7 +72,7 @@ async def storm(run: Run, folder: Path, barrier: Barrier, others: Others) -> Sur
                 first = publisher.now("warm-up")
             await barrier()
             await readers.grow(wanted, first.cursor)
-            await readers.ask(("return", condition.backoff), str)
+            await readers.ask(("reconnect", condition.backoff), str)
             began, killed_ns = await readers.mark(), time.monotonic_ns()
             await until_killed.aclose()
             await asyncio.sleep(DOWN_S)
@@ -87,7 +85,7 @@ async def storm(run: Run, folder: Path, barrier: Barrier, others: Others) -> Sur
                 spent = await until_back(readers, process.pid, number, wanted)
                 ended = await readers.mark()
                 checked = await readers.ask(("end", number), Checked)
-    return Survived(wanted, killed_ns, listens_ns, began, ended, checked, number, spent)
+    return Observed(wanted, killed_ns, listens_ns, began, ended, checked, number, spent)
 
 
 async def until_back(readers: Readers, pid: int, number: int, wanted: int) -> list[tuple[int, int]]:
@@ -101,19 +99,19 @@ async def until_back(readers: Readers, pid: int, number: int, wanted: int) -> li
             await asyncio.sleep(PEAK_S)
 
     watching = asyncio.create_task(watch())
-    with contextlib.suppress(TimeoutError):  # some are not; that is counted
+    with contextlib.suppress(TimeoutError):  # some are not back; they are counted
         async with asyncio.timeout(BACK_S):
             await readers.all_have(number, BACK_S, wanted)
     watching.cancel()
     return spent
 
 
-def evaluate(run: Run, seen: Survived) -> dict[str, Any]:
+def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
     """What was observed, as numbers, under the names that other runs have; times since the server was killed."""
-    back = together([checked.arrivals for checked in seen.checked]).get(seen.number, np.array([], dtype=np.int64))
-    returned = [checked.returned or Returned() for checked in seen.checked]
-    took_ms = [took_ns / 1e6 for one in returned for took_ns in one.took_ns]
-    back_ms = np.sort(back - seen.killed_ns) / 1e6
+    back = together([checked.arrivals for checked in seen.checked]).get(seen.number, [])
+    reconnected = [checked.reconnected or Reconnected() for checked in seen.checked]
+    took_ms = [took_ns / 1e6 for one in reconnected for took_ns in one.took_ns]
+    back_ms = [(at_ns - seen.killed_ns) / 1e6 for at_ns in back]
     all_back = len(back) == seen.wanted
     seconds = (seen.ended[0].usage.at_ns - seen.began[0].usage.at_ns) / 1e9
     share = max_share(seen.began, seen.ended, seconds)
@@ -132,11 +130,11 @@ def evaluate(run: Run, seen: Survived) -> dict[str, Any]:
         "readers_cpu_share": share,
         "storm_readers": seen.wanted,
         "storm_listens_ms": (seen.listens_ns - seen.killed_ns) / 1e6,
-        "storm_median_ms": float(np.median(back_ms)) if all_back else None,
-        "storm_last_ms": float(back_ms[-1]) if all_back else None,
-        "storm_attempts": sum(one.attempts for one in returned),
-        "storm_refused": sum(one.refused for one in returned),
-        "storm_failed": sum(one.failed for one in returned),
+        "storm_median_ms": statistics.median(back_ms) if all_back else None,
+        "storm_last_ms": back_ms[-1] if all_back else None,
+        "storm_attempts": sum(one.attempts for one in reconnected),
+        "storm_refused": sum(one.refused for one in reconnected),
+        "storm_failed": sum(one.failed for one in reconnected),
         "storm_took_median_ms": statistics.median(took_ms) if took_ms else None,
         "storm_took_last_ms": max(took_ms, default=None),
         "storm_peak_share": peak(seen.spent),

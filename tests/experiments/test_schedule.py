@@ -27,7 +27,10 @@ from experiments.schedule import (
 from tests.pretending import Outcome, pretend
 
 EXCLUSIVE = [Run(Condition(transport), 0, 0.05, seed=1) for transport in ("long_poll", "sse", "websocket")]
-LOADED = [Run(Condition("sse", rate_hz=hz, client="raw", measures="cpu"), 0, 0.05, seed=1) for hz in (5.0, 9.0)]
+LOADED = [
+    *(Run(Condition("sse", rate_hz=hz, client="raw", measures="cpu"), 0, 0.05, seed=1) for hz in (5.0, 9.0)),
+    Run(Condition("sse", client="raw", measures="broadcasts"), 0, 0.05, seed=1),
+]
 SLOW = [Run(Condition("sse", rate_hz=hz, one_way_delay_ms=25.0), 0, 0.6, seed=1) for hz in (0.0, 0.1, 0.2)]
 OTHERS = [Run(Condition("sse", rate_hz=hz, one_way_delay_ms=25.0), 0, 0.1, seed=1) for hz in (1.0, 2.0, 3.0, 4.0)]
 
@@ -111,7 +114,7 @@ def test_exclusive_runs_get_ready_together_and_measure_one_after_the_other(do: C
     started, went, _ = zip(*(done.times(run) for run in (*EXCLUSIVE, *LOADED)), strict=True)
     assert max(started) < min(went)
     for one, other in itertools.permutations((*EXCLUSIVE, *LOADED), 2):
-        if one in LOADED:  # it measures CPU, and has the machine to itself
+        if one in LOADED:  # it measures CPU or a crowd, and has the machine to itself
             assert done.times(one)[2] < done.times(other)[1] or done.times(other)[2] < done.times(one)[1]
     for at_ns in went:
         beside = [run for run in EXCLUSIVE if done.times(run)[1] <= at_ns < done.times(run)[2]]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import re
 from collections import Counter
@@ -540,6 +541,24 @@ def check_cut(kind: str, up: int, down: int) -> None:
         if end <= down:
             expected += exchange.messages
     assert found == (expected if up == connection.bytes_up else expected[: len(found)])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_it_does_not_matter_what_is_written_at_once(kind: str, data: st.DataObject) -> None:
+    """Several messages of one turn may be one write, a head and its body too, and one of either may be several."""
+    connection, _ = whole()[kind]
+    ends = sorted(data.draw(st.sets(st.integers(1, connection.bytes_down - 1), max_size=20)))
+    places = itertools.pairwise([0, *ends, connection.bytes_down])
+    down = Stream((number, connection.down.data[begin:end]) for number, (begin, end) in enumerate(places))
+    up = Stream([(0, connection.up.data)])
+    its, expected = balanced(replace(connection, up=up, down=down)), explain(connection)
+
+    def told(exchanges: list[Exchange]) -> list[tuple[object, ...]]:
+        return sorted((e.kind, e.status, sorted(e.sizes.items()), [str(c) for c, _ in e.messages]) for e in exchanges)
+
+    assert told(its) == told(expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -79,7 +79,7 @@ async def test_a_server_that_gets_it_wrong_is_caught(case: str, together: bool) 
         told.set()
         await eventually(lambda: crowd.messages == 2 * len(numbers))
         checked = await crowd.end(4)
-        for reader in crowd.readers:
+        for reader in crowd.readers.values():
             reader.transport.abort()
     assert (checked.missing, checked.repeated, checked.reordered) == tuple(2 * count for count in expected)
     assert (checked.readers, checked.missed, checked.lost) == (2, 0, 0)
@@ -109,13 +109,13 @@ async def test_every_reader_has_every_message_once_in_order(transport: str) -> N
         checked = await crowd.end(running.log.newest.seq)
         counted = {c.client_port: c.bytes_down for c in running.link.connections.values()}
         assert checked.received == counted
-        for reader in crowd.readers:
+        for reader in crowd.readers.values():
             reader.transport.abort()
         await eventually(lambda: not running.link.connections)
     assert (checked.missing, checked.repeated, checked.reordered, checked.lost, checked.missed) == (0, 0, 0, 0, 0)
     assert {seq: len(times) for seq, times in checked.arrivals.items()} == {2: 6, 3: 6, 4: 8, 5: 8, 6: 8}
     assert [one.number for one in heard] == [2, 3, 4, 5, 6]
-    assert checked.ports.keys() == {reader.number for reader in crowd.readers if reader.port in Sample(0.5, 3)}
+    assert checked.ports.keys() == {reader.number for reader in crowd.readers.values() if reader.port in Sample(0.5, 3)}
     assert {(number, seq) for number, seq, _ in checked.rows} == {
         (number, seq) for number in checked.ports for seq in range(2 if number < 6 else 4, 7)
     }
@@ -133,7 +133,7 @@ async def test_a_reader_that_is_cut_off_is_lost_and_what_it_has_missed_is_missin
         running.log.publish("second")
         await eventually(lambda: crowd.messages == 2)
         checked = await crowd.end(2)
-        for reader in crowd.readers:
+        for reader in crowd.readers.values():
             reader.transport.abort()
     assert (checked.missing, checked.lost) == (1, 1)
 
