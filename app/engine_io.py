@@ -7,15 +7,13 @@ queues have public names, but are not in its documentation.
 """
 
 import asyncio
-import contextlib
-import logging
 from types import SimpleNamespace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from engineio import async_socket
 from engineio.async_socket import AsyncSocket
-from engineio.packet import CLOSE, NOOP, PING, PONG, UPGRADE, Packet
+from engineio.packet import NOOP, Packet
 from engineio.payload import Payload
 from socketio import AsyncServer
 from starlette.datastructures import QueryParams
@@ -24,12 +22,12 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from app.disconnect import cancel_on_disconnect
+from app.engine_io_websocket import LOGGER, WebSocketDriver
 from app.log import MessageLog
 from app.message import BadInput
 from app.publishing import BODY_MAX_BYTES, small_body
 from app.query import parameters
 
-TYPES = tuple("0123456")  # the first character of a packet
 OWN_PARAMETERS = ("EIO", "transport", "sid", "t", "b64")
 PING_INTERVAL_S = 25
 PING_TIMEOUT_S = 20
@@ -50,9 +48,6 @@ SESSIONS_MAX = 20_000
 
 FULL = f"{SESSIONS_MAX} sessions of Socket.IO are open, which is the limit: try again in a minute"
 
-UPGRADE_S = 10.0
-"""How long a probe may take. Until it is over, polls get empty responses."""
-
 
 class Posted(Payload):  # type: ignore[misc]  # the library has no types
     """What a POST brings: its size is limited already. The library would take 16 packets and drop the rest."""
@@ -61,10 +56,6 @@ class Posted(Payload):  # type: ignore[misc]  # the library has no types
 
 
 async_socket.payload = SimpleNamespace(Payload=Posted)  # the server's side alone; clients/engine_io.py has the other
-
-# What it logs as errors, with tracebacks, are the clients' mistakes.
-LOGGER = logging.getLogger(__name__)
-LOGGER.setLevel(logging.CRITICAL)
 
 
 def server() -> AsyncServer:
@@ -110,80 +101,6 @@ async def room_for_more(session: AsyncSocket) -> None:
         await session.queue.join()
 
 
-class WebSocketDriver:
-    """Takes over a session's WebSocket from python-engineio, which has four tasks and a queue for each.
-
-    What a session sends is written at once, so nothing waits in between that the hub's messages could overtake. The
-    hub finds the connection in `session.session`, an empty dict as long as the session is polled.
-    """
-
-    def __init__(self, handler: Any, _: object) -> None:
-        self._session: Any = handler.__self__
-
-    async def __call__(self, environ: dict[str, Any]) -> str:
-        """Speak Engine.IO on the WebSocket of this request until one side closes it."""
-        session, scope = self._session, environ["asgi.scope"]
-        self._receive, self._send = environ["asgi.receive"], environ["asgi.send"]
-        await self._send({"type": "websocket.accept"})
-        try:
-            if session.connected and not await self._is_upgraded():
-                return ""  # the session continues to be polled
-            session.connected = session.upgraded = True
-            while not session.queue.empty():  # what a poll would have taken
-                await self._write(session.queue.get_nowait())
-                session.queue.task_done()
-            session.send = self._write
-            session.session |= {"state": scope.get("state", {}), "http_version": scope["http_version"]}
-            while (packet := await self._read()) and not session.closed:
-                try:
-                    await session.receive(packet)
-                except Exception:
-                    LOGGER.exception("this packet is not accepted")
-            await session.close(wait=False, abort=True, reason=session.server.reason.TRANSPORT_CLOSE)
-        finally:
-            session.upgrading = False
-            await self._close()
-        return ""
-
-    async def _is_upgraded(self) -> bool:
-        """Whether the client probes the WebSocket and then decides for it. Meanwhile, polls get empty responses."""
-        session = self._session
-        session.upgrading = True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(UPGRADE_S):
-                probe = await self._read()
-                if probe and (probe.packet_type, probe.data) == (PING, "probe"):
-                    await self._write(Packet(PONG, "probe"))
-                    await session.queue.put(Packet(NOOP))  # the response to the poll that is held
-                    decision = await self._read()
-                    return bool(decision and decision.packet_type == UPGRADE)
-        return False
-
-    async def _read(self) -> Packet | None:
-        """The client's next packet; None when it has gone, or for a frame that is not a packet."""
-        received = await self._receive()
-        text, binary = received.get("text"), received.get("bytes")
-        if binary is None and (text or "")[:1] not in TYPES:
-            return None
-        return Packet(encoded_packet=text if binary is None else binary)
-
-    async def _write(self, packet: Packet | None) -> None:
-        if packet and packet.packet_type == CLOSE:  # nobody has to wait until a client that does not read has taken it
-            self._goodbye = asyncio.ensure_future(self._say_goodbye(packet))
-        elif packet:
-            with contextlib.suppress(OSError, RuntimeError):  # it has gone; the reading side notices, too
-                await self._send({"type": "websocket.send", "text": packet.encode()})
-
-    async def _say_goodbye(self, packet: Packet) -> None:
-        with contextlib.suppress(OSError, RuntimeError):
-            await self._send({"type": "websocket.send", "text": packet.encode()})
-        await self._close()
-
-    async def _close(self) -> None:
-        with contextlib.suppress(OSError, RuntimeError):
-            await self._send({"type": "websocket.close"})
-
-
 class EngineIO:
     """The ASGI application of a Socket.IO server whose clients read one log."""
 
@@ -198,12 +115,12 @@ class EngineIO:
             self._ending = asyncio.create_task(self._end())
         query = QueryParams(scope["query_string"])
         session = self._sio.eio.sockets.get(query.get("sid"))
-        full = not session and sum(not one.closed for one in self._sio.eio.sockets.values()) >= SESSIONS_MAX
+        full = not session and self._is_full()
         if scope["type"] == "websocket":
             if full:
                 await send({"type": "websocket.close", "code": 1013, "reason": FULL})
-                return
-            await self._sio.handle_request(scope, receive, send)
+            else:
+                await self._sio.handle_request(scope, receive, send)
             return
         if session and not session.upgraded and self._is_deaf(session, scope["method"]):
             await session.close(wait=False, abort=True)
@@ -223,6 +140,10 @@ class EngineIO:
         await cancel_on_disconnect(scope, receive, self._sio.handle_request(scope, received, send), None)
         if session and session.closed:
             session.queue.put_nowait(Packet(NOOP))  # its other poll may still be held, for 45 seconds
+
+    def _is_full(self) -> bool:
+        sessions = self._sio.eio.sockets  # with some that are closed; to look for them takes time
+        return len(sessions) >= SESSIONS_MAX and sum(not one.closed for one in sessions.values()) >= SESSIONS_MAX
 
     def _is_deaf(self, session: AsyncSocket, method: str) -> bool:
         """Whether a client keeps posting, but has not polled for too long."""

@@ -7,11 +7,12 @@ states, and only its own connection decides which:
     behind       it has messages to read: its own task reads them, batch by batch, and sends them
     caught up    its task sleeps in the hub, and the hub writes to its connection
 
-        publish --> the hub, once per turn of the event loop:   log.after(cursor) --> frame --> each connection
+        publish --> the hub: log.after(cursor) --> frame --> the same bytes to each connection
 
 A caught-up reader whose connection is paused is skipped and handed back: its task wakes up with the cursor that it
 had, and it is behind. So no reader slows another, and what a slow one has not taken waits in the log and nowhere else.
-Messages that were published in one turn of the event loop are one write.
+Messages that were published in one turn of the event loop are one write; only if there are few readers, the first of
+them leaves before that.
 
 A reader is served by its task alone where the hub can't be sure of the bytes: without a tap, before HTTP/1.1 (there are
 no chunks), and where `--fan-out tasks` or the connection says so.
@@ -28,6 +29,9 @@ from app.link import Tap
 from app.log import MessageLog
 from app.message import Batch, Cursor
 
+FEW = 16
+"""Up to so many readers are written to before the turn ends: for them, waiting takes longer than it saves."""
+
 
 def tap_of(scope: Scope) -> Tap | None:
     """The tap of a request's connection if a hub may write to it, else None."""
@@ -38,13 +42,17 @@ def tap_of(scope: Scope) -> Tap | None:
 class Hub:
     """Writes a log's new messages to its readers, as the bytes that `frame` makes of a batch: whole frames only.
 
-    After `idle_s` seconds of silence it writes the frame of an empty batch: a heartbeat.
+    After `idle_s` seconds of silence it writes the frame of an empty batch: a heartbeat. Up to `few` readers are
+    written to before the publisher goes on.
     """
 
-    def __init__(self, log: MessageLog, frame: Callable[[Batch], bytes], idle_s: float | None = None) -> None:
+    def __init__(
+        self, log: MessageLog, frame: Callable[[Batch], bytes], idle_s: float | None = None, few: int = FEW
+    ) -> None:
         self._log = log
         self._frame = frame
         self._idle_s = idle_s
+        self._few = few
         self._cursor = log.newest  # where all its readers are
         self._readers: dict[Tap, asyncio.Future[Cursor]] = {}
         self._flush_is_due = False
@@ -88,6 +96,8 @@ class Hub:
         if self._log.closed:
             self._flush()
         elif self._readers and not self._flush_is_due:
+            if len(self._readers) <= self._few:
+                self._flush()
             self._flush_is_due = True
             asyncio.get_running_loop().call_soon(self._flush)
 

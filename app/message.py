@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from json.encoder import encode_basestring as quoted
 from typing import Any, NamedTuple
 
 TEXT_MAX_BYTES = 16_384
@@ -30,8 +31,7 @@ class BadInput(ValueError):
     """A client sent something that is not accepted; the text says what was wrong and what is accepted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(NamedTuple):
     """The position just after message number `seq` (0: before the first) of the log named `epoch`."""
 
     epoch: str
@@ -74,9 +74,11 @@ class Message:
 
         With `"name": "..."` if it has one, and `"people": [["Ada", "sse"], ...]` if it is a notice.
         """
-        fields = {"cursor": str(self.cursor), "text": self.text, "published_ms": self.published_ms}
-        more = {"name": self.name, "people": self.people}
-        return dumps(fields | {key: value for key, value in more.items() if value is not None})
+        # By hand: for one as small as this, the json module takes five times as long.
+        name = "" if self.name is None else f',"name":{quoted(self.name)}'
+        people = "" if self.people is None else f',"people":{dumps(self.people)}'
+        times = f'"published_ms":{self.published_ms}{name}{people}'
+        return f'{{"cursor":"{self.cursor}","text":{quoted(self.text)},{times}}}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +217,6 @@ def _missed(fields: Mapping[str, Any]) -> Missed:
     return Missed(fields["reason"], Cursor.parse(fields["cursor"]))
 
 
-def dumps(fields: Mapping[str, Any]) -> str:
+def dumps(fields: object) -> str:
     """JSON without spaces."""
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))

@@ -34,7 +34,7 @@ PATH = "/socket.io/"
 
 def routes(log: MessageLog) -> list[BaseRoute]:
     sio, pushing = server(), dict[str, asyncio.Task[None]]()
-    hubs = {bare: Hub(log, partial(message_frames, bare)) for bare in (False, True)}
+    hubs = {bare: Hub(log, partial(message_frames, bare), few=0) for bare in (False, True)}  # after the reply
 
     def connect(sid: str, environ: dict[str, str], auth: object) -> None:
         try:

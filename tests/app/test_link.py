@@ -551,8 +551,8 @@ async def test_a_connections_delay_can_change_while_bytes_are_on_their_way(caplo
         sizes = [1, 5_000, 3, 100_000, 2, 1]
         for size, delay_s in zip(sizes, (0.02, 0, 0.01, 0.0, 0.001, 0), strict=True):
             connection.delay_by(delay_s)
-            running.log.publish("a" * size)
             count = len(pieces.passed[wire.port])
+            running.log.publish("a" * size)
             await eventually(lambda: len(pieces.passed[wire.port]) > count)  # written, and on its way  # noqa: B023
         while len(wire.received) < connection.bytes_down:
             await wire.some()
@@ -620,10 +620,17 @@ class Speaker(asyncio.Protocol):
 
     def __init__(self, app_state: Mapping[str, Any]) -> None:
         self.tap: Tap = app_state["tap"]
+        self.told: list[str] = []
 
     def connection_made(self, transport: Any) -> None:
         self.writer = transport
         made.put_nowait(self)
+
+    def pause_writing(self) -> None:
+        self.told.append("pause")
+
+    def resume_writing(self) -> None:
+        self.told.append("resume")
 
 
 made: asyncio.Queue[Speaker] = asyncio.Queue()
@@ -665,6 +672,26 @@ async def test_the_end_of_writing_comes_after_what_was_written() -> None:
         writer.write_eof()
         assert await wire.rest() == b"all"
         assert connection.bytes_down == 3
+
+
+@every_loop
+async def test_writing_pauses_while_much_is_delayed_and_the_end_comes_after_all_of_it() -> None:
+    async with speaking(0.05) as (writer, wire, _):
+        speaker, size = writer.get_protocol(), 8_000
+        assert isinstance(speaker, Speaker)
+        for number in range(1, 12):
+            writer.write(b"a" * size)
+            assert speaker.told == ["pause"] * (number * size > link.WRITE_HIGH_BYTES)
+            assert speaker.tap.offer(b"", 0) == (not speaker.told)
+        second = Speaker({"tap": speaker.tap})
+        writer.set_protocol(second)  # as at an upgrade
+        assert second.told == ["pause"]
+        await wire.exactly(11 * size)
+        await eventually(lambda: second.told == ["pause", "resume"])
+        for _ in range(10):
+            writer.write(b"b" * size)
+        writer.close()
+        assert await wire.rest() == b"b" * 10 * size
 
 
 @every_loop

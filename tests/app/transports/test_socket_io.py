@@ -19,7 +19,7 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 from websockets.asyncio.client import connect
 
-from app import engine_io, sessions
+from app import engine_io, engine_io_websocket, sessions
 from app.link import Upgrades
 from app.log import MessageLog
 from app.message import TEXT_MAX_BYTES, Message
@@ -416,7 +416,7 @@ async def test_a_failed_upgrade_leaves_the_polls_as_they_were() -> None:
 
 
 async def test_a_probe_that_stays_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_io, "UPGRADE_S", 0.05)
+    monkeypatch.setattr(engine_io_websocket, "UPGRADE_S", 0.05)
     async with serving() as running, Wire.to(running.port) as wire:
         polled = await handshake(running)
         await ask(running.port, polled, body=b"40", method="POST")
