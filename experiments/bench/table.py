@@ -38,16 +38,22 @@ class Spread:
     median: float
     low: float
     high: float
+    rounds: int
 
 
 def spread(values: Sequence[float]) -> Spread | None:
     """None if there are no values."""
-    return Spread(statistics.median(values), min(values), max(values)) if values else None
+    return Spread(statistics.median(values), min(values), max(values), len(values)) if values else None
+
+
+def is_measured(metrics: Mapping[str, float], metric: str) -> bool:
+    """Nothing costs 0 or less: such a difference was lost in noise."""
+    return metrics.get(metric, 0.0) > 0
 
 
 def over(rounds: Sequence[Results], name: str, metric: str) -> Spread | None:
-    """Over the rounds that have it."""
-    return spread([one[name][metric] for one in rounds if metric in one.get(name, {})])
+    """Over the rounds that have measured it."""
+    return spread([one[name][metric] for one in rounds if is_measured(one.get(name, {}), metric)])
 
 
 def limited_by_readers(metrics: Mapping[str, float], metric: str) -> bool:
@@ -66,9 +72,16 @@ def towards(aim: Aim, rounds: Sequence[Results]) -> Spread | None:
     found = []
     for one in rounds:
         metrics = [one.get(name, {}) for name in names]
-        if all(aim.metric in its and not limited_by_readers(its, aim.metric) for its in metrics):
+        if all(is_measured(its, aim.metric) and not limited_by_readers(its, aim.metric) for its in metrics):
             found.append(metrics[0][aim.metric] / (metrics[1][aim.metric] if aim.peer else 1))
     return spread(found)
+
+
+def met(now: Spread, most: float) -> bool | None:
+    """None if that is open: rounds lie on both sides of the aim, or there is just one."""
+    if now.rounds == 1 or now.low <= most < now.high:
+        return None
+    return now.high <= most
 
 
 def markdown(bench: Mapping[str, Any]) -> str:
@@ -92,7 +105,8 @@ def aims(rounds: Sequence[Results]) -> str:
         if aim.peer:
             theirs = over(rounds, f"{aim.measure} {aim.transport} {aim.peer}", aim.metric)
             cells[2:] = [words.beside(SERVERS[aim.peer].title, theirs, aim.unit), words.ratio(now), f"≤ {aim.most:g}"]
-        rows.append(f"| {' | '.join(cells)} | {words.met(now.median <= aim.most if now else None)} |")
+        verdict = words.met(met(now, aim.most)) if now else words.NOT_MEASURED
+        rows.append(f"| {' | '.join(cells)} | {verdict} |")
     return "\n".join([*rows, *held(rounds)])
 
 
@@ -143,17 +157,15 @@ def notes_on(rounds: Sequence[Results]) -> Iterator[str]:
     if loads:
         yield words.instrument(statistics.median(reading), min(loads), max(loads))
     yield words.memory()
-    if len(rounds) > 1:
-        yield words.differences(*differences(rounds))
+    if found := differences(rounds):
+        yield words.differences(statistics.median(found), max(found))
 
 
-def differences(rounds: Sequence[Results]) -> tuple[float, float]:
-    """How far apart rounds are, as a share of the median: of a typical number in the tables, and of the worst."""
-    found = [
-        (its.high - its.low) / its.median
-        for name, metrics in rounds[0].items()
-        for metric in metrics
-        if metric.startswith(("push_us", "cpu_us", "last_ms", "saturated_hz", "reader_kib", "poll_us"))
-        and (its := over(rounds, name, metric))
-    ]
-    return statistics.median(found), max(found)
+def differences(rounds: Sequence[Results]) -> list[float]:
+    """How far apart rounds are, as a share of the median: for each number in the tables that several rounds have."""
+    shown = ("push_us", "cpu_us", "last_ms", "saturated_hz", "reader_kib", "poll_us")
+    names = {
+        (name, metric) for one in rounds for name, its in one.items() for metric in its if metric.startswith(shown)
+    }
+    spreads = [over(rounds, name, metric) for name, metric in names]
+    return [(its.high - its.low) / its.median for its in spreads if its and its.rounds > 1]

@@ -51,18 +51,18 @@ T = TypeVar("T")
 STEPS = (1 / 20, 1 / 4, 1 / 2, 1)
 """Shares of the readers; before these comes one reader alone."""
 
-BROADCASTS = 6
+BROADCASTS = 5
 """Messages at each step."""
 
 SAMPLED = 50
 """About how many readers are looked at one by one."""
 
-SETTLED_S = 0.15
+SETTLED_S = 0.1
 PAUSE_S = 0.03
 ALL_HAVE_S = 5.0
 """How long a broadcast may take, beyond a poller's pause, before its messages are missing, and the run is over."""
 
-FLOOD_LEAD_S, FLOOD_S = 0.15, 0.5
+FLOOD_LEAD_S, FLOOD_S = 0.1, 0.4
 
 READERS_MOST = 0.6
 """The readers' busiest process must not use more of a core than this while messages are on their way ..."""

@@ -76,8 +76,32 @@ def test_only_times_and_rates_are_limited_by_readers() -> None:
 
 @pytest.mark.parametrize(("mine", "met"), [(7.9, "yes"), (8.0, "yes"), (8.1, "no")])
 def test_whether_an_aim_is_met_is_computed(mine: float, met: str) -> None:
-    cells = row(aims([a_round(cpu_us_1000_1=(mine, 10.0))]), "WebSocket: CPU per delivery")
+    cells = row(aims([a_round(cpu_us_1000_1=(mine, 10.0))] * 2), "WebSocket: CPU per delivery")
     assert cells[1:] == [f"{mine} µs", "Node ws: 10 µs", f"**{mine / 10:.2f}**", "≤ 0.8", met]
+
+
+@pytest.mark.parametrize(
+    ("mine", "met"),
+    [
+        ((3.0, 8.0, 20.0), "open"),
+        ((7.9, 8.1), "open"),
+        ((3.0,), "open"),
+        ((9.0,), "open"),
+        ((3.0, 5.0, 8.0), "yes"),
+        ((8.1, 20.0), "no"),
+    ],
+)
+def test_an_aim_is_open_if_rounds_disagree_or_there_is_just_one(mine: tuple[float, ...], met: str) -> None:
+    assert row(aims([a_round(cpu_us_1000_1=(it, 10.0)) for it in mine]), "WebSocket: CPU per delivery")[-1] == met
+
+
+@pytest.mark.parametrize("both", [(-0.6, 10.0), (0.0, 10.0), (7.0, -0.1), (7.0, 0.0)])
+def test_what_costs_nothing_was_not_measured(both: tuple[float, float]) -> None:
+    rounds = [a_round(cpu_us_1000_1=both)] * 2
+    assert towards(CPU, rounds) is None
+    cells = row(aims(rounds), "WebSocket: CPU per delivery")
+    assert [cells[3], cells[-1]] == ["not measured"] * 2
+    assert all(mine > 0 or "not measured" in cell for mine, cell in zip(both, cells[1:3], strict=True))
 
 
 def test_every_aim_has_a_row_also_when_nothing_was_measured() -> None:
@@ -126,7 +150,15 @@ def test_a_missing_peer_and_a_failure_are_named_with_their_reason() -> None:
 
 def test_differences_between_rounds_are_shares_of_the_median() -> None:
     rounds = [a_round(cpu_us_1000_1=(mine, 10.0)) for mine in (8.0, 10.0, 12.0)]
-    assert differences(rounds) == pytest.approx((0.2, 0.4))
+    assert sorted(differences(rounds)) == pytest.approx([0.0, 0.4])
+
+
+def test_rounds_may_have_failed_entirely() -> None:
+    rounds = [a_round(cpu_us_1000_1=(mine, 10.0)) for mine in (8.0, 12.0)]
+    assert sorted(differences([{}, *rounds])) == pytest.approx([0.0, 0.4])
+    assert "The range over rounds is 20%" in markdown(a_bench({}, *rounds))
+    for few in (a_bench({}, {}), a_bench({}, rounds[0])):
+        assert "The range over rounds" not in markdown(few)
 
 
 def test_nothing_is_nan_with_a_single_round() -> None:
