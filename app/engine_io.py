@@ -1,9 +1,9 @@
 """Engine.IO, the layer below Socket.IO: a session that is first polled and then, where it can be, a WebSocket.
 
-python-engineio does that work. What is added here lets it run beside the other transports: it notices at once that the
-client of a held poll has disconnected, it responds to the poll that is still held when a client leaves, it continues to
-poll when an upgrade fails, it bounds what it keeps, and it ends with its log. Its sessions (`sockets`) and their
-queues have public names, but are not in its documentation.
+python-engineio does that work, except on a WebSocket: see engine_io_websocket.py. What is added here lets it run beside
+the other transports. It notices at once that the client of a held poll has disconnected, it responds to the poll that
+is still held when a client leaves, it bounds what it keeps, and it ends with its log. Its sessions (`sockets`) and
+their queues have public names, but are not in its documentation.
 """
 
 import asyncio
@@ -134,8 +134,9 @@ class Pings:
             self._timer.cancel()
 
     def _send(self) -> None:
-        self._session.last_ping = time.time()
-        self._sending = asyncio.ensure_future(self._session.send(Packet(PING)))
+        if not self._session.closing:
+            self._session.last_ping = time.time()
+            self._sending = asyncio.ensure_future(self._session.send(Packet(PING)))
 
 
 class EngineIO:

@@ -330,7 +330,7 @@ async def test_control_frames_stand_between_messages_and_nothing_follows_a_close
 
 @every_stream
 async def test_everybody_gets_what_is_left_when_the_server_stops(transport: str, fan_out: FanOut) -> None:
-    async with serving(fan_out=fan_out) as running, readers(running, transport, 200) as wires:
+    async with serving(fan_out=fan_out) as running, readers(running, transport, 600) as wires:
         running.server.should_exit = True
         if fan_out == "hub":
             await eventually(lambda: running.log.closed or running.log.publish("news"))
