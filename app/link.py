@@ -48,7 +48,7 @@ from typing import Any, Literal, Protocol
 
 from app.message import dumps
 from app.request_reader import RequestReader, whole_request
-from app.shortcut import Shortcut
+from app.shortcut import IDLE_S, SHORTCUT_S, Shortcut
 
 Direction = Literal["up", "down"]
 """up: from the client to the server; down: from the server to the client."""
@@ -91,9 +91,17 @@ class Connection:
     delay_s: float = 0.0
     upgrades: Upgrades | None = None
     fan_out: FanOut | None = None
-    lanes: Mapping[Direction, "Lane"] = field(default_factory=dict, repr=False)
+    up: "Lane | None" = field(default=None, repr=False)
+    down: "Lane | None" = field(default=None, repr=False)
     cut: Callable[[], None] = field(default=lambda: None, repr=False)
-    tcp_info: Callable[[], Mapping[str, int] | None] = field(default=lambda: None, repr=False)
+    sock: socket.socket | None = field(default=None, repr=False)
+
+    @property
+    def lanes(self) -> Mapping[Direction, "Lane"]:
+        return {"up": self.up, "down": self.down} if self.up and self.down else {}
+
+    def tcp_info(self) -> Mapping[str, int] | None:
+        return tcp_info(self.sock) if self.sock else None
 
     def delay_by(self, delay_s: float | None) -> None:
         """From now on, emulate this one-way delay in both directions; None is the link's own again."""
@@ -218,12 +226,13 @@ class Tap(asyncio.Protocol):
     more may be sent. `lost`: the connection is, and uvicorn has been told; after that `on_lost` is called. `on_more`
     is called before anything more that was received is passed on. `unanswered`: how many requests uvicorn was passed
     that are not polls, or have no response yet; while there are none, and until `shortcut_until` of the loop's time,
-    polls may take the shortcut.
+    polls may take the shortcut. `known`: uvicorn has been passed something, and closes the connection when it is idle;
+    until then `idle` does.
     """
 
     __slots__ = (
-        *("connection", "deadline", "delayed_bytes", "delayed_down_bytes", "down", "ended", "inner", "lost"),
-        *("link", "loop", "on_more", "server_state", "shortcut_until", "unanswered"),
+        *("connection", "deadline", "delayed_bytes", "delayed_down_bytes", "down", "ended", "idle", "inner", "lost"),
+        *("known", "link", "loop", "on_more", "server_state", "shortcut_until", "unanswered"),
         *("on_lost", "paused", "pending_bytes", "requests", "socket_paused", "transport", "up", "writer"),
     )
 
@@ -236,12 +245,13 @@ class Tap(asyncio.Protocol):
         self.pending_bytes = 0
         self.delayed_bytes = 0
         self.delayed_down_bytes = 0
-        self.socket_paused = self.paused = self.ended = self.lost = False
+        self.socket_paused = self.paused = self.ended = self.lost = self.known = False
         self.on_lost: Callable[[Tap], object] | None = None
         self.on_more: Callable[[Tap], object] | None = None
         self.requests: RequestReader | None = None
         self.unanswered = 0
-        self.shortcut_until = 0.0
+        self.shortcut_until = loop.time() + SHORTCUT_S
+        self.idle: asyncio.TimerHandle | None = None
         self.deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -254,15 +264,15 @@ class Tap(asyncio.Protocol):
         if self.link.is_full:
             self.inner = Refusing(self.link.connections_max)
             self.link.refused += 1
+            self.shortcut_until = 0.0
         delay_s = self.link.delay_s
         if sock.family == socket.AF_UNIX:  # no network is as short as this one: nothing is delayed on it
             peer, delay_s = ("", 0), 0.0
         # The round trip of the TCP handshake comes before anything that the client sends.
         self.up, self.down = Lane(self.loop, delay_s, handshake_delays=2), Lane(self.loop, delay_s)
-        self.connection = Connection(self.link.number(), peer[1], time.monotonic_ns(), delay_s=delay_s)
-        self.connection.lanes = {"up": self.up, "down": self.down}
+        self.connection = Connection(self.link.number(), peer[1], time.monotonic_ns(), delay_s=delay_s, sock=sock)
+        self.connection.up, self.connection.down = self.up, self.down
         self.connection.cut = transport.abort  # type: ignore[attr-defined]
-        self.connection.tcp_info = lambda: tcp_info(sock)
         self.link.connections[self.connection.number] = self.connection
         self.transport = transport
         self.writer = TappedWriter(self, transport)
@@ -313,6 +323,11 @@ class Tap(asyncio.Protocol):
         else:
             self.start_deadline()
         return len(paths)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no request has come so far."""
+        return not (self.known or self.idle)
 
     @property
     def fan_out(self) -> FanOut:
@@ -383,6 +398,11 @@ class Tap(asyncio.Protocol):
             self.deadline.cancel()
             self.deadline = None
 
+    def stop_idle(self) -> None:
+        if self.idle:
+            self.idle.cancel()
+            self.idle = None
+
     def _arrive(self, data: bytes, begun: int, whole: bool) -> None:
         self.delayed_bytes -= len(data)
         self._deliver(data, begun, whole)
@@ -394,7 +414,11 @@ class Tap(asyncio.Protocol):
         if whole and not self.unanswered and not self.paused and self.loop.time() < self.shortcut_until:
             found = self.link.shortcut.find(data)
             if found and found[0].respond(self, found[1]):
+                if self.is_new:
+                    self.idle = self.loop.call_later(IDLE_S, self.writer.close)
                 return
+        self.known = True
+        self.stop_idle()
         self.unanswered += begun
         upgrades = self.connection.upgrades or self.link.upgrades
         if upgrades == "pass" or self.connection.upgraded or not UPGRADE.match(data):
@@ -413,6 +437,7 @@ class Tap(asyncio.Protocol):
         if self.inner is None:
             return
         self.stop_deadline()
+        self.stop_idle()
         # The socket is still open here; the inner protocol closes it.
         self.connection.segments = self.connection.tcp_info()
         self.connection.closed_ns = time.monotonic_ns()

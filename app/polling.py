@@ -1,9 +1,9 @@
 """Polls: requests for what is new after a cursor. The response comes at once, or when there is something.
 
-A poll's way to its response is long: HTTP, middleware, routing, a request object, a response object; and a held one has
-a task that waits. Only the first on a connection goes all this way; the others take the shortcut (app/shortcut.py) and
-are responded to here: with bytes that are ready while nothing new comes, or, if they are held, all together, once per
-turn of the event loop. The responses are the same to the byte.
+A poll's way to its response is long: HTTP, middleware, a request object, a response object; and a held one has a task
+that waits. Few go all this way; the others take the shortcut (app/shortcut.py) and are responded to here: with bytes
+that are ready while nothing new comes, or, if they are held, all together, once per turn of the event loop. The
+responses are the same to the byte.
 """
 
 import asyncio
@@ -56,15 +56,17 @@ class Poll:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The long way, through uvicorn."""
         found = self._read(scope["query_string"])
+        tap = tap_of(scope)
+        like_it = tap.link.shortcut.learn(scope["raw_path"], scope["headers"], self) if tap else False
         if isinstance(found, Hold):
             otherwise = Batch((), found.cursor)
             found = await cancel_on_disconnect(scope, receive, self._log.wait_after(*found), otherwise)
         body = found.json.encode()
         await send({"type": "http.response.start", "status": 200, "headers": headers(body)})
         await send({"type": "http.response.body", "body": body})
-        if tap := tap_of(scope):
+        if tap:
             tap.unanswered -= 1
-            if tap.link.shortcut.learn(scope["raw_path"], scope["headers"], self):
+            if like_it:
                 tap.shortcut_until = asyncio.get_running_loop().time() + SHORTCUT_S
 
     def respond(self, tap: Tap, query: bytes) -> bool:
@@ -78,7 +80,9 @@ class Poll:
                 found = self._read(query)
             except BadInput:
                 return False
-            if isinstance(found, Hold) and not self._log.closed:
+            if isinstance(found, Hold) and found.seconds and not self._log.closed:
+                if tap.is_new:
+                    return False  # only who has had a response is known to come again
                 self._hold(tap, found)
                 return True
             response = encoded(tap, found if isinstance(found, Batch) else self._log.after(found.cursor))

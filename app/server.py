@@ -31,9 +31,10 @@ from app.message import BadInput
 from app.one_write import OneWrite
 from app.pages.problem import no_such_page
 from app.sessions import Sessions
+from app.shortcut import IDLE_S
 
-KEEP_ALIVE_S = 120
-"""How long an idle connection is kept: well above the longest poll interval, or slow pollers would reconnect."""
+KEEP_ALIVE_S = IDLE_S
+"""uvicorn's word for it."""
 
 CONNECTIONS_MAX = 20_000
 """How many connections there may be at once, where the system allows this process as many file descriptors."""

@@ -7,8 +7,8 @@ the first one need not be found out again: that it is well-formed, that the Guar
     Host: 127.0.0.1:8000                          headers that uvicorn has read and the Guard has let in before,
     User-Agent: ...                               every one of them, in the same order
 
-Everything else takes the long way, as does the first poll of every connection, and one in `SHORTCUT_S` after it: so
-uvicorn knows each connection, and closes it when it is idle.
+Everything else takes the long way, and so does a poll of each connection every `SHORTCUT_S`: uvicorn closes connections
+that it takes for idle.
 
 Nothing here does I/O.
 """
@@ -17,9 +17,12 @@ import re
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+IDLE_S = 120
+"""How long an idle connection is kept: well above the longest poll interval, or slow pollers would reconnect."""
+
 SHORTCUT_S = 50.0
-"""How long after a poll that took the long way others may take the shortcut. With the longest hold added, uvicorn does
-not yet take the connection for idle, and close it."""
+"""How long polls may take the shortcut after one that took the long way, or after the connection was opened. With the
+longest hold added, it is not yet taken for idle."""
 
 LINE = re.compile(rb"GET (/[a-z-]+)(?:\?([a-z0-9=&.-]*))? HTTP/1\.1\r\n")
 

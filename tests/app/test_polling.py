@@ -169,7 +169,7 @@ async def test_a_held_request_of_the_long_way_ends_when_its_client_leaves(
         before, state = tasks(), running.server.server_state
         for goodbye in ("close", "reset"):
             async with Wire.to(running.port) as wire:
-                await wire.ask("/long-poll?hold=60")
+                await wire.ask("/long-poll?hold=60", {"X": goodbye})  # like no other request
                 await eventually(lambda: state.tasks)
                 if goodbye == "reset":
                     wire.reset()
@@ -272,6 +272,28 @@ async def test_the_shortcut_ends_before_uvicorn_closes_the_connection(monkeypatc
         for number in range(1, 4):
             await polled_before(wire)
             assert long_ways(running) == number
+
+
+@every_loop
+async def test_a_connection_that_only_took_the_shortcut_is_closed_when_it_is_idle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving() as running, Wire.to(running.port) as first:
+        await polled_before(first)
+        await prepared(running, first)
+        monkeypatch.setattr(link, "IDLE_S", 0.1)
+        async with Wire.to(running.port) as idle, Wire.to(running.port) as used, Wire.to(running.port) as left:
+            for wire in (idle, used, left):
+                await polled_before(wire)
+            await used.ask("/nowhere")  # from here on it is uvicorn that looks after this one
+            assert (await used.answer())[0] == 404
+            await left.ask("/long-poll?hold=60")
+            await eventually(lambda: held(running) == 1)
+            left.reset()
+            await eventually(lambda: held(running) == 0)
+            assert await idle.rest() == b""
+            await polled_before(used)
+        assert long_ways(running) == 2 + 2  # of `first`, and of `used`: its connection is not one of polls alone
 
 
 async def test_with_a_task_for_each_reader_all_polls_take_the_long_way() -> None:

@@ -6,7 +6,7 @@ from typing import get_args
 
 import uvloop
 
-from app.__main__ import REFUSED_AT_ONCE, descriptors_max, listen
+from app.__main__ import REFUSED_AT_ONCE, collect_rarely, descriptors_max, listen
 from app.chat import Chat
 from app.link import FanOut, Link
 from app.log import MessageLog
@@ -27,6 +27,7 @@ async def main(text: str, fan_out: FanOut) -> None:
         for _ in range(count):
             log.publish(text)
 
+    collect_rarely()
     serving = asyncio.create_task(server.serve([listening]))
     while not server.started:  # noqa: ASYNC110  # uvicorn tells in no other way
         await asyncio.sleep(0.01)
