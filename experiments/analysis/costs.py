@@ -92,6 +92,8 @@ def tap_share(cost: Callable[[pd.DataFrame, bool, FanOut], pd.DataFrame], frame:
     if len(parts) == 1:
         return parts[0]
     differences = [difference for difference, _ in parts]
+    if any(difference != difference for difference in differences):
+        return UNKNOWN
     n = len(differences)
     return statistics.fmean(differences), student_t(n - 1) * statistics.stdev(differences) * math.sqrt(1 + 1 / n)
 

@@ -72,7 +72,7 @@ def figure(table: Table) -> Figure:
     axes.set_xlabel("resident memory of the server per connected reader, kB")
     style.footnote(
         made,
-        f"Slope over up to {READERS:,} readers. Without the kernel's memory. "
+        f"Slope over up to {READERS:,} readers. Without the kernel's memory.\n"
         f"{words.slope_ends(table.summary.sessions.max())} {tap_share(table.runs)}",
     )
     return made

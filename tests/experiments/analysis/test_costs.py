@@ -74,8 +74,8 @@ def test_the_tap_is_weighed_with_a_task_per_reader_on_both_sides(question: Modul
 def test_results_of_before_the_hub_do_not_tell_the_tap_apart_but_all_else() -> None:
     before = [its for its in load.CONDITIONS if its.fan_out == "hub" or not its.tap]
     frame = runs_of(before, nothing)
-    assert math.isnan(costs.tap_share(costs.load, frame)[0])
-    assert load.tap_share(frame) == "The tap's part of a push, with a task per reader: not measured."
+    for its in (frame, pd.concat(frame.assign(session=name) for name in "ab")):
+        assert load.tap_share(its) == "The tap's part of a push, with a task per reader: not measured."
     assert costs.load(frame).set_index("variant").ms["websocket"] == pytest.approx(BUSY_MS["websocket"])
 
 
