@@ -14,6 +14,7 @@ from app.link import WRITE_HIGH_BYTES, Connection, Direction, FanOut
 from app.log import BATCH_MAX_CHARS, MessageLog
 from app.message import Message
 from app.transports import sse
+from clients import raw
 from tests.serving import (
     EVERY_STREAM,
     EVERY_WS,
@@ -192,6 +193,21 @@ async def test_a_connection_can_be_served_by_tasks(transport: str) -> None:
         for wire in wires:
             await has(wire, message)
         await eventually(lambda: in_hub(running.log) == 3)
+
+
+async def test_a_session_of_socket_io_joins_when_it_is_upgraded_and_has_read_everything() -> None:
+    async with serving() as running:
+        published = [running.log.publish("first")]
+        stream: Any = raw.receive("socket_io", running.url, "0", via="upgrade")
+        async with contextlib.aclosing(stream), asyncio.timeout(LIMIT_S):
+            told = [await anext(stream)]
+            while not in_hub(running.log):
+                published.append(running.log.publish("next"))
+                told.append(await anext(stream))
+            published += [running.log.publish(f"{i}") for i in range(5)]
+            told += [await anext(stream) for _ in range(5)]
+            assert told == published
+        await eventually(lambda: not in_hub(running.log))
 
 
 async def test_http_1_0_knows_no_chunks_and_is_served_by_tasks() -> None:
