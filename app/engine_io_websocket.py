@@ -80,12 +80,12 @@ class WebSocketDriver:
 
     async def _write(self, packet: Packet | None) -> None:
         if packet and packet.packet_type == CLOSE:  # nobody has to wait until a client that does not read has taken it
-            self._goodbye = asyncio.ensure_future(self._say_goodbye(packet))
+            self._closing = asyncio.ensure_future(self._send_close(packet))
         elif packet:
             with contextlib.suppress(OSError, RuntimeError):  # it has gone; the reading side notices, too
                 await self._send({"type": "websocket.send", "text": packet.encode()})
 
-    async def _say_goodbye(self, packet: Packet) -> None:
+    async def _send_close(self, packet: Packet) -> None:
         with contextlib.suppress(OSError, RuntimeError):
             await self._send({"type": "websocket.send", "text": packet.encode()})
         await self._close()

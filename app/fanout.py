@@ -70,7 +70,7 @@ class Hub:
             if tap and tap.connection.closed_ns is not None:
                 return
             if not batch.updates and tap and not self._log.closed:
-                cursor = await self._stay(tap, cursor)
+                cursor = await self._join(tap, cursor)
                 continue
             batch = await self._log.wait_after(cursor, self._idle_s)  # at once if there are messages
             if self._log.closed and not batch.updates:
@@ -78,7 +78,7 @@ class Hub:
             yield batch
             cursor = batch.cursor
 
-    async def _stay(self, tap: Tap, cursor: Cursor) -> Cursor:
+    async def _join(self, tap: Tap, cursor: Cursor) -> Cursor:
         """Let the hub write to a reader that is at the newest `cursor`; returns where it is when it is handed back."""
         self._flush()  # now everybody is there
         self._cursor = cursor
