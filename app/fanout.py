@@ -64,8 +64,9 @@ class Hub:
 
         Like `log.follow`, it ends when the log closes; in the hub also when the client has gone.
         """
+        tap = None
         while True:
-            batch, tap = self._log.after(cursor), tap_of(scope)
+            batch, tap = self._log.after(cursor), tap or tap_of(scope)  # once in the hub, always
             if tap and tap.connection.closed_ns is not None:
                 return
             if not batch.updates and tap and not self._log.closed:

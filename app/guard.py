@@ -27,6 +27,9 @@ CHECKED = (b"host", b"origin", b"sec-fetch-site", b"sec-fetch-dest")
 REMEMBERED = 64
 """How many combinations of these headers that were let in are remembered: a reader sends the same ones every time."""
 
+LENGTH_MAX = 1_024
+"""How long such a combination may be, all in all, to be remembered."""
+
 
 class Guard:
     """ASGI middleware that refuses foreign hosts (400) and foreign origins (403), before anything is done.
@@ -52,7 +55,7 @@ class Guard:
         if deciding in self._let_in and len(given) == len(headers):
             return None
         refusal = self.refusal(Headers(raw=headers))
-        if not refusal and len(given) == len(headers):
+        if not refusal and len(given) == len(headers) and sum(len(one or b"") for one in deciding) <= LENGTH_MAX:
             if len(self._let_in) == REMEMBERED:
                 self._let_in.clear()
             self._let_in.add(deciding)

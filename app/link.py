@@ -129,6 +129,9 @@ WRITE_HIGH_BYTES, WRITE_LOW_BYTES = 65_536, 16_384
 """When more than the first is delayed on its way down, writing pauses, until no more than the second is: as asyncio
 does for the socket's own buffer."""
 
+OUT_OF_STEP = 1_000_000_000
+"""More than is ever answered: after a piece that was not one whole request, uvicorn alone knows where one begins."""
+
 CLOSE_FRAME = 0x88
 """How a WebSocket's close frame begins: the last of its message, opcode 8 (RFC 6455, section 5.2)."""
 
@@ -423,7 +426,7 @@ class Tap(asyncio.Protocol):
                 return
         self.known = True
         self.stop_idle()
-        self.unanswered += begun
+        self.unanswered += begun if whole else OUT_OF_STEP
         upgrades = self.connection.upgrades or self.link.upgrades
         if upgrades == "pass" or self.connection.upgraded or not UPGRADE.match(data):
             self.inner.data_received(data)

@@ -86,7 +86,7 @@ class Poll:
                 self._hold(tap, found)
                 return True
             response = encoded(tap, found if isinstance(found, Batch) else self._log.after(found.cursor))
-            if len(response) <= READY_MAX_BYTES and len(self._ready) < READY_MAX:
+            if len(query) + len(response) <= READY_MAX_BYTES and len(self._ready) < READY_MAX:
                 self._ready[query] = response
         tap.writer.write(response)
         return True

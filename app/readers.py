@@ -19,6 +19,7 @@ The process ends when its standard input does. So it ends with the server, howev
 """
 
 import base64
+import contextlib
 import gc
 import json
 import os
@@ -222,7 +223,8 @@ def main() -> None:
         readers.connect(asked["readers"], host, port, request(transport, host, port, asked["target"]))
         readers.read_until_ready(sys.stdin.fileno())
     except (Ended, OSError) as problem:
-        say({"ended": str(problem) if isinstance(problem, Ended) else "lost"})
+        with contextlib.suppress(BrokenPipeError):  # the server itself is gone
+            say({"ended": str(problem) if isinstance(problem, Ended) else "lost"})
 
 
 if __name__ == "__main__":

@@ -48,8 +48,8 @@ class RequestReader:
                 self._body_bytes -= size
                 data = data[size:]
             elif self._chunks is not None:
-                # A chunk may end like the last one, and the request then seems to end early. That does no harm: the
-                # next chunk is taken for the head of a request that does not end.
+                # A chunk may end like the last one, and the request then seems to end early. The next
+                # chunk is then taken for the head of a request: it is passed on all the same.
                 self._chunks = (self._chunks + data)[-len(LAST_CHUNK) :]
                 if self._chunks == LAST_CHUNK:
                     self._chunks = None

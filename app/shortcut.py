@@ -24,6 +24,7 @@ SHORTCUT_S = 50.0
 """How long polls may take the shortcut after one that took the long way, or after the connection was opened. With the
 longest hold added, it is not yet taken for idle."""
 
+PATH = re.compile(rb"/[a-z-]+")
 LINE = re.compile(rb"GET (/[a-z-]+)(?:\?([a-z0-9=&.-]*))? HTTP/1\.1\r\n")
 
 UNUSUAL = {b"connection", b"content-length", b"expect", b"transfer-encoding", b"upgrade"}
@@ -53,6 +54,9 @@ class Shortcut:
     def learn(self, path: bytes, headers: Iterable[tuple[bytes, bytes]], responder: Responder) -> bool:
         """A request with these headers was let in, and this is who has responded; returns whether others may follow."""
         headers = tuple(headers)
+        size = sum(len(name) + len(value) for name, value in headers)
+        if size > HEAD_MAX_BYTES or not PATH.fullmatch(path):
+            return False
         unusual = [value.lower() for name, value in headers if name in UNUSUAL]
         if unusual not in ([], [b"keep-alive"]):
             return False

@@ -1,4 +1,5 @@
-"""What a reader says until it has become one: per transport, the bytes to send and what to wait for before the next.
+"""What a reader says until it has become one: per transport, the bytes to send and what to wait for before the next;
+and what it says to remain one.
 
 All servers here have the same paths. A WebSocket's accept key is not checked: what comes after it is.
 """
@@ -33,13 +34,31 @@ def upgrade(target: str) -> bytes:
     )
 
 
-def masked(text: str) -> bytes:
-    """A client's text frame of at most 125 bytes; a mask of zeros is a mask (RFC 6455, section 5.3)."""
-    return bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text.encode()
+TEXT, PING, PONG = 0x81, 0x89, 0x8A
+"""The first byte of a frame that is whole (RFC 6455, section 5.2)."""
+
+
+def masked(payload: bytes, first: int = TEXT) -> bytes:
+    """A client's frame of at most 125 bytes; a mask of zeros is a mask (RFC 6455, section 5.3)."""
+    return bytes([first, 0x80 | len(payload), 0, 0, 0, 0]) + payload
 
 
 # A session says where it reads from: a bare one would be sent each message twice.
-PACKET = masked('40{"after":null}')
+PACKET = masked(b'40{"after":null}')
+
+
+def pongs(data: bytes) -> bytes:
+    """The replies to the pings that `data` begins with: WebSocket's, and Engine.IO's, which are texts of `2`."""
+    replies = b""
+    while len(data) >= 2 and data[1] <= 125:
+        first, payload, data = data[0], data[2 : 2 + data[1]], data[2 + data[1] :]
+        if first == PING:
+            replies += masked(payload, PONG)
+        elif (first, payload) == (TEXT, b"2"):
+            replies += masked(b"3")
+        else:
+            break
+    return replies
 
 
 def steps(transport: Transport, has_cursors: bool) -> list[Step]:

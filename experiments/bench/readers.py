@@ -3,6 +3,7 @@
 They must cost less than the server, or it is they that are measured. So a reader is a socket in one `epoll`: from a
 piece of bytes it takes how often the marker stands in it, and nothing else is looked at. Only the piece that completes
 a tick, of whichever reader was last, is checked for the text and gives the time at which the server published it.
+Pings are answered, also between orders: a server gives up readers that don't.
 
 Arguments: transport, port, whether the server has cursors (0 or 1), the messages' text. Orders, one per line, and what
 is said to each, as JSON; times are nanoseconds of `time.monotonic_ns`, durations too.
@@ -29,7 +30,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from experiments.bench.opening import END_OF_BATCH, Step, Transport, next_poll, steps
+from experiments.bench.opening import END_OF_BATCH, Step, Transport, next_poll, pongs, steps
 
 MARKER = b'"text"'
 """Stands once in every message, and nowhere else."""
@@ -73,6 +74,7 @@ class Readers:
         self.address = ("127.0.0.1", port)
         self.steps = steps(transport, has_cursors)
         self.text = f'"text":"{text}"'.encode()
+        self.has_pings = transport in ("websocket", "socket_io")
         self.epoll = select.epoll()
         self.sockets: dict[int, socket.socket] = {}
         self.cursors: dict[int, bytes] = {}
@@ -82,6 +84,8 @@ class Readers:
         """Connect so many more, some at a time, until each has gone through all steps."""
         waiting: dict[int, tuple[socket.socket, list[Step], bytes]] = {}
         epoll, started, refused, why = select.epoll(), 0, 0, ""
+        if self.has_pings:
+            epoll.register(self.epoll, select.EPOLLIN)
         while waiting or (started < count and refused < REFUSED_MOST):
             while started < count and len(waiting) < OPENING_AT_ONCE and refused < REFUSED_MOST:
                 sock = socket.create_connection(self.address)
@@ -97,6 +101,9 @@ class Readers:
             if not events:
                 raise Lost(f"{len(waiting)} readers wait for {waiting[next(iter(waiting))][1][0].until}")
             for fd, _ in events:
+                if fd == self.epoll.fileno():
+                    self.answer_pings()
+                    continue
                 sock, ahead, data = waiting.pop(fd)
                 data += (new := received(sock))
                 if not new or data[9:12] not in (b"101", b"200"):
@@ -126,6 +133,23 @@ class Readers:
     def ask(self, fd: int) -> None:
         self.sockets[fd].sendall(next_poll(self.transport, self.cursors[fd]))
 
+    def answer_pings(self) -> None:
+        """Of readers that are to get nothing else now; raises Lost if one did, or has lost its connection."""
+        for fd, _ in self.epoll.poll(0):
+            data = received(self.sockets[fd])
+            if not data:
+                raise Lost("a reader lost its connection while nothing was published")
+            if MARKER in data:
+                raise Lost("a message arrived that was one too many")
+            self.sockets[fd].sendall(pongs(data))
+
+    def next_order(self) -> str:
+        """Nothing if there will be none."""
+        inputs = [sys.stdin, self.epoll] if self.has_pings else [sys.stdin]
+        while sys.stdin not in select.select(inputs, [], [])[0]:
+            self.answer_pings()
+        return sys.stdin.readline()
+
     def count(self, per_tick: int, ticks: int) -> dict[str, Any]:
         """Read until each reader has all messages."""
         say('"counting"')
@@ -150,6 +174,8 @@ class Readers:
                     new = piece.count(MARKER)
                 else:
                     new = buffer.count(MARKER, 0, size)
+                if not new and self.has_pings:
+                    self.sockets[fd].sendall(pongs(bytes(buffer[:size])))
                 if buffer[size - 1] not in WHOLE:
                     tails[fd] = bytes(buffer[max(0, size + 1 - len(MARKER)) : size])
                 got[fd] += new
@@ -200,6 +226,8 @@ class Readers:
             self.check(data)
             if at_publishing_ns:
                 delays_ns.append(at_ns - at_publishing_ns)
+            elif self.has_pings:
+                sock.sendall(pongs(data))
             arrived += data.count(MARKER)
         sock.setblocking(False)
         return {"delays": delays_ns}
@@ -256,13 +284,16 @@ def main(transport: Transport, port: str, has_cursors: str, text: str) -> None:
     readers = Readers(transport, int(port), has_cursors == "1", text)
     orders: dict[str, Callable[..., dict[str, Any]]]
     orders = {"open": readers.open, "count": readers.count, "delays": readers.delays, "poll": readers.poll}
-    for line in sys.stdin:
-        order, *numbers = line.split()
-        try:
-            said: Any = orders[order](*(float(n) if "." in n else int(n) for n in numbers))
-        except (Lost, OSError) as problem:
-            said = {"failed": str(problem)}
-        say(json.dumps(said))
+    try:
+        while line := readers.next_order():
+            order, *numbers = line.split()
+            try:
+                said: Any = orders[order](*(float(n) if "." in n else int(n) for n in numbers))
+            except (Lost, OSError) as problem:
+                said = {"failed": str(problem)}
+            say(json.dumps(said))
+    except (Lost, OSError) as problem:  # between orders
+        sys.exit(str(problem))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.bench.opening import Transport
-from experiments.bench.program import Failed, Program, running
+from experiments.bench.program import TIMEOUT_S, Failed, Program, running
 from experiments.bench.servers import Server
+
+OPENING_S = 300.0
+"""How long all readers of a process may take to connect."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Crowd:
         """How many are connected, how many were refused, and how the server said so."""
         for program, share, there in zip(self._programs, self._shares(readers), self._open, strict=True):
             program.say(f"open {share - there}")
-        said = [heard(program) for program in self._programs]
+        said = [heard(program, OPENING_S) for program in self._programs]
         self._open = [one["open"] for one in said]
         return self.readers, sum(one["refused"] for one in said), next(filter(None, (one["why"] for one in said)), "")
 
@@ -87,9 +90,9 @@ class Crowd:
         return [each + (number < more) for number in range(len(self._programs))]
 
 
-def heard(program: Program) -> Any:
+def heard(program: Program, timeout_s: float = TIMEOUT_S) -> Any:
     """What a process of readers says next; raises Failed if it says that it failed."""
-    said = json.loads(program.hear())
+    said = json.loads(program.hear(timeout_s))
     if isinstance(said, dict) and "failed" in said:
         raise Failed(said["failed"])
     return said

@@ -36,6 +36,7 @@ PUSHED: tuple[Transport, ...] = ("websocket", "sse", "socket_io")
 
 SERVERS = {
     "raw": Server("raw asyncio", "raw", ("websocket", "sse")),
+    "raw_joined": Server("raw asyncio, joined", "raw", ("websocket", "sse"), ("--joined",)),
     "picows": Server("picows", "picows_server", ("websocket",), needs=install.picows),
     "ws": Server("Node ws", "ws.js", ("websocket",), needs=install.node),
     "socket.io": Server("Node Socket.IO", "socket_io.js", ("socket_io",), needs=install.node),

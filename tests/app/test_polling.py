@@ -282,6 +282,23 @@ async def test_a_poll_that_comes_in_pieces_is_responded_to() -> None:
         assert (await wire.answer())[0] == 400
 
 
+@pytest.mark.parametrize(
+    ("header", "first"),
+    [(b"Transfer-Encoding: chunked", b"200\r\nxxxxxxxxxx0\r\n\r\n"), (b"Content-Length: %030d" % 512, b"x")],
+)
+async def test_what_looks_like_a_poll_in_a_body_is_none(header: bytes, first: bytes) -> None:
+    async with serving() as running, Wire.to(running.port) as wire:
+        await polled_before(wire)
+        (tap,) = taps(running)
+        await wire.send(b"GET /short-poll HTTP/1.1\r\nHost: 127.0.0.1\r\n%b\r\n\r\n" % header)
+        assert await texts(wire) == []  # before its body has come
+        writes = tap.connection.writes
+        for piece in (first, b"GET /short-poll HTTP/1.1\r\nHost: %b\r\n\r\n" % running.host.encode()):
+            await wire.send(piece)
+            await eventually(lambda: tap.connection.bytes_up == len(wire.sent))
+        assert tap.connection.writes == writes
+
+
 async def test_the_shortcut_ends_before_uvicorn_closes_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     assert SHORTCUT_S + HOLD_MAX_S < KEEP_ALIVE_S
     monkeypatch.setattr(polling, "SHORTCUT_S", 0.0)

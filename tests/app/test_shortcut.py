@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.shortcut import REMEMBERED, Shortcut
+from app.shortcut import HEAD_MAX_BYTES, REMEMBERED, Shortcut
 
 HEADERS = [(b"host", b"127.0.0.1:8000"), (b"accept", b"*/*"), (b"connection", b"keep-alive")]
 HEAD = b"Host: 127.0.0.1:8000\r\nAccept: */*\r\nConnection: keep-alive\r\n\r\n"
@@ -94,6 +94,8 @@ def test_a_request_for_more_than_a_response_teaches_nothing(header: tuple[bytes,
 
 def test_what_is_remembered_is_bounded() -> None:
     shortcut = Shortcut()
+    assert not shortcut.learn(b"/short-poll", [*HEADERS, (b"cookie", b"c" * HEAD_MAX_BYTES)], Nobody())
+    assert not shortcut.learn(b"/s/session/page/short-poll", HEADERS, Nobody())
     for number in range(3 * REMEMBERED):
         shortcut.learn(b"/short-poll", [(b"host", b"127.0.0.1:%d" % number)], Nobody())
         assert shortcut.find(b"GET /short-poll HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % number)

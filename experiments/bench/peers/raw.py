@@ -1,4 +1,7 @@
-"""As little as Python can do: asyncio on uvloop, with WebSocket frames and SSE chunks written by hand."""
+"""As little as Python can do: asyncio on uvloop, with WebSocket frames and SSE chunks written by hand.
+
+With --joined, the messages of a tick are joined into one write per reader.
+"""
 
 import asyncio
 import base64
@@ -63,14 +66,18 @@ class Reader(asyncio.Protocol):
         self.streams.discard(self.transport)
 
 
-async def main(text: str) -> None:
+async def main(text: str, joined: bool) -> None:
     messages, listening = Messages(text), listener()
     sockets, streams = set[Any](), set[Any]()
 
     async def publish(count: int) -> None:
-        for _ in range(count):
-            message = messages.next_json().encode()
-            framed, streamed = frame(message), chunk(b"id: %s\ndata: %s\n\n" % (messages.cursor.encode(), message))
+        per_write = count if joined else 1
+        for _ in range(0, count, per_write):
+            framed = streamed = b""
+            for _ in range(per_write):
+                message = messages.next_json().encode()
+                framed += frame(message)
+                streamed += chunk(b"id: %s\ndata: %s\n\n" % (messages.cursor.encode(), message))
             for transport in sockets:
                 transport.write(framed)
             for transport in streams:
@@ -81,4 +88,4 @@ async def main(text: str) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1]))
+    uvloop.run(main(sys.argv[1], "--joined" in sys.argv[2:]))

@@ -5,11 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
+from app import engine_io
+from experiments.bench.opening import Transport, masked, pongs
 from experiments.bench.program import Failed
 from experiments.bench.readers import contains_in_order, published_ns
 from experiments.bench.reading import Crowd, crowd
 from experiments.bench.servers import Server
-from tests.serving import plain_server
+from tests.serving import eventually, plain_server, serving
+from tests.witness import Witness
 
 STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
 ANY = Server("any", "", ("sse",))
@@ -104,3 +107,60 @@ def test_what_is_waited_for_comes_in_order() -> None:
     assert not contains_in_order(b"..two..one..", (b"one", b"two"))
     assert not contains_in_order(b"..one", (b"one", b"one"))
     assert contains_in_order(b"", ())
+
+
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
+
+
+def test_each_ping_gets_its_own_pong() -> None:
+    assert pongs(b"\x89\x03abc\x81\x012\x89\x00") == masked(b"abc", 0x8A) + masked(b"3") + masked(b"", 0x8A)
+    assert pongs(b"\x81\x05hello") == pongs(b"\x81\x7e\x00\x89") == pongs(b"\x89") == b""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("ping", [b"\x89\x03abc", b"\x81\x012"])
+async def test_pings_are_answered_while_others_connect(ping: bytes) -> None:
+    answered, writers = asyncio.Event(), list[asyncio.StreamWriter]()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        if writer is writers[0]:
+            writer.write(SWITCHING)
+            if await reader.readexactly(len(pongs(ping))) == pongs(ping):
+                answered.set()
+        else:
+            writers[0].write(ping)
+            await answered.wait()
+            writer.write(SWITCHING)
+        await reader.read()
+
+    def connecting(port: int) -> None:
+        with crowd(ANY, "websocket", port, "hello") as its:
+            its.grow(1)
+            its.grow(2)
+
+    async with plain_server(talk) as host:
+        await asyncio.to_thread(connecting, int(host.split(":")[1]))
+    assert answered.is_set()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("transport", ["websocket", "socket_io"])
+async def test_pings_are_answered_between_orders(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_io, "PING_INTERVAL_S", 0.2)
+    monkeypatch.setattr(engine_io, "PING_TIMEOUT_S", 1.0)
+    pong = {"websocket": b"\x8a", "socket_io": masked(b"3")[:2]}[transport]
+    witness = Witness()
+    async with serving(observer=witness) as running:
+        config = running.server.config
+        config.ws_ping_interval, config.ws_ping_timeout = (0.2, 1.0) if transport == "websocket" else (None, None)
+        server = Server("this", "", (transport,), has_cursors=True)
+        with crowd(server, transport, running.port, "hello") as its:
+            await asyncio.to_thread(its.grow, 2)
+            await eventually(lambda: sum(p.direction == "up" and p.data.startswith(pong) for p in witness.saw) >= 20)
+            await asyncio.to_thread(its.grow, 3)
+            await asyncio.to_thread(its.count, 1, 2)
+            running.log.publish("hello")
+            running.log.publish("hello")
+            await asyncio.to_thread(two_ticks, its)
