@@ -24,7 +24,11 @@ The life of a connection:
 A path's first part names its owner (`Link.owners`), so a connection that asks for a transport alone has none, and a
 server that is measured has nothing in the way but its recorder, an observer.
 
-A client that takes more than `REQUEST_S` for a request, or that connects and does not send one, is disconnected.
+A client that takes more than `REQUEST_S` for a request, or that connects and does not send one, is disconnected. There
+are at most `Link.connections_max` connections: a further one gets a 503 that says so, and is closed.
+
+Most requests go on to uvicorn. A poll that only repeats what was let in before is responded to without it, at the same
+place in the connection's bytes: see app/shortcut.py.
 
 The emulated network adds a one-way delay per direction, keeps the order, and can cut a connection. The kernel's
 TCP handshake can't be delayed from here, so the first bytes of a connection wait for one more round trip instead.

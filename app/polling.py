@@ -7,7 +7,7 @@ responses are the same to the byte.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from starlette.routing import Route
@@ -57,7 +57,7 @@ class Poll:
         """The long way, through uvicorn."""
         found = self._read(scope["query_string"])
         tap = tap_of(scope)
-        like_it = tap.link.shortcut.learn(scope["raw_path"], scope["headers"], self) if tap else False
+        may_repeat = tap.link.shortcut.learn(scope["raw_path"], scope["headers"], self) if tap else False
         if isinstance(found, Hold):
             otherwise = Batch((), found.cursor)
             found = await cancel_on_disconnect(scope, receive, self._log.wait_after(*found), otherwise)
@@ -66,7 +66,7 @@ class Poll:
         await send({"type": "http.response.body", "body": body})
         if tap:
             tap.unanswered -= 1
-            if like_it:
+            if may_repeat:
                 tap.shortcut_until = asyncio.get_running_loop().time() + SHORTCUT_S
 
     def respond(self, tap: Tap, query: bytes) -> bool:
@@ -82,7 +82,7 @@ class Poll:
                 return False
             if isinstance(found, Hold) and found.seconds and not self._log.closed:
                 if tap.is_new:
-                    return False  # only who has had a response is known to come again
+                    return False  # readers that have had a response will poll again; others may be here only once
                 self._hold(tap, found)
                 return True
             response = encoded(tap, found if isinstance(found, Batch) else self._log.after(found.cursor))
@@ -95,7 +95,7 @@ class Poll:
         timer = asyncio.get_running_loop().call_later(hold.seconds, self._end, tap)
         self._held[tap] = hold.cursor, timer
         tap.on_lost = self._let_go
-        tap.on_more = self._end  # its next request: it does not wait for this response any more
+        tap.on_more = self._end  # a client that sends its next request need not wait for this response
 
     def _let_go(self, tap: Tap) -> Cursor:
         cursor, timer = self._held.pop(tap)
@@ -115,14 +115,16 @@ class Poll:
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
-        """Respond to everybody who is held."""
+        """Respond to all held requests that there is something for."""
         self._flush_is_due = False
         responses: dict[Cursor, bytes] = {}
-        for tap in list(self._held):
-            cursor = self._let_go(tap)
+        for tap, (cursor, _) in list(self._held.items()):
             if cursor not in responses:
-                responses[cursor] = encoded(tap, self._log.after(cursor))
-            tap.writer.write(responses[cursor])
+                batch = self._log.after(cursor)
+                responses[cursor] = encoded(tap, batch) if batch.updates or self._log.closed else b""
+            if response := responses[cursor]:  # none for who was held after the news, in the same turn
+                self._let_go(tap)
+                tap.writer.write(response)
 
 
 def headers(body: bytes) -> list[tuple[bytes, bytes]]:
@@ -134,5 +136,5 @@ def headers(body: bytes) -> list[tuple[bytes, bytes]]:
 def encoded(tap: Tap, batch: Batch) -> bytes:
     """A response as uvicorn writes it."""
     body = batch.json.encode()
-    lines: Iterable[tuple[bytes, bytes]] = [*tap.server_state.default_headers, *headers(body)]
+    lines = [*tap.server_state.default_headers, *headers(body)]
     return b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % line for line in lines) + b"\r\n" + body

@@ -13,7 +13,7 @@ from starlette.datastructures import QueryParams
 from app.message import BadInput
 
 SHORT_BYTES = 128
-"""What a reader's query has; a longer one is not worth remembering."""
+"""Queries of readers are no longer than this; longer ones are not remembered."""
 
 
 def parameters(query: QueryParams | bytes, *accepted: str) -> Mapping[str, str]:

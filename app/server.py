@@ -40,8 +40,8 @@ CONNECTIONS_MAX = 20_000
 """How many connections there may be at once, where the system allows this process as many file descriptors."""
 
 BACKLOG = CONNECTIONS_MAX
-"""How many connections may wait to be accepted, as far as the system allows (Linux: 4,096, net.core.somaxconn): when a
-whole crowd connects at once, whoever finds no room tries again a second later."""
+"""How many connections may wait to be accepted, as far as the system allows (Linux: 4,096, net.core.somaxconn). When a
+whole crowd connects at once, clients that find no room try again after a second: their TCP does that."""
 
 ACCEPTED_AT_ONCE = 8
 """How many connections asyncio accepts in one turn of its loop. It takes some turns until the tap sees one and can

@@ -7,7 +7,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from app.guard import host_name
+from app.guard import REMEMBERED, host_name
 from tests.serving import EVERY_WS, Running, Wire, ask, serving
 
 
@@ -55,6 +55,31 @@ async def test_foreign_hosts_and_foreign_pages_are_refused(path: str, ws: Any) -
             assert (status, error) == (403, "pages of other sites may not use this server, only link to it")
         assert running.log.newest.seq == 0
         assert not running.sessions._sessions  # nor is a session made for them
+
+
+@pytest.mark.anyio
+async def test_what_was_let_in_before_lets_nothing_else_in() -> None:
+    async with serving() as running:
+        for _ in range(2):
+            assert (await ask(running.port, "/nowhere", {"Host": running.host}))[0] == 404
+            for more in (b"Host: evil.example\r\n", b"Host: %b\r\n" % running.host.encode()):
+                for lines in (more + b"Host: %b\r\n" % running.host.encode(), b"Host: 127.0.0.1\r\n" + more):
+                    async with Wire.to(running.port) as wire:
+                        await wire.send(b"GET /nowhere HTTP/1.1\r\n" + lines + b"\r\n")
+                        assert json.loads((await wire.answer())[1])["error"] == "send exactly one Host header"
+            evil = {"Host": running.host, "Origin": "http://evil.example"}
+            assert (await ask(running.port, "/nowhere", evil))[0] == 403
+            async with Wire.to(running.port) as wire:  # the first one counts
+                origins = b"Origin: http://evil.example\r\nOrigin: http://%b\r\n" % running.host.encode()
+                await wire.send(b"GET /nowhere HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (running.host.encode(), origins))
+                assert (await wire.answer())[0] == 403
+
+
+@pytest.mark.anyio
+async def test_what_the_guard_remembers_is_bounded() -> None:
+    async with serving() as running:
+        for number in range(REMEMBERED + 5):
+            assert (await ask(running.port, "/nowhere", {"Host": f"127.0.0.1:{number}"}))[0] == 404
 
 
 @pytest.mark.anyio

@@ -127,6 +127,23 @@ async def prepared(running: Running, wire: Wire) -> None:
     assert await texts(wire) == []
 
 
+async def test_who_is_held_just_after_a_message_waits_for_the_next() -> None:
+    async with serving() as running, Wire.to(running.port) as wire, Wire.to(running.port) as other:
+        for one in (wire, other):
+            await prepared(running, one)
+        await wire.ask(f"/long-poll?hold=60&after={running.log.newest}")
+        await eventually(lambda: held(running) == 1)
+        head = bytes(wire.sent).rpartition(b"GET ")[2].partition(b"\r\n")[2]
+        late = next(tap for tap in taps(running) if tap.connection.client_port == other.port)
+        running.log.publish("one")
+        late.data_received(b"GET /long-poll?hold=60&after=%b HTTP/1.1\r\n%b" % (str(running.log.newest).encode(), head))
+        assert held(running) == 2  # in the same turn of the loop
+        assert await texts(wire) == ["one"]
+        assert held(running) == 1
+        running.log.publish("two")
+        assert await texts(other) == ["two"]
+
+
 async def test_a_hold_by_the_shortcut_ends_with_an_empty_response() -> None:
     async with serving() as running, Wire.to(running.port) as wire:
         await prepared(running, wire)
