@@ -106,6 +106,11 @@ class Condition:
         return self.measures in ("broadcasts", "storm")
 
     @property
+    def weighs_tap(self) -> bool:
+        """Whether it is measured for the tap's part alone: the hub needs the tap, so readers have a task each."""
+        return self.measures in ("cpu", "memory") and self.fan_out == "tasks"
+
+    @property
     def differing(self) -> dict[str, Any]:
         """The fields that are not as by default: what a name and a seed are made of, so that new fields change none."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}

@@ -146,6 +146,7 @@ def read_runs(path: Path) -> pd.DataFrame:
     for field in dataclasses.fields(Condition):
         if field.name not in runs and field.default is not dataclasses.MISSING:
             runs[field.name] = field.default
+    runs.loc[~runs.tap, "fan_out"] = "tasks"  # the hub writes through the tap
     runs[["suspect_because", "via"]] = runs[["suspect_because", "via"]].fillna("")
     return runs
 

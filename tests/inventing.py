@@ -22,6 +22,8 @@ SETUP_BYTES = {"sse": 750.0, "websocket": 710.0, "socket_io": 3_200.0}
 BUSY_MS = {"short_poll": 0.35, "long_poll": 0.35, "sse": 0.06, "websocket": 0.06, "socket_io": 0.09}
 READER_BYTES = {"short_poll": 40_000, "long_poll": 40_000, "sse": 40_000, "websocket": 40_000, "socket_io": 80_000}
 TAP_MS, TAP_BYTES = 0.004, 3_000
+TASK_MS, TASK_BYTES = 0.03, 2_000
+"""What a task per reader adds to a push, and to a reader's memory."""
 STEPS = (0.1, 0.4, 0.7, 1.0)
 TOLD_US = {"short_poll": 75, "long_poll": 90, "sse": 8, "websocket": 9, "socket_io": 10}
 """CPU of a delivery with the hub, or to a poller; a task takes four times as much."""
@@ -177,8 +179,9 @@ def told(condition: Condition, result: Result) -> Result:
 def weighed(condition: Condition, result: Result) -> Result:
     """The same of a run whose readers only count."""
     metrics, clients = result["metrics"], condition.clients
-    busy_ms = BUSY_MS[condition.transport] - TAP_MS * (not condition.tap)
-    reader_bytes = READER_BYTES[condition.transport] - TAP_BYTES * (not condition.tap)
+    tasks, no_tap = condition.fan_out == "tasks", not condition.tap
+    busy_ms = BUSY_MS[condition.transport] + TASK_MS * tasks - TAP_MS * no_tap
+    reader_bytes = READER_BYTES[condition.transport] + TASK_BYTES * tasks - TAP_BYTES * no_tap
     asked = clients / condition.pause_s if condition.pause_s else clients * condition.rate_hz
     metrics["requests"] = round(asked * WINDOW_S) if condition.polls else 0
     events = metrics["requests"] if condition.polls else metrics["messages"]

@@ -9,42 +9,43 @@ import numpy as np
 import pandas as pd
 
 from experiments.analysis.statistics import another_session, student_t
-from experiments.design import CONDITION_COLUMNS
+from experiments.design import CONDITION_COLUMNS, FanOut
 from experiments.variants import VARIANTS
 
 Column = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
-def load(frame: pd.DataFrame, tap: bool = True) -> pd.DataFrame:
+def load(frame: pd.DataFrame, tap: bool = True, fan_out: FanOut = "hub") -> pd.DataFrame:
     """CPU time of a busy server in ms per response (polling) or push, per variant: `variant`, `ms`, `half_ms`.
 
     `frame` holds runs that measure CPU, or their summary. Least squares, without suspect runs, of CPU ms per second
     on: 1, messages published per second, and per variant the responses or pushes per second. Runs without readers
     tell what publishing costs. `half_ms` is 95 % of Student's t; of several sessions, how far the interval for another
-    one reaches, to its longer side. `tap`: of servers with the tap, or without it. NaN for a variant without such runs,
-    and for all of them if there are too few runs.
+    one reaches, to its longer side. `tap`: of servers with the tap, or without it. `fan_out`: of servers that write so.
+    NaN for a variant without such runs, and for all of them if there are too few runs.
     """
-    return over_sessions(_load(frame, tap), [_load(part, tap) for part in sessions(frame)], "ms")
+    its = (tap, fan_out)
+    return over_sessions(_load(frame, *its), [_load(part, *its) for part in sessions(frame)], "ms")
 
 
-def _load(frame: pd.DataFrame, tap: bool) -> pd.DataFrame:
+def _load(frame: pd.DataFrame, tap: bool, fan_out: FanOut) -> pd.DataFrame:
     """The slope of what the runs of each condition add up to, as in a summary; the interval of the runs themselves."""
     rows = _with_seconds(frame[(frame.measures == "cpu") & ~frame.suspect])
     columns = ["server_cpu_ms", "published", "requests", "messages", "seconds"]
     together = rows.groupby([*CONDITION_COLUMNS, "variant"], as_index=False)[columns].sum()
-    return _slopes(together, tap).assign(half_ms=_slopes(rows, tap).half_ms)
+    return _slopes(together, tap, fan_out).assign(half_ms=_slopes(rows, tap, fan_out).half_ms)
 
 
-def _slopes(rows: pd.DataFrame, tap: bool) -> pd.DataFrame:
+def _slopes(rows: pd.DataFrame, tap: bool, fan_out: FanOut) -> pd.DataFrame:
     seconds, cpu_ms = rows.seconds, rows.server_cpu_ms
     shared = [np.ones(len(rows)), (rows.published / seconds).to_numpy(dtype=float)]
     its = {}
-    for (variant, tapped), group in rows[rows.clients > 0].groupby(["variant", "tap"]):
+    for (variant, tapped, how), group in rows[rows.clients > 0].groupby(["variant", "tap", "fan_out"]):
         events = group.requests if VARIANTS[str(variant)].polls else group.messages
         per_second = (events / seconds.loc[group.index]).reindex(rows.index, fill_value=0.0)
-        its[variant, bool(tapped)] = per_second.to_numpy(dtype=float)
+        its[variant, bool(tapped), how] = per_second.to_numpy(dtype=float)
     found = _least_squares(shared, its, (cpu_ms / seconds).to_numpy(dtype=float))
-    wanted = [found.get((variant, tap), UNKNOWN) for variant in VARIANTS]
+    wanted = [found.get((variant, tap, fan_out), UNKNOWN) for variant in VARIANTS]
     return pd.DataFrame({"variant": list(VARIANTS), "ms": [ms for ms, _ in wanted], "half_ms": [h for _, h in wanted]})
 
 
@@ -57,37 +58,42 @@ def idle_push(row: "pd.Series[float]") -> float:
     return float(row.server_cpu_ms_per_s / pushes_hz)
 
 
-def memory(frame: pd.DataFrame, tap: bool = True) -> pd.DataFrame:
+def memory(frame: pd.DataFrame, tap: bool = True, fan_out: FanOut = "hub") -> pd.DataFrame:
     """Kilobytes (1,000 bytes) of the server's resident memory per reader, per variant: `variant`, `kb`, `half_kb`.
 
     `frame` holds runs that measure memory, or their summary. Least squares, without suspect runs, of memory on the
     number of readers at each step, every run with a constant of its own. NaN for a variant without such runs. `half_kb`
-    and `tap`: as for `load`.
+    `tap` and `fan_out`: as for `load`.
     """
-    return over_sessions(_memory(frame, tap), [_memory(part, tap) for part in sessions(frame)], "kb")
+    its = (tap, fan_out)
+    return over_sessions(_memory(frame, *its), [_memory(part, *its) for part in sessions(frame)], "kb")
 
 
-def _memory(frame: pd.DataFrame, tap: bool) -> pd.DataFrame:
-    rows = frame[(frame.measures == "memory") & ~frame.suspect & (frame.tap == tap)]
+def _memory(frame: pd.DataFrame, tap: bool, fan_out: FanOut) -> pd.DataFrame:
+    kept = (frame.tap == tap) & (frame.fan_out == fan_out)
+    rows = frame[(frame.measures == "memory") & ~frame.suspect & kept]
     found = {str(variant): slope_kb(group) for variant, group in rows.groupby("variant")}
     wanted = [found.get(variant, UNKNOWN) for variant in VARIANTS]
     return pd.DataFrame({"variant": list(VARIANTS), "kb": [kb for kb, _ in wanted], "half_kb": [h for _, h in wanted]})
 
 
-def tap_share(cost: Callable[[pd.DataFrame, bool], pd.DataFrame], frame: pd.DataFrame) -> tuple[float, float]:
+def tap_share(cost: Callable[[pd.DataFrame, bool, FanOut], pd.DataFrame], frame: pd.DataFrame) -> tuple[float, float]:
     """What the tap adds to a WebSocket's cost (`load` or `memory`), and how far its 95 % interval reaches.
 
+    A server without the tap has no hub, so both sides are of servers with a task per reader. NaN if they lack one.
     Within a session both sides have errors of their own; between sessions it is the difference that varies.
     """
     parts = []
     for part in sessions(frame) or [frame]:
         (on, on_half), (off, off_half) = (
-            cost(part, tap).set_index("variant").loc["websocket"].to_list() for tap in (True, False)
+            cost(part, tap, "tasks").set_index("variant").loc["websocket"].to_list() for tap in (True, False)
         )
         parts.append((on - off, math.hypot(on_half, off_half)))
     if len(parts) == 1:
         return parts[0]
     differences = [difference for difference, _ in parts]
+    if any(difference != difference for difference in differences):
+        return UNKNOWN
     n = len(differences)
     return statistics.fmean(differences), student_t(n - 1) * statistics.stdev(differences) * math.sqrt(1 + 1 / n)
 

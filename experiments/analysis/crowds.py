@@ -66,9 +66,11 @@ def deliveries(frame: pd.DataFrame) -> pd.DataFrame:
     `frame` holds runs, or their summary. Least squares of the CPU of a broadcast on its events, without suspect runs,
     limited points, and readers who are alone. `start_ms` is a: what telling one reader costs beyond the delivery.
     `half_us` is 95 % of Student's t; of several sessions, how far the interval for another one reaches. NaN where there
-    are too few points.
+    are too few points, or they don't tell whether a delivery costs anything.
     """
-    return _by_variant(frame, _slope, ("us", "half_us", "start_ms"))
+    its = _by_variant(frame, _slope, ("us", "half_us", "start_ms"))
+    its.loc[its.us - its.half_us <= 0, ["us", "half_us", "start_ms"]] = math.nan
+    return its
 
 
 def memory(frame: pd.DataFrame) -> pd.DataFrame:

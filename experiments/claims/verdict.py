@@ -192,7 +192,7 @@ def cpu_ms(table: Table, variant: str) -> Cost:
 
 def memory_kb(table: Table, variant: str) -> Cost:
     """The server's memory for one reader, kB; raises Undecided if it is not measured."""
-    its = [condition for condition in connections.CONDITIONS if condition.variant == variant]
+    its = [its for its in connections.CONDITIONS if its.variant == variant and not its.weighs_tap]
     trusted(table, its)
     runs = of(its, table.runs)
     each = costs.memory(runs).set_index("variant").loc[variant]

@@ -5,8 +5,9 @@ is measured at four numbers of readers, each time when all of them have received
 shows the slope: what one more reader costs.
 
 The server's recorder only counts, so what readers were sent is not in its memory. The tap, which measures bytes in all
-other questions, is part of the server; what it takes was measured by leaving it out. What the *kernel* keeps for a
-connection, its sockets and their buffers, is not in a process's resident memory and so not in these numbers.
+other questions, is part of the server; what it takes was measured by leaving it out, with a task per reader on both
+sides: the hub writes through the tap, and there is none without it. What the *kernel* keeps for a connection, its
+sockets and their buffers, is not in a process's resident memory and so not in these numbers.
 
 Nothing is compressed. A short poller keeps its connection open between two polls, as a browser does; so do, idle, the
 connections that Socket.IO has polled over before its upgrade. Python's objects are large, and other servers need other
@@ -35,7 +36,15 @@ TAPPED = [
     replace(condition, pause_s=PAUSE_S if condition.kind.pauses else 0.0)
     for condition in every_variant(rate_hz=0.0, client="raw", clients=READERS, measures="memory")
 ]
-CONDITIONS = [*TAPPED, *(replace(condition, tap=False) for condition in TAPPED if condition.variant == "websocket")]
+CONDITIONS = [
+    *TAPPED,
+    *(
+        replace(condition, tap=tap, fan_out="tasks")
+        for tap in (True, False)
+        for condition in TAPPED
+        if condition.variant == "websocket"
+    ),
+]
 
 
 def figure(table: Table) -> Figure:
@@ -63,15 +72,16 @@ def figure(table: Table) -> Figure:
     axes.set_xlabel("resident memory of the server per connected reader, kB")
     style.footnote(
         made,
-        f"Slope over up to {READERS:,} readers. Without the kernel's memory. "
-        f"{words.slope_ends(table.summary.sessions.max())} The tap's part: {tap_share(table.runs)}.",
+        f"Slope over up to {READERS:,} readers. Without the kernel's memory.\n"
+        f"{words.slope_ends(table.summary.sessions.max())} {tap_share(table.runs)}",
     )
     return made
 
 
 def tap_share(frame: pd.DataFrame) -> str:
     """How much of a reader's memory is the tap's, with its interval, in words."""
-    return words.interval(*costs.tap_share(costs.memory, frame), "kB")
+    share = words.interval(*costs.tap_share(costs.memory, frame), "kB")
+    return f"The tap's part, with a task per reader: {share}."
 
 
 def conclusion(summary: pd.DataFrame) -> str:

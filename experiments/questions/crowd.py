@@ -70,7 +70,7 @@ def figure(table: Table) -> Figure:
     its = crowds.largest(table.summary)
     points, slopes = crowds.points(its), crowds.deliveries(crowds.largest(table.runs))
     left = made.add_axes((0.065, 0.2, 0.23, 0.605))
-    left.set_title("server CPU per delivery", pad=12)
+    left.set_title("server CPU per delivery; at the ends: per further reader", pad=12, loc="left")
     lines(left, points, slopes, "delivery_us")
     right = made.add_axes((0.545, 0.2, 0.205, 0.605))
     right.set_title("until the last reader has a message", pad=12)
@@ -86,7 +86,7 @@ def footnote(summary: pd.DataFrame) -> str:
 
 
 def lines(axes: Axes, points: pd.DataFrame, slopes: pd.DataFrame, name: str) -> None:
-    """One line per variant and way of writing, with its formula, and named at its end."""
+    """One line per variant and way of writing, with what was fitted to it, and named at its end."""
     axes.set(xscale="log", yscale="log")
     ends, most = [], float(points.readers.max())
     for _, row in slopes.iterrows():
@@ -98,9 +98,9 @@ def lines(axes: Axes, points: pd.DataFrame, slopes: pd.DataFrame, name: str) -> 
             its.readers, its[name], "--" if tasks else "-", marker=style.marker(row.variant), color=shade,
             markerfacecolor="white" if tasks else shade, markeredgewidth=3,
         )  # fmt: skip
-        formula = theory(row, its, name)
-        if formula is not None:
-            axes.plot(its.readers, formula, ":", color=style.INK, linewidth=2.5, zorder=5)
+        fitted = fit(row, its, name)
+        if fitted is not None:
+            axes.plot(its.readers, fitted, ":", color=style.INK, linewidth=2.5, zorder=5)
         last = float(its[name].iloc[-1])
         ends.append((float(its.readers.iloc[-1]), last, words.end(row, name, last), shade))
     ticks = [readers for readers in (1, 10, 100, 1_000, 10_000) if readers <= most]
@@ -119,9 +119,9 @@ TICKS = {
 }
 
 
-def theory(row: "pd.Series[float]", points: pd.DataFrame, name: str) -> "pd.Series[float] | None":
-    """(a + b N) / N for each delivery, and a + b N for the last; None for what waits for a poller."""
-    if row.us != row.us or (VARIANTS[str(row.variant)].pauses and name == "last_ms"):
+def fit(row: "pd.Series[float]", points: pd.DataFrame, name: str) -> "pd.Series[float] | None":
+    """(a + b N) / N for each delivery, and a + b N for the last; None without a slope, and for how long polls take."""
+    if row.us != row.us or (VARIANTS[str(row.variant)].polls and name == "last_ms"):
         return None
     model = crowds.model(row)
     if name == "last_ms":

@@ -65,7 +65,7 @@ def key() -> str:
     """What the lines of the chart mean."""
     return (
         "Solid: with the hub, or polls (short: CPU per poll, every 1 s). Dashed: a task for each reader. "
-        "Dotted: theory, a + b N."
+        "Dotted: a + b N, fitted to the CPU."
     )
 
 
@@ -147,17 +147,17 @@ def points(summary: pd.DataFrame) -> Numbers:
     """One row per number of readers."""
     head = [
         *("transport", "readers", "CPU per broadcast ms", "per delivery µs", "median ms", "last ms"),
-        *("theory: last ms", "readers' process, share of a core", ""),
+        *("a + b N, fitted to the CPU: last ms", "readers' process, share of a core", ""),
     ]
     slopes = crowds.deliveries(summary).set_index(crowds.KEYS)
     rows = []
     for row in crowds.points(summary).to_dict("records"):
         place = (row["variant"], row["fan_out"])
-        pauses = VARIANTS[row["variant"]].pauses
-        theory = "" if pauses else cell(crowds.model(slopes.loc[place]).last_ms(row["readers"]))
+        polls = VARIANTS[row["variant"]].polls
+        fitted = "" if polls else cell(crowds.model(slopes.loc[place]).last_ms(row["readers"]))
         measured = [cell(row[name]) for name in ("cpu_ms", "delivery_us", "median_ms", "last_ms")]
         note = "the readers may have been the limit: not used" if row["limited"] else ""
-        rows.append([title(*place), f"{row['readers']:,.0f}", *measured, theory, cell(row["readers_share"]), note])
+        rows.append([title(*place), f"{row['readers']:,.0f}", *measured, fitted, cell(row["readers_share"]), note])
     return "Each number of readers", head, rows
 
 

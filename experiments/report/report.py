@@ -14,7 +14,7 @@ from rich.console import Console
 from experiments import claims, questions, store
 from experiments.analysis import costs
 from experiments.analysis.sessions import Between, between
-from experiments.analysis.tables import Table, deliveries_frame, of_question, runs_frame, table
+from experiments.analysis.tables import Table, deliveries_frame, of, of_question, runs_frame, table
 from experiments.design import Size
 from experiments.report import crowds, recommend, sentences, style, words
 
@@ -163,8 +163,13 @@ def of_reference() -> Between | None:
 
 
 def unmeasured(question: questions.Question, size: Size, summary: pd.DataFrame) -> int:
-    """How many conditions of a question, as far as this size has them, no run has been finished for."""
-    return sum(size.times(c) > 0 and size.fits(c) for c in dict.fromkeys(question.CONDITIONS)) - len(summary)
+    """How many conditions that a question's chart needs, as far as this size has them, have no finished run.
+
+    What the tap weighs is a footnote, which says so if it is not measured.
+    """
+    sized = (c for c in dict.fromkeys(question.CONDITIONS) if size.times(c) > 0 and size.fits(c))
+    needed = [condition for condition in sized if not condition.weighs_tap]
+    return len(needed) - len(of(needed, summary)) if needed else 0
 
 
 def section(

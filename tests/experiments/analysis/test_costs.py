@@ -2,6 +2,7 @@
 
 import math
 import random
+from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -12,7 +13,7 @@ from experiments.analysis.tables import Table, of
 from experiments.design import Condition
 from experiments.questions import connections, load
 from experiments.variants import VARIANTS
-from tests.inventing import BUSY_MS, READER_BYTES, TAP_BYTES, TAP_MS, Change, Result, a_table, runs_of
+from tests.inventing import BUSY_MS, READER_BYTES, TAP_BYTES, TAP_MS, TASK_MS, Change, Result, a_table, runs_of
 
 
 def nothing(condition: Condition, result: Result) -> None:
@@ -33,9 +34,11 @@ def test_the_slope_at_load_is_what_was_put_in_and_the_tap_is_told_apart(whole: b
         assert found.ms[variant.name] == pytest.approx(BUSY_MS[variant.transport], rel=1e-6)
         assert 0 <= found.half_ms[variant.name] < 1e-6
     assert math.isnan(found.ms["socket_io websocket"])
-    without = costs.load(frame, tap=False).set_index("variant")
-    assert found.ms["websocket"] - without.ms["websocket"] == pytest.approx(TAP_MS, rel=1e-6)
-    assert without.ms.drop("websocket").isna().all()
+    tasks, without = (costs.load(frame, tap, "tasks").set_index("variant").ms for tap in (True, False))
+    assert tasks["websocket"] - found.ms["websocket"] == pytest.approx(TASK_MS, rel=1e-6)
+    assert tasks["websocket"] - without["websocket"] == pytest.approx(TAP_MS, rel=1e-6)
+    assert tasks.drop("websocket").isna().all() and without.drop("websocket").isna().all()
+    assert costs.tap_share(costs.load, frame) == pytest.approx((TAP_MS, 0.0), abs=1e-9)
 
 
 def test_the_interval_of_a_slope_covers_the_truth_about_as_often_as_it_says() -> None:
@@ -59,8 +62,21 @@ def test_memory_is_the_slope_over_the_readers(whole: bool) -> None:
     for variant in VARIANTS.values():
         assert found.kb[variant.name] == pytest.approx(READER_BYTES[variant.transport] / 1000)
     assert (found.half_kb < 1e-6).all()
-    tap_kb = found.kb["websocket"] - costs.memory(frame, tap=False).set_index("variant").kb["websocket"]
-    assert tap_kb == pytest.approx(TAP_BYTES / 1000)
+    assert costs.tap_share(costs.memory, frame) == pytest.approx((TAP_BYTES / 1000, 0.0), abs=1e-6)
+
+
+@pytest.mark.parametrize("question", [load, connections])
+def test_the_tap_is_weighed_with_a_task_per_reader_on_both_sides(question: ModuleType) -> None:
+    assert {its.tap for its in question.CONDITIONS if its.weighs_tap} == {True, False}
+    assert all(its.tap for its in question.CONDITIONS if not its.weighs_tap)
+
+
+def test_results_of_before_the_hub_do_not_tell_the_tap_apart_but_all_else() -> None:
+    before = [its for its in load.CONDITIONS if its.fan_out == "hub" or not its.tap]
+    frame = runs_of(before, nothing)
+    for its in (frame, pd.concat(frame.assign(session=name) for name in "ab")):
+        assert load.tap_share(its) == "The tap's part of a push, with a task per reader: not measured."
+    assert costs.load(frame).set_index("variant").ms["websocket"] == pytest.approx(BUSY_MS["websocket"])
 
 
 def test_what_only_suspect_runs_have_measured_is_unknown() -> None:

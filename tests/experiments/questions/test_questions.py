@@ -278,6 +278,21 @@ def test_a_cost_that_only_suspect_runs_have_measured_is_no_number(name: str) -> 
     assert not [text.get_text() for text in texts(figure) if re.search(r"\bnan\b", text.get_text())]
 
 
+def test_a_crowd_slope_that_may_be_nothing_is_neither_a_number_nor_a_line() -> None:
+    """With the hub, the CPU of a broadcast falls with the number of readers."""
+
+    def falling(condition: Condition, result: Result) -> None:
+        if condition.measures == "broadcasts" and condition.fan_out == "hub":
+            result["metrics"] |= {f"step_{place}_cpu_ms": 60.0 - place for place in range(1, 6)}
+
+    figure = QUESTIONS["crowd"].figure(invented("crowd", falling))
+    said = [plain(text.get_text()) for text in texts(figure)]
+    assert not [text for text in said if re.search(r"\bnan\b|[-\u2212]\d", text)]
+    assert "WebSocket, hub" in said and any(re.match(r"WebSocket, tasks [\d.]+ µs", text) for text in said)
+    for axes in figure.axes:
+        assert len([line for line in axes.get_lines() if line.get_linestyle() == ":"]) == 3  # only tasks
+
+
 def test_how_busy_the_server_was_is_what_the_runs_say() -> None:
     runs = pd.DataFrame({"clients": [0, 50, 50, 50], "suspect": [False, False, False, True], "window_s": 2.0})
     assert work(runs.assign(server_cpu_ms=[20.0, 240.0, 1_200.0, 1_980.0])) == "12 to 60 %"
