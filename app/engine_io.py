@@ -7,13 +7,14 @@ queues have public names, but are not in its documentation.
 """
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from engineio import async_socket
 from engineio.async_socket import AsyncSocket
-from engineio.packet import NOOP, Packet
+from engineio.packet import NOOP, PING, Packet
 from engineio.payload import Payload
 from socketio import AsyncServer
 from starlette.datastructures import QueryParams
@@ -80,7 +81,20 @@ def server() -> AsyncServer:
         else:
             await handle(eio_sid, what)
 
-    sio.eio.on("message", on_packet)
+    connect, disconnect = sio.eio.handlers["connect"], sio.eio.handlers["disconnect"]
+
+    async def on_connect(eio_sid: str, environ: dict[str, Any]) -> None:
+        session = sio.eio.sockets[eio_sid]
+        session.pings = Pings(session)
+        session.schedule_ping = session.pings.schedule
+        await connect(eio_sid, {"QUERY_STRING": environ["QUERY_STRING"]})  # the rest is kilobytes, and would be kept
+
+    async def on_disconnect(eio_sid: str, reason: str) -> None:
+        sio.eio.sockets[eio_sid].pings.stop()
+        await disconnect(eio_sid, reason)
+
+    for event, handler in {"connect": on_connect, "disconnect": on_disconnect, "message": on_packet}.items():
+        sio.eio.on(event, handler)
     sio.eio._async = {**sio.eio._async, "websocket": WebSocketDriver}
     return sio
 
@@ -99,6 +113,29 @@ async def room_for_more(session: AsyncSocket) -> None:
     """If a client has many packets in its queue, wait until it has taken them; one poll takes them all."""
     if session.queue.qsize() > QUEUE_MAX:
         await session.queue.join()
+
+
+class Pings:
+    """A session's heartbeats: a timer, where python-engineio has a task that sleeps, even after the session's end."""
+
+    def __init__(self, session: AsyncSocket) -> None:
+        self._session = session
+        self._timer: asyncio.TimerHandle | None = None
+
+    def schedule(self) -> None:
+        """Send the next one after the interval, if the one before has been answered."""
+        if self._session.last_ping:
+            self._session.last_ping = None
+            interval_s = self._session.server.ping_interval
+            self._timer = asyncio.get_running_loop().call_later(interval_s, self._send)
+
+    def stop(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+
+    def _send(self) -> None:
+        self._session.last_ping = time.time()
+        self._sending = asyncio.ensure_future(self._session.send(Packet(PING)))
 
 
 class EngineIO:

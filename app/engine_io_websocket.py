@@ -34,6 +34,7 @@ class WebSocketDriver:
         """Speak Engine.IO on the WebSocket of this request until one side closes it."""
         session, scope = self._session, environ["asgi.scope"]
         self._receive, self._send = environ["asgi.receive"], environ["asgi.send"]
+        environ.clear()  # kilobytes, which nobody needs until the end
         await self._send({"type": "websocket.accept"})
         try:
             if session.connected and not await self._is_upgraded():

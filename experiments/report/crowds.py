@@ -43,8 +43,8 @@ def microseconds(us: float) -> str:
 
 
 def rate(per_second: float) -> str:
-    """`17,600/s`: three digits that mean something."""
-    return f"{float(f'{per_second:.3g}'):,.0f}/s"
+    """`17,600`: three digits that mean something."""
+    return f"{float(f'{per_second:.3g}'):,.0f}"
 
 
 def undecided() -> str:
@@ -88,7 +88,7 @@ def saturation(summary: pd.DataFrame) -> str:
     by = its.set_index("fan_out").saturated_hz
     if not {"hub", "tasks"} <= set(by.index):
         return ""
-    return f"Saturated, over WebSocket: {rate(by['hub'])} deliveries with the hub, {rate(by['tasks'])} with tasks."
+    return f"Saturated, over WebSocket: {rate(by['hub'])} deliveries/s with the hub, {rate(by['tasks'])}/s with tasks."
 
 
 def storm(summary: pd.DataFrame) -> str:

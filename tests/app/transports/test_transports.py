@@ -13,7 +13,6 @@ from starlette.requests import Request
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from app import engine_io
 from app.__main__ import descriptors_max
 from app.link import FanOut, Tap, TappedWriter
 from app.log import MessageLog
@@ -358,19 +357,15 @@ def census() -> Counter[type]:
 @pytest.mark.parametrize("goodbye", ["close", "reset"])
 @every_loop
 async def test_many_that_disconnect_at_once_leave_nothing_behind(
-    transport: str, fan_out: FanOut, goodbye: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    transport: str, fan_out: FanOut, goodbye: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     many = 200
-    # python-engineio's next ping to somebody who has gone sleeps on until it is due.
-    monkeypatch.setattr(engine_io, "PING_INTERVAL_S", 0.5)
-    monkeypatch.setattr(engine_io, "PING_TIMEOUT_S", 1_000)
     async with serving(fan_out=fan_out) as running:
         running.log.publish("old")
         async with Wire.to(running.port) as first:  # what is made once is made now
             await first.read(transport, "0")
             await first.until(b'"old"')
-        await eventually(lambda: not running.link.connections)
-        await eventually(lambda: "AsyncSocket._send_ping" not in tasks())
+        await eventually(lambda: not running.link.connections and not running.server.server_state.tasks)
         tasks_before, before = tasks(), census()
         await hang_up_in_the_middle(running, transport, goodbye, many)
         gone = [ref(connection) for connection in running.link.connections.values()]
