@@ -13,7 +13,7 @@ from app.message import TEXT_MAX_BYTES
 from app.transports.long_poll import HOLD_MAX_S
 from app.transports.sse import HEARTBEAT_S
 from tests.reading import Json
-from tests.serving import Running, Wire, eventually, serving, tasks
+from tests.serving import Running, Wire, eventually, held, serving, taps, tasks
 
 pytestmark = pytest.mark.anyio
 
@@ -26,15 +26,6 @@ every_http = pytest.mark.parametrize("http", ["httptools", "h11"])
 def long_ways(running: Running) -> int:
     """How many requests uvicorn has responded to."""
     return running.server.server_state.total_requests
-
-
-def held(running: Running) -> int:
-    """How many connections wait for the response to a poll that has taken the shortcut."""
-    return sum(tap.on_more is not None for tap in taps(running))
-
-
-def taps(running: Running) -> list[link.Tap]:
-    return [protocol.transport._tap for protocol in running.server.server_state.connections]  # type: ignore[attr-defined]
 
 
 async def texts(wire: Wire) -> list[str]:
