@@ -407,7 +407,7 @@ async def test_a_delayed_reader_is_not_sent_much_ahead(transport: str, fan_out: 
         def observe(connection: Connection, direction: Direction, at_ns: int, data: bytes) -> None:
             if direction == "down":  # what the server keeps for this reader, in the link or for the socket, and this
                 (protocol,) = running.server.server_state.connections
-                tap = protocol.transport._tap
+                tap: Any = protocol.transport._tap  # type: ignore[attr-defined]
                 ahead.append(tap.delayed_down_bytes + tap.transport.get_write_buffer_size() + len(data))
 
         running.link.observers = (observe,)

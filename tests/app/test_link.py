@@ -22,7 +22,7 @@ from websockets.uri import parse_uri
 
 from app import link
 from app.__main__ import listen
-from app.link import REFUSAL, Connection, Direction, Lane, Link, Tap, TappedWriter, Upgrades, tcp_info
+from app.link import CLOSE_FRAME, REFUSAL, Connection, Direction, Lane, Link, Tap, TappedWriter, Upgrades, tcp_info
 from tests.clock import run_jumping
 from tests.serving import EVERY_WS, LIMIT_S, Running, Wire, ask, eventually, server_process, serving
 
@@ -225,7 +225,9 @@ async def test_a_connection_that_is_upgraded_stays_with_its_owner() -> None:
         await wire.until(b'"}')
         text = b"GET /short-poll HTTP/1.1\r\n\r\n"
         await wire.send(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
-        await wire.rest()
+        await wire.until(bytes([CLOSE_FRAME]))  # it is refused; who does not respond to that is waited for
+        wire.writer.close()
+        await eventually(lambda: not running.link.connections)
     assert [what for what, *_ in owner.told] == ["claim", "observe", "observe", "release"]
 
 
