@@ -67,8 +67,9 @@ def limited_by_readers(metrics: Mapping[str, float], metric: str) -> bool:
 
 
 def limited(rounds: Sequence[Results], name: str, metric: str) -> bool:
-    """In at least half of the rounds."""
-    return statistics.mean([limited_by_readers(one.get(name, {}), metric) for one in rounds] or [False]) >= 0.5
+    """In at least half of the rounds that have measured it."""
+    measured = [one[name] for one in rounds if metric in one.get(name, {})]
+    return bool(measured) and statistics.mean(limited_by_readers(its, metric) for its in measured) >= 0.5
 
 
 def towards(aim: Aim, rounds: Sequence[Results]) -> Spread | None:
