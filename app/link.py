@@ -24,8 +24,9 @@ The life of a connection:
 A path's first part names its owner (`Link.owners`), so a connection that asks for a transport alone has none, and a
 server that is measured has nothing in the way but its recorder, an observer.
 
-A client that takes more than `REQUEST_S` for a request, or that connects and does not send one, is disconnected. There
-are at most `Link.connections_max` connections: a further one gets a 503 that says so, and is closed.
+A client that takes more than `REQUEST_S` for a request, or that connects and does not send one, is disconnected, and so
+is one that has been sent nothing for `IDLE_S`, unless it has been upgraded. There are at most `Link.connections_max`
+connections: a further one gets a 503 that says so, and is closed.
 
 Most requests go on to uvicorn. A poll that only repeats what was let in before is responded to without it, at the same
 place in the connection's bytes: see app/shortcut.py.
@@ -52,7 +53,7 @@ from typing import Any, Literal, Protocol
 
 from app.message import dumps
 from app.request_reader import RequestReader, whole_request
-from app.shortcut import IDLE_S, SHORTCUT_S, Shortcut
+from app.shortcut import Shortcut
 
 Direction = Literal["up", "down"]
 """up: from the client to the server; down: from the server to the client."""
@@ -77,8 +78,8 @@ FULL = (
 class Connection:
     """What the tap knows of one connection. Times are `time.monotonic_ns()`; the port is 0 on a Unix socket.
 
-    `delay_s` is the link's own. `upgrades` and `fan_out` can be set at any time, for later requests; None is the
-    link's own.
+    `paused`: so much waits to be sent that nothing more should be. `delay_s` is the link's own. `upgrades` and
+    `fan_out` can be set at any time, for later requests; None is the link's own.
     """
 
     number: int
@@ -90,6 +91,7 @@ class Connection:
     writes: int = 0
     last_write_ns: int | None = None
     upgraded: bool = False
+    paused: bool = False
     segments: Mapping[str, int] | None = None
     owner: "Owner | None" = field(default=None, repr=False)
     delay_s: float = 0.0
@@ -116,6 +118,9 @@ class Connection:
 REQUEST_S = 20.0
 """How long a client may take for a request, head and body, and for its first one after it has connected."""
 
+IDLE_S = 120.0
+"""How long an idle connection is kept: well above the longest poll interval, or slow pollers would reconnect."""
+
 LINGER_S = 2.0
 """How long a client whose request was refused halfway may go on sending it, before it is disconnected."""
 
@@ -128,9 +133,6 @@ DELAYED_MAX_BYTES = 4_194_304
 WRITE_HIGH_BYTES, WRITE_LOW_BYTES = 65_536, 16_384
 """When more than the first is delayed on its way down, writing pauses, until no more than the second is: as asyncio
 does for the socket's own buffer."""
-
-OUT_OF_STEP = 1_000_000_000
-"""More than is ever answered: after a piece that was not one whole request, uvicorn alone knows where one begins."""
 
 CLOSE_FRAME = 0x88
 """How a WebSocket's close frame begins: the last of its message, opcode 8 (RFC 6455, section 5.2)."""
@@ -186,6 +188,14 @@ class Link:
         self._made = 0
         self.shortcut = Shortcut()
 
+    def close_idle(self) -> None:
+        """Close every connection that is idle. Held requests and streams are not: they are sent something in time."""
+        since_ns = time.monotonic_ns() - round(IDLE_S * 1e9)
+        for connection in list(self.connections.values()):
+            is_quiet = (connection.last_write_ns or connection.opened_ns) < since_ns
+            if is_quiet and not (connection.paused or connection.upgraded):
+                connection.cut()  # nothing is on its way
+
     def cut(self) -> None:
         """Break every connection, as a lost network does: no goodbye."""
         for connection in list(self.connections.values()):
@@ -229,18 +239,19 @@ class Link:
 class Tap(asyncio.Protocol):
     """Faces the socket: passes on what was received and what is sent, counted, stamped and delayed.
 
-    `inner` is uvicorn's protocol. `paused`: so much waits to be sent that nothing more should be. `ended`: nothing
-    more may be sent. `lost`: the connection is, and uvicorn has been told; after that `on_lost` is called. `on_more`
-    is called before anything more that was received is passed on. `unanswered`: how many requests uvicorn was passed
-    that are not polls, or have no response yet; while there are none, and until `shortcut_until` of the loop's time,
-    polls may take the shortcut. `known`: uvicorn has been passed something, and closes the connection when it is idle;
-    until then `idle` does.
+    `inner` is uvicorn's protocol. `ended`: nothing more may be sent. `lost`: the connection is, and uvicorn has been
+    told; after that `on_lost` is called. `on_more` is called before anything more that was received is passed on. Each
+    of the two has one function at a time: a connection waits for one thing.
+
+    `in_step`: so far, every piece that came was one whole request; after one that was not, uvicorn alone knows where a
+    request begins. `unanswered`: how many requests uvicorn has that are not responded to. Polls may take the shortcut
+    while the first is true and the second is 0.
     """
 
     __slots__ = (
-        *("connection", "deadline", "delayed_bytes", "delayed_down_bytes", "down", "ended", "idle", "inner", "lost"),
-        *("known", "link", "loop", "on_more", "server_state", "shortcut_until", "unanswered"),
-        *("on_lost", "paused", "pending_bytes", "requests", "socket_paused", "transport", "up", "writer"),
+        *("connection", "deadline", "delayed_bytes", "delayed_down_bytes", "down", "ended", "in_step", "inner"),
+        *("link", "loop", "lost", "on_lost", "on_more", "pending_bytes", "requests", "server_state"),
+        *("socket_paused", "transport", "unanswered", "up", "writer"),
     )
 
     def __init__(self, link: Link, loop: asyncio.AbstractEventLoop, server_state: Any) -> None:
@@ -252,13 +263,12 @@ class Tap(asyncio.Protocol):
         self.pending_bytes = 0
         self.delayed_bytes = 0
         self.delayed_down_bytes = 0
-        self.socket_paused = self.paused = self.ended = self.lost = self.known = False
+        self.socket_paused = self.ended = self.lost = False
         self.on_lost: Callable[[Tap], object] | None = None
         self.on_more: Callable[[Tap], object] | None = None
         self.requests: RequestReader | None = None
+        self.in_step = True
         self.unanswered = 0
-        self.shortcut_until = loop.time() + SHORTCUT_S
-        self.idle: asyncio.TimerHandle | None = None
         self.deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -271,7 +281,7 @@ class Tap(asyncio.Protocol):
         if self.link.is_full:
             self.inner = Refusing(self.link.connections_max)
             self.link.refused += 1
-            self.shortcut_until = 0.0
+            self.in_step = False
         delay_s = self.link.delay_s
         if sock.family == socket.AF_UNIX:  # no network is as short as this one: nothing is delayed on it
             peer, delay_s = ("", 0), 0.0
@@ -291,34 +301,34 @@ class Tap(asyncio.Protocol):
             return
         connection = self.connection
         connection.bytes_up += len(data)
-        path, begun = None, 0
+        path = None
         if not connection.upgraded and not self.ended:
             self.pending_bytes += len(data)
             if self.pending_bytes > PENDING_MAX_BYTES:
                 connection.cut()
                 return
             path = None if self.requests else whole_request(data)
-            begun = self._begin(data, path)
+            self._begin(data, path)
         if connection.owner or self.link.observers:
             self.show("up", time.monotonic_ns(), data)
         if self.writer.is_closing():
             return  # the rest of a request that is already refused, or its owner has cut it
         if self.up.is_direct:
             self.up.used = True
-            self._deliver(data, begun, path is not None)
+            self._deliver(data, path is not None)
             return
         self.delayed_bytes += len(data)
         if self.delayed_bytes > DELAYED_MAX_BYTES:
             connection.cut()
         else:
-            self.up.send(lambda: self._arrive(data, begun, path is not None))
+            self.up.send(lambda: self._arrive(data, path is not None))
 
-    def _begin(self, data: bytes, path: str | None) -> int:
-        """How many requests begin in this piece; if it is one whole request, `path` is its path."""
+    def _begin(self, data: bytes, path: str | None) -> None:
+        """Requests begin, go on or end with this piece; if it is one whole request, `path` is its path."""
         if path is not None:
             self.link.on_request(self.connection, path)
             self.stop_deadline()
-            return 1
+            return
         reader = self.requests = self.requests or RequestReader()
         paths = reader.receive(data)
         for one in paths:
@@ -329,12 +339,6 @@ class Tap(asyncio.Protocol):
             self.requests = None
         else:
             self.start_deadline()
-        return len(paths)
-
-    @property
-    def is_new(self) -> bool:
-        """Whether no request has come so far."""
-        return not (self.known or self.idle)
 
     @property
     def fan_out(self) -> FanOut:
@@ -342,9 +346,12 @@ class Tap(asyncio.Protocol):
 
     def offer(self, data: bytes, now: int) -> bool:
         """Send this unless it would have to wait, or would come after the end; returns whether it was sent."""
-        return not (self.paused or self.ended or self.transport.is_closing()) and self.send(data, now)
+        if self.connection.paused or self.ended or self.transport.is_closing():
+            return False
+        self.send(data, now)
+        return True
 
-    def send(self, data: bytes, now: int) -> bool:
+    def send(self, data: bytes, now: int) -> None:
         """Count, show, delay and write these bytes, which must not change any more."""
         connection = self.connection
         connection.bytes_down += len(data)
@@ -359,7 +366,6 @@ class Tap(asyncio.Protocol):
             self.delayed_down_bytes += len(data)
             self.down.send(lambda: self._leave(data))
             self._pause_or_resume()
-        return True
 
     def _leave(self, data: bytes) -> None:
         self.delayed_down_bytes -= len(data)
@@ -368,10 +374,10 @@ class Tap(asyncio.Protocol):
 
     def _pause_or_resume(self) -> None:
         """Tell uvicorn's protocol when writing has to pause: while the socket, or the delayed way to it, is full."""
-        full_bytes = WRITE_LOW_BYTES if self.paused else WRITE_HIGH_BYTES
+        full_bytes = WRITE_LOW_BYTES if self.connection.paused else WRITE_HIGH_BYTES
         paused = self.socket_paused or self.delayed_down_bytes > full_bytes
-        if paused != self.paused:
-            self.paused = paused
+        if paused != self.connection.paused:
+            self.connection.paused = paused
             (self.inner.pause_writing if paused else self.inner.resume_writing)()
 
     def show(self, direction: Direction, now: int, data: bytes) -> None:
@@ -405,28 +411,20 @@ class Tap(asyncio.Protocol):
             self.deadline.cancel()
             self.deadline = None
 
-    def stop_idle(self) -> None:
-        if self.idle:
-            self.idle.cancel()
-            self.idle = None
-
-    def _arrive(self, data: bytes, begun: int, whole: bool) -> None:
+    def _arrive(self, data: bytes, whole: bool) -> None:
         self.delayed_bytes -= len(data)
-        self._deliver(data, begun, whole)
+        self._deliver(data, whole)
 
-    def _deliver(self, data: bytes, begun: int, whole: bool) -> None:
-        """Pass on what was received; `begun` requests begin in it, and if it is `whole`, it is one request."""
+    def _deliver(self, data: bytes, whole: bool) -> None:
+        """Pass on what was received; if it is `whole`, it is one request and nothing else."""
         if self.on_more:
             self.on_more(self)
-        if whole and not self.unanswered and not self.paused and self.loop.time() < self.shortcut_until:
+        self.in_step = self.in_step and whole
+        if self.in_step and not self.unanswered and not self.connection.paused and self.fan_out == "hub":
             found = self.link.shortcut.find(data)
             if found and found[0].respond(self, found[1]):
-                if self.is_new:
-                    self.idle = self.loop.call_later(IDLE_S, self.writer.close)
                 return
-        self.known = True
-        self.stop_idle()
-        self.unanswered += begun if whole else OUT_OF_STEP
+        self.unanswered += 1
         upgrades = self.connection.upgrades or self.link.upgrades
         if upgrades == "pass" or self.connection.upgraded or not UPGRADE.match(data):
             self.inner.data_received(data)
@@ -444,7 +442,6 @@ class Tap(asyncio.Protocol):
         if self.inner is None:
             return
         self.stop_deadline()
-        self.stop_idle()
         # The socket is still open here; the inner protocol closes it.
         self.connection.segments = self.connection.tcp_info()
         self.connection.closed_ns = time.monotonic_ns()
@@ -541,7 +538,7 @@ class TappedWriter:
         self._tap.inner = protocol
         self._tap.stop_deadline()
         self._tap.connection.upgraded = True
-        if self._tap.paused:
+        if self._tap.connection.paused:
             protocol.pause_writing()
 
     def get_protocol(self) -> asyncio.BaseProtocol:

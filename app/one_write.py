@@ -1,4 +1,4 @@
-"""Head and body of a response leave in one write.
+"""Head and body of a response leave in one write, and the tap hears when a response is complete.
 
 uvicorn writes them separately. Then the tap counts and shows two pieces, and asyncio's own loop sends two segments.
 """
@@ -9,7 +9,7 @@ from functools import partial
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.link import Tap, TappedWriter
+from app.link import Tap
 
 
 class OneWrite:
@@ -20,15 +20,17 @@ class OneWrite:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         tap: Tap | None = scope["state"].get("tap") if scope["type"] == "http" else None
-        return self.app(scope, receive, partial(send_together, tap.writer, send) if tap else send)
+        return self.app(scope, receive, partial(send_together, tap, send) if tap else send)
 
 
-async def send_together(writer: TappedWriter, send: Send, message: Message) -> None:
+async def send_together(tap: Tap, send: Send, message: Message) -> None:
     """Send the head of a response with the first piece of its body, if that comes in the same turn of the loop."""
     if message["type"] == "http.response.start":
-        writer.hold()
-        asyncio.get_running_loop().call_soon(writer.release)
+        tap.writer.hold()
+        asyncio.get_running_loop().call_soon(tap.writer.release)
         await send(message)
     else:
         await send(message)
-        writer.release()
+        tap.writer.release()
+        if not message.get("more_body"):
+            tap.unanswered -= 1

@@ -18,7 +18,6 @@ from app.fanout import tap_of
 from app.link import Tap
 from app.log import MessageLog
 from app.message import BadInput, Batch, Cursor
-from app.shortcut import SHORTCUT_S
 
 READY_MAX = 64
 READY_MAX_BYTES = 16_384
@@ -56,18 +55,14 @@ class Poll:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The long way, through uvicorn."""
         found = self._read(scope["query_string"])
-        tap = tap_of(scope)
-        may_repeat = tap.link.shortcut.learn(scope["raw_path"], scope["headers"], self) if tap else False
+        if tap := tap_of(scope):
+            tap.link.shortcut.learn(scope["raw_path"], scope["headers"], self)
         if isinstance(found, Hold):
             otherwise = Batch((), found.cursor)
             found = await cancel_on_disconnect(scope, receive, self._log.wait_after(*found), otherwise)
         body = found.json.encode()
         await send({"type": "http.response.start", "status": 200, "headers": headers(body)})
         await send({"type": "http.response.body", "body": body})
-        if tap:
-            tap.unanswered -= 1
-            if may_repeat:
-                tap.shortcut_until = asyncio.get_running_loop().time() + SHORTCUT_S
 
     def respond(self, tap: Tap, query: bytes) -> bool:
         """The shortcut; False leaves the request to uvicorn."""
@@ -81,8 +76,6 @@ class Poll:
             except BadInput:
                 return False
             if isinstance(found, Hold) and found.seconds and not self._log.closed:
-                if tap.is_new:
-                    return False  # readers that have had a response will poll again; others may be here only once
                 self._hold(tap, found)
                 return True
             response = encoded(tap, found if isinstance(found, Batch) else self._log.after(found.cursor))

@@ -37,6 +37,9 @@ OPEN_S = 10.0
 LATE_S = 2.0
 """A message that not all readers have is reported when nothing more has arrived for so long."""
 
+UNSEEN_MAX = 10_000
+"""So many pieces of bytes are looked into even if more is waiting to be read: they take memory."""
+
 UNFINISHED_MAX_BYTES = 262_144
 """The server sends no frame and no event that is longer than this."""
 
@@ -165,7 +168,8 @@ class Readers:
                 if key.data is None:
                     return
                 self._unseen.append(key.data)
-                if not key.data.read():  # it would be ready for ever
+                # At its end, a connection would be ready for ever.
+                if not key.data.read() or len(self._unseen) >= UNSEEN_MAX:
                     self._look()
 
     def _look(self) -> None:

@@ -25,16 +25,18 @@ from app import pages, publishing, transports, watch
 from app.chat import Chat
 from app.direct import Direct
 from app.guard import LOCAL_NAMES, Guard
-from app.link import Link
+from app.link import IDLE_S, Link
 from app.log import MessageLog
 from app.message import BadInput
 from app.one_write import OneWrite
 from app.pages.problem import no_such_page
 from app.sessions import Sessions
-from app.shortcut import IDLE_S
 
-KEEP_ALIVE_S = IDLE_S
-"""uvicorn's word for it."""
+NEVER_S = 1_000_000_000
+"""When uvicorn closes idle connections, behind a tap: it does not see the polls that the tap responds to."""
+
+TICKS_PER_S = 10
+"""Of uvicorn's own clock."""
 
 CONNECTIONS_MAX = 20_000
 """How many connections there may be at once, where the system allows this process as many file descriptors."""
@@ -145,7 +147,7 @@ class Server(uvicorn.Server):
                 headers=EVERY_RESPONSE,
                 proxy_headers=False,  # X-Forwarded-* is not trusted: any client can send it
                 backlog=ACCEPTED_AT_ONCE,
-                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_keep_alive=NEVER_S if tap else round(IDLE_S),
                 timeout_graceful_shutdown=1,
                 log_config=None,
                 log_level="error",
@@ -159,6 +161,11 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(BACKLOG)  # asyncio has made it as short as its batches
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % round(IDLE_S * TICKS_PER_S / 4) == 0:
+            self._link.close_idle()
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # From here on a reader that does not take its last bytes is cut off, and that is not worth an error.

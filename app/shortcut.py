@@ -2,27 +2,18 @@
 
 A reader that polls sends the same request again and again; only the cursor in it changes. So what was found out about
 the first one need not be found out again: that it is well-formed, that the Guard lets it in, and who responds to it.
+It is to polls what the hub is to pushes, and `--fan-out tasks` turns both off.
 
     GET /short-poll?after=7f3a90c2-4 HTTP/1.1     a path that is a poll's; a query without escapes
     Host: 127.0.0.1:8000                          headers that uvicorn has read and the Guard has let in before,
     User-Agent: ...                               every one of them, in the same order
 
-Everything else takes the long way, and so does a poll of each connection every `SHORTCUT_S`: uvicorn closes connections
-that it takes for idle.
-
-Nothing here does I/O.
+Everything else takes the long way. Nothing here does I/O.
 """
 
 import re
 from collections.abc import Iterable
 from typing import Any, Protocol
-
-IDLE_S = 120
-"""How long an idle connection is kept: well above the longest poll interval, or slow pollers would reconnect."""
-
-SHORTCUT_S = 50.0
-"""How long polls may take the shortcut after one that took the long way, or after the connection was opened. With the
-longest hold added, it is not yet taken for idle."""
 
 PATH = re.compile(rb"/[a-z-]+")
 LINE = re.compile(rb"GET (/[a-z-]+)(?:\?([a-z0-9=&.-]*))? HTTP/1\.1\r\n")
@@ -51,20 +42,17 @@ class Shortcut:
         self._let_in = set[tuple[tuple[bytes, bytes], ...]]()
         self._heads = set[bytes]()
 
-    def learn(self, path: bytes, headers: Iterable[tuple[bytes, bytes]], responder: Responder) -> bool:
-        """A request with these headers was let in, and this is who has responded; returns whether others may follow."""
+    def learn(self, path: bytes, headers: Iterable[tuple[bytes, bytes]], responder: Responder) -> None:
+        """A request with these headers was let in, and this is who responds to it: the next one may be the same."""
         headers = tuple(headers)
         size = sum(len(name) + len(value) for name, value in headers)
-        if size > HEAD_MAX_BYTES or not PATH.fullmatch(path):
-            return False
         unusual = [value.lower() for name, value in headers if name in UNUSUAL]
-        if unusual not in ([], [b"keep-alive"]):
-            return False
+        if size > HEAD_MAX_BYTES or not PATH.fullmatch(path) or unusual not in ([], [b"keep-alive"]):
+            return
         if len(self._let_in) == REMEMBERED:
             self._let_in.clear()
         self._let_in.add(headers)
         self._responders[path] = responder
-        return True
 
     def find(self, request: bytes) -> tuple[Responder, bytes] | None:
         """Who may respond to a request, which is these bytes and no others, and its query; None: the long way."""

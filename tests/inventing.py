@@ -5,6 +5,7 @@ A test changes what it asks about; everything else stays as one would expect it 
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,12 @@ def a_table(
     results = made_up(filter(there, CONDITIONS), change)
     runs, delivered = runs_frame(results), deliveries_frame(results)
     return Table(summarise(runs, delivered), runs, delivered)
+
+
+@cache
+def everything() -> Table:
+    """All questions' tables, as one would expect them to be; not to be changed."""
+    return a_table()
 
 
 def runs_of(conditions: Iterable[Condition], change: Change) -> pd.DataFrame:

@@ -24,7 +24,7 @@ import pytest
 from app.__main__ import listen
 from app.chat import Chat
 from app.guard import LOCAL_NAMES
-from app.link import FanOut, Link, Observer, Upgrades
+from app.link import FanOut, Link, Observer, Tap, Upgrades
 from app.log import MessageLog
 from app.server import Server, create_app
 from app.sessions import Sessions
@@ -85,6 +85,15 @@ class Running:
     @property
     def url(self) -> str:
         return f"http://{self.host}"
+
+
+def held(running: Running) -> int:
+    """How many connections wait for the response to a poll that has taken the shortcut."""
+    return sum(tap.on_more is not None for tap in taps(running))
+
+
+def taps(running: Running) -> list[Tap]:
+    return [protocol.transport._tap for protocol in running.server.server_state.connections]  # type: ignore[attr-defined]
 
 
 @contextlib.asynccontextmanager

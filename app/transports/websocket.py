@@ -14,7 +14,8 @@
        |<= ping ==== pong ==========================>|    the heartbeat is part of the protocol
 
 The protocol has no `Last-Event-ID`: a client that reconnects says where it was, `?after=CURSOR`.
-Close codes (RFC 6455, section 7.4.1): 1003 for a frame that is not text, 1008 for one that is not accepted.
+Close codes (RFC 6455, section 7.4.1): 1001 when the log is closed, 1003 for a frame that is not text, 1008 for one that
+is not accepted.
 """
 
 import asyncio
@@ -60,6 +61,6 @@ async def push(log: MessageLog, hub: Hub, cursor: Cursor, socket: WebSocket) -> 
         async for batch in hub.follow(cursor, socket.scope):  # once it has read all, the hub writes
             for update in batch.updates:
                 await socket.send_text(update.json)
-        await socket.close(1001, "the server is shutting down")
+        await socket.close(1001, "the log is closed: no more messages come")
     except WebSocketDisconnect:
         pass  # the client left while we were writing; the receiving side notices too, and ends both

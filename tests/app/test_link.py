@@ -22,7 +22,7 @@ from websockets.uri import parse_uri
 
 from app import link
 from app.__main__ import listen
-from app.link import REFUSAL, Connection, Direction, Lane, Link, Tap, TappedWriter, Upgrades, tcp_info
+from app.link import CLOSE_FRAME, REFUSAL, Connection, Direction, Lane, Link, Tap, TappedWriter, Upgrades, tcp_info
 from tests.clock import run_jumping
 from tests.serving import EVERY_WS, LIMIT_S, Running, Wire, ask, eventually, server_process, serving
 
@@ -225,11 +225,26 @@ async def test_a_connection_that_is_upgraded_stays_with_its_owner() -> None:
         await wire.until(b'"}')
         text = b"GET /short-poll HTTP/1.1\r\n\r\n"
         await wire.send(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
-        await wire.rest()
+        await wire.until(bytes([CLOSE_FRAME]))  # it is refused; who does not respond to that is waited for
+        wire.writer.close()
+        await eventually(lambda: not running.link.connections)
     assert [what for what, *_ in owner.told] == ["claim", "observe", "observe", "release"]
 
 
 # Clients that take their time
+
+
+@contextlib.asynccontextmanager
+async def connected(running: Running) -> AsyncIterator[tuple[Wire, Wire, Wire]]:
+    """A stream, a WebSocket, and a connection whose request has its response: each may stay for as long as it likes."""
+    async with Wire.to(running.port) as streaming, Wire.to(running.port) as upgraded, Wire.to(running.port) as idle:
+        await streaming.ask("/sse")
+        await streaming.until(b"\n\n\r\n")
+        await upgraded.upgrade()
+        await upgraded.until(b'"}')
+        await idle.ask("/short-poll")
+        await idle.answer()
+        yield streaming, upgraded, idle
 
 
 @every_loop
@@ -252,14 +267,9 @@ async def test_a_request_has_to_arrive_in_time_and_nothing_else_has_to(
         head + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
     )
     async with serving(http=http) as running, contextlib.AsyncExitStack() as stack:
-        held, streaming, upgraded, idle = [await stack.enter_async_context(Wire.to(running.port)) for _ in range(4)]
+        streaming, upgraded, idle = await stack.enter_async_context(connected(running))
+        held = await stack.enter_async_context(Wire.to(running.port))
         await held.ask(f"/long-poll?after={running.log.newest}")
-        await streaming.ask("/sse")
-        await streaming.until(b"\n\n\r\n")
-        await upgraded.upgrade()
-        await upgraded.until(b'"}')
-        await idle.ask("/short-poll")
-        await idle.answer()
         crowd = [await stack.enter_async_context(Wire.to(running.port)) for _ in slow * 5]
         for wire, start in zip(crowd, slow * 5, strict=True):
             await wire.send(start)
@@ -338,13 +348,7 @@ async def test_a_connection_beyond_the_limit_gets_a_503_that_says_so(
     pieces = Pieces()
     async with serving(delay_s=delay_s, observer=pieces) as running, contextlib.AsyncExitStack() as stack:
         running.link.connections_max = 3
-        streaming, upgraded, idle = [await stack.enter_async_context(Wire.to(running.port)) for _ in range(3)]
-        await streaming.ask("/sse")
-        await streaming.until(b"\n\n\r\n")
-        await upgraded.upgrade()
-        await upgraded.until(b'"}')
-        await idle.ask("/short-poll")
-        await idle.answer()
+        streaming, upgraded, idle = await stack.enter_async_context(connected(running))
         for _ in range(3):  # those that were refused don't count
             for method, target, body in (
                 ("GET", "/short-poll", b""),

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from app import link, polling
+from app import link, server
 from app.log import MessageLog
 from app.message import TEXT_MAX_BYTES
-from app.server import KEEP_ALIVE_S
-from app.shortcut import SHORTCUT_S
 from app.transports.long_poll import HOLD_MAX_S
+from app.transports.sse import HEARTBEAT_S
 from tests.reading import Json
-from tests.serving import Running, Wire, eventually, serving, tasks
+from tests.serving import Running, Wire, eventually, held, serving, taps, tasks
 
 pytestmark = pytest.mark.anyio
 
@@ -27,15 +26,6 @@ every_http = pytest.mark.parametrize("http", ["httptools", "h11"])
 def long_ways(running: Running) -> int:
     """How many requests uvicorn has responded to."""
     return running.server.server_state.total_requests
-
-
-def held(running: Running) -> int:
-    """How many connections wait for the response to a poll that has taken the shortcut."""
-    return sum(tap.on_more is not None for tap in taps(running))
-
-
-def taps(running: Running) -> list[link.Tap]:
-    return [protocol.transport._tap for protocol in running.server.server_state.connections]  # type: ignore[attr-defined]
 
 
 async def texts(wire: Wire) -> list[str]:
@@ -106,19 +96,18 @@ async def test_every_response_that_is_there_at_once_is_one_write(http: Any) -> N
 async def test_held_requests_get_what_comes_in_one_turn_in_one_response(http: Any) -> None:
     async with serving(http=http) as running, Wire.to(running.port) as wire, Wire.to(running.port) as other:
         for one in (wire, other):
-            await polled_before(one)
+            await prepared(running, one)
         ways = long_ways(running)
-        for number in range(3):
+        for number in range(2):
             cursor = running.log.newest
             for one in (wire, other):
                 await one.ask(f"/long-poll?hold=60&after={cursor}")
-            # Nobody has polled there before: round 0 takes the long way.
-            await eventually(lambda: (held(running) if number else len(running.server.server_state.tasks)) == 2)  # noqa: B023
+            await eventually(lambda: held(running) == 2)
             for text in ("one", "two", "three"):
                 running.log.publish(f"{text} {number}")
             for one in (wire, other):
                 assert await texts(one) == [f"one {number}", f"two {number}", f"three {number}"]
-        assert long_ways(running) == ways + 2
+        assert long_ways(running) == ways
 
 
 async def prepared(running: Running, wire: Wire) -> None:
@@ -252,7 +241,9 @@ async def test_what_is_wrong_is_refused_on_a_connection_that_has_polled(
         await prepared(running, wire)
         await wire.ask(target, headers, method=method)
         assert await wire.answer() == expected
+        ways = long_ways(running)
         await polled_before(wire)
+        assert long_ways(running) == ways  # the next poll takes the shortcut again
 
 
 @every_http
@@ -299,35 +290,33 @@ async def test_what_looks_like_a_poll_in_a_body_is_none(header: bytes, first: by
         assert tap.connection.writes == writes
 
 
-async def test_the_shortcut_ends_before_uvicorn_closes_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert SHORTCUT_S + HOLD_MAX_S < KEEP_ALIVE_S
-    monkeypatch.setattr(polling, "SHORTCUT_S", 0.0)
-    async with serving() as running, Wire.to(running.port) as wire:
-        for number in range(1, 4):
-            await polled_before(wire)
-            assert long_ways(running) == number
-
-
 @every_loop
-async def test_a_connection_that_only_took_the_shortcut_is_closed_when_it_is_idle(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async with serving() as running, Wire.to(running.port) as first:
-        await polled_before(first)
-        await prepared(running, first)
-        monkeypatch.setattr(link, "IDLE_S", 0.1)
-        async with Wire.to(running.port) as idle, Wire.to(running.port) as used, Wire.to(running.port) as left:
-            for wire in (idle, used, left):
-                await polled_before(wire)
-            await used.ask("/nowhere")  # from here on it is uvicorn that looks after this one
-            assert (await used.answer())[0] == 404
-            await left.ask("/long-poll?hold=60")
-            await eventually(lambda: held(running) == 1)
-            left.reset()
-            await eventually(lambda: held(running) == 0)
+@pytest.mark.parametrize("tap", [True, False], ids=["tap", "no tap"])
+async def test_an_idle_connection_is_closed(tap: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "IDLE_S", 1.0)
+    monkeypatch.setattr(server, "IDLE_S", 1.0)
+    async with serving(tap=tap) as running, Wire.to(running.port) as wire, Wire.to(running.port) as other:
+        await polled_before(wire)
+        await polled_before(other)
+        await polled_before(other)  # by the shortcut, if there is a tap
+        assert await wire.rest() == b""
+        assert await other.rest() == b""
+
+
+async def test_a_connection_in_use_is_not_idle() -> None:
+    assert max(HOLD_MAX_S, HEARTBEAT_S) < link.IDLE_S
+    async with serving() as running, Wire.to(running.port) as idle:
+        await polled_before(idle)
+        async with Wire.to(running.port) as upgraded, Wire.to(running.port) as deaf:
+            await upgraded.upgrade()
+            await upgraded.until(b'"}')
+            await polled_before(deaf)
+            for tap in taps(running):
+                tap.connection.paused = tap.connection.client_port == deaf.port
+                tap.connection.last_write_ns = 1  # long ago
+            running.link.close_idle()
             assert await idle.rest() == b""
-            await polled_before(used)
-        assert long_ways(running) == 2 + 2  # of `first`, and of `used`: its connection is not one of polls alone
+            assert len(running.link.connections) == 2
 
 
 async def test_with_a_task_for_each_reader_all_polls_take_the_long_way() -> None:
@@ -335,6 +324,11 @@ async def test_with_a_task_for_each_reader_all_polls_take_the_long_way() -> None
         for number in range(1, 4):
             await polled_before(wire)
             assert long_ways(running) == number
+        (tap,) = taps(running)
+        for fan_out, ways in (("hub", 4), ("hub", 4), ("tasks", 5), ("hub", 5)):  # the first teaches the shortcut
+            tap.connection.fan_out = fan_out  # type: ignore[assignment]
+            await polled_before(wire)
+            assert long_ways(running) == ways
 
 
 async def test_a_client_that_polls_and_does_not_read_is_not_written_to_until_it_does() -> None:
@@ -346,10 +340,10 @@ async def test_a_client_that_polls_and_does_not_read_is_not_written_to_until_it_
         (tap,) = taps(running)
         wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
         polls = 0
-        while not tap.paused or polls < 100:
+        while not tap.connection.paused or polls < 100:
             await wire.ask("/short-poll?after=0")
             polls += 1
-            await eventually(lambda: tap.connection.bytes_up == len(wire.sent) or tap.paused)
+            await eventually(lambda: tap.connection.bytes_up == len(wire.sent) or tap.connection.paused)
         assert tap.connection.bytes_down < 50 * 262_144
         wire.writer.transport.resume_reading()  # type: ignore[attr-defined]
         for _ in range(polls):

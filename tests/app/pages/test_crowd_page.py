@@ -247,13 +247,13 @@ async def test_it_is_accessible_and_fits(chromium: Browser) -> None:
         for width, height in ((1920, 1080), (1280, 720), (390, 844)):
             await page.set_viewport_size({"width": width, "height": height})
             # The lanes are drawn again when the browser says that their size has changed.
-            await page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+            await page.wait_for_function("() => document.documentElement.scrollWidth <= innerWidth")
             for scheme in ("light", "dark"):
                 await page.emulate_media(color_scheme=scheme)
                 await axe(page)
             if width > 1000:  # in the back row they see all of it, and the sentence
                 bottom = "document.getElementById('verdict').getBoundingClientRect().bottom"
-                await page.wait_for_function(f"{bottom} <= innerHeight")
+                await page.wait_for_function(f"() => {bottom} <= innerHeight")
 
 
 VERDICTS = {

@@ -156,4 +156,4 @@ async def test_the_libraries_work_together_under_a_strict_policy(chromium: Brows
         await expect(text).to_have_text("4 2 10 core")
         assert await page.locator("pre .hljs-keyword").all_inner_texts() == ["async", "def", "pass", "const"]
         await axe(page)  # the policy that forbids everything else does not keep it out
-        await page.wait_for_function("document.title === 'Together'")
+        await page.wait_for_function("() => document.title === 'Together'")

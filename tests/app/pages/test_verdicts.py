@@ -13,7 +13,7 @@ from app.pages import verdicts
 from experiments import claims, store
 from tests import ROOT
 from tests.browsing import axe, browsing
-from tests.inventing import a_table, stored
+from tests.inventing import everything, stored
 from tests.serving import ask, serving
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +24,7 @@ SIZES = [(1920, 1080), (1280, 720), (390, 844)]
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A comparison with verdicts and one chart."""
-    table = a_table()
+    table = everything()
     folder = stored(table, tmp_path_factory.mktemp("written"))
     store.write_json(folder / "claims.json", claims.content(table))
     (folder / "figures").mkdir()

@@ -31,6 +31,7 @@ from tests.serving import (
     Wire,
     ask,
     eventually,
+    held,
     path,
     server_process,
     serving,
@@ -393,7 +394,9 @@ async def hang_up_in_the_middle(running: Running, transport: str, goodbye: str, 
         else:
             await reader.send(b"GET /short-poll?after=0 HTTP/1.1\r\nHost:")  # in the middle of a request
     await eventually(lambda: all(c.bytes_up for c in running.link.connections.values()))
-    if transport != "short_poll":
+    if transport == "long_poll":
+        await eventually(lambda: held(running) == many)
+    elif transport != "short_poll":
         await eventually(lambda: len(asyncio.all_tasks()) >= count + many)
     assert len(running.link.connections) == many
     for wire, reader in zip(wires, readers, strict=True):

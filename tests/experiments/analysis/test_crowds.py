@@ -11,7 +11,7 @@ from experiments.analysis import costs, crowds
 from experiments.analysis.tables import deliveries_frame, summarise
 from experiments.analysis.theory import Broadcast
 from experiments.design import Condition
-from tests.inventing import Result, a_table, runs_of
+from tests.inventing import Result, a_table, everything, runs_of
 
 READERS = 2_000
 PUSHED = [
@@ -116,7 +116,7 @@ def test_a_comparison_has_crowds_of_one_size() -> None:
 
 
 def test_other_questions_do_not_see_crowds() -> None:
-    whole, without = a_table(), a_table(there=lambda condition: not condition.crowd)
+    whole, without = everything(), a_table(there=lambda condition: not condition.crowd)
     for cost in (costs.load, costs.memory):
         pd.testing.assert_frame_equal(cost(whole.runs), cost(without.runs))
 

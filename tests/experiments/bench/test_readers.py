@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from app import engine_io
+from experiments.bench.measures import TEXT
 from experiments.bench.opening import Transport, masked, pongs
 from experiments.bench.program import Failed
 from experiments.bench.readers import contains_in_order, published_ns
@@ -114,7 +115,9 @@ SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
 
 def test_each_ping_gets_its_own_pong() -> None:
     assert pongs(b"\x89\x03abc\x81\x012\x89\x00") == masked(b"abc", 0x8A) + masked(b"3") + masked(b"", 0x8A)
-    assert pongs(b"\x81\x05hello") == pongs(b"\x81\x7e\x00\x89") == pongs(b"\x89") == b""
+    assert pongs(b"\x81\x05hello" + b"\x89\x011" + b"\x81\x7e\x00\x80" + message()) == masked(b"1", 0x8A)
+    assert pongs(b"\x81\x05hello") == pongs(b"\x81\x7e\x00\x89" + message()) == pongs(b"\x89") == b""
+    assert TEXT.isascii()  # a message never looks like a ping
 
 
 @pytest.mark.anyio

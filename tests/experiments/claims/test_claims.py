@@ -322,7 +322,7 @@ def test_the_rates_at_which_polling_costs_more_or_less_are_named() -> None:
 
 
 def test_the_page_and_the_report_get_plain_data() -> None:
-    content = claims.content(a_table())
+    content = claims.content(inventing.everything())
     assert json.loads(json.dumps(content, allow_nan=False)) == content
     assert content["measured_utc"] == "2026-01-02T03:04:05Z"
     assert [claim["number"] for claim in content["claims"]] == [1, 2, 3, 4, 5, 6]

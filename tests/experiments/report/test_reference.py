@@ -1,6 +1,7 @@
 """Several sessions become the reference: their tables are put together, and their differences are said."""
 
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from experiments.__main__ import main
 from experiments.analysis.sessions import Between, Kept, between
 from experiments.analysis.tables import table
 from experiments.design import Condition
-from experiments.report import reference, report, sentences
+from experiments.report import report, sentences
 from tests import inventing
 from tests.inventing import Result
 
@@ -35,23 +36,41 @@ def a_session(folder: Path, number: int) -> Path:
     return inventing.stored(inventing.a_table(change, there), folder / f"session-{number}")
 
 
-@pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(store, "RESULTS", tmp_path)
+@pytest.fixture(scope="module")
+def sessions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three sessions, not to be changed."""
+    folder = tmp_path_factory.mktemp("sessions")
     for number in (1, 2, 3):
-        a_session(tmp_path, number)
-    return tmp_path
+        a_session(folder, number)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def kept(sessions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, and the reference that they have become."""
+    folder = Path(shutil.copytree(sessions, tmp_path_factory.mktemp("kept") / "results"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "RESULTS", folder)
+        assert main(["keep", *map(str, folders(folder))]) == 0
+    return folder
+
+
+@pytest.fixture
+def results(sessions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, to be spoilt."""
+    folder = Path(shutil.copytree(sessions, tmp_path / "results"))
+    monkeypatch.setattr(store, "RESULTS", folder)
+    return folder
 
 
 def folders(results: Path) -> list[Path]:
     return sorted(results.glob("session-*"))
 
 
-def test_sessions_become_one_reference(results: Path) -> None:
-    assert main(["keep", *map(str, folders(results))]) == 0
-    kept = results / "reference"
-    runs, deliveries = report.tables(kept)
-    parts = [report.tables(folder) for folder in folders(results)]
+def test_sessions_become_one_reference(kept: Path) -> None:
+    reference = kept / "reference"
+    runs, deliveries = report.tables(reference)
+    parts = [report.tables(folder) for folder in folders(kept)]
     assert len(runs) == sum(len(part) for part, _ in parts)
     assert len(deliveries) == sum(len(part) for _, part in parts)
     assert sorted(runs.session.unique()) == ["20260101T030405Z", "20260102T030405Z", "20260103T030405Z"]
@@ -59,19 +78,18 @@ def test_sessions_become_one_reference(results: Path) -> None:
     assert set(deliveries.run) <= set(runs.run)
     assert (runs.run == runs.session + "/" + runs.run.str.split("/").str[1]).all()
     for session in runs.session.unique():
-        assert store.read_json(kept / "sessions" / session / "machine.json")
-    assert (kept / "claims.json").exists()
-    page = (kept / "report.html").read_text()
+        assert store.read_json(reference / "sessions" / session / "machine.json")
+    assert (reference / "claims.json").exists()
+    page = (reference / "report.html").read_text()
     assert "3 sessions, " in page
-    said = Between.read(store.read_json(kept / "sessions.json"))
+    said = Between.read(store.read_json(reference / "sessions.json"))
     assert said == between(table(runs, deliveries))
     for sentence in sentences.several_sessions(said):
         assert sentence.replace("'", "&#39;") in page
 
 
-def test_the_ends_of_a_reference_are_for_another_session(results: Path) -> None:
-    reference.keep(folders(results), CONSOLE)
-    whole = table(*report.tables(results / "reference"))
+def test_the_ends_of_a_reference_are_for_another_session(kept: Path) -> None:
+    whole = table(*report.tables(kept / "reference"))
     near = whole.summary[(whole.summary.variant == "sse") & (whole.summary.one_way_delay_ms == 0)].iloc[0]
     (one,) = {len(part) for _, part in whole.sessions.groupby("session")}
     assert len(whole.summary) == one
@@ -114,14 +132,14 @@ def test_two_sessions_are_too_few_and_one_twice_is_not_three(results: Path, caps
     assert "the same session is named twice" in capsys.readouterr().err
 
 
-def test_one_session_says_what_it_cannot_know(results: Path) -> None:
+def test_one_session_says_what_it_cannot_know(results: Path, kept: Path) -> None:
     alone = folders(results)[0]
     report.write(alone, CONSOLE)
     page = (alone / "report.html").read_text()
     (plain,) = sentences.one_session(None)
     assert plain in page
     assert not (alone / "sessions.json").exists()
-    reference.keep(folders(results), CONSOLE)
+    shutil.copytree(kept / "reference", results / "reference")
     report.write(alone, CONSOLE)
     page = (alone / "report.html").read_text()
     found = Between.read(store.read_json(results / "reference" / "sessions.json"))

@@ -14,7 +14,6 @@ from rich.console import Console
 from experiments import claims, store
 from experiments.__main__ import main
 from experiments.analysis import costs
-from experiments.analysis.tables import Table, of, of_question, table
 from experiments.design import Size
 from experiments.questions import QUESTIONS, load
 from experiments.report import loads, report, sentences, terminal, words
@@ -29,8 +28,11 @@ QUIET = Console(quiet=True)
 
 
 @pytest.fixture(scope="module")
-def whole() -> Table:
-    return table(*report.tables(REFERENCE))
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
+    """The reference, drawn again in another folder, and its summary: the largest there is, so only once."""
+    folder = Path(shutil.copytree(REFERENCE, tmp_path_factory.mktemp("drawn") / "20260101T000000Z-0000000"))
+    (folder / "report.html").unlink()
+    return folder, report.write(folder, QUIET)
 
 
 def invented(folder: Path, *names: str) -> Path:
@@ -45,19 +47,18 @@ def folder(tmp_path: Path) -> Path:
     return invented(tmp_path / "20260101T000000Z-0000000", "interval")
 
 
-def test_the_reference_is_drawn_without_measuring(tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(REFERENCE, tmp_path / "20260101T000000Z-0000000"))
-    (folder / "report.html").unlink()
-    assert main(["report", str(folder)]) == 0
+def test_the_reference_is_drawn_without_measuring(drawn: tuple[Path, pd.DataFrame]) -> None:
+    folder, summary = drawn
     asked = store.read_json(folder / "plan.json")["questions"]
     page = (folder / "report.html").read_text()
     assert asked == [name for name in QUESTIONS if name in asked]  # it may be older than a question
     for name in asked:
         assert f'<section id="{name}">' in page
         assert QUESTIONS[name].TITLE in page
-    size, whole = Size(**store.read_plan(folder)["size"]), table(*report.tables(folder))
-    its = {name: of(QUESTIONS[name].CONDITIONS, whole.summary) for name in asked}
-    complete = [name for name in asked if not report.unmeasured(QUESTIONS[name], size, its[name])]
+    size = Size(**store.read_plan(folder)["size"])
+    complete = [
+        name for name in asked if not report.unmeasured(QUESTIONS[name], size, summary[summary.question == name])
+    ]
     assert page.count("data:image/svg+xml;base64,") == len(complete)  # ... or than its conditions
     assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page)  # it opens offline
     assert "<script" not in page
@@ -65,11 +66,11 @@ def test_the_reference_is_drawn_without_measuring(tmp_path: Path) -> None:
 
 def test_what_is_drawn_again_is_the_same_to_the_byte(folder: Path) -> None:
     names = ("summary.csv", "claims.json", "report.html", "figures/interval.svg")
-    drawn = []
+    said = []
     for _ in range(2):
-        report.write(folder, QUIET)
-        drawn.append([(folder / name).read_bytes() for name in names])
-    assert drawn[0] == drawn[1]
+        assert main(["report", str(folder)]) == 0
+        said.append([(folder / name).read_bytes() for name in names])
+    assert said[0] == said[1]
 
 
 def test_a_condition_that_is_not_measured_is_said_and_costs_no_other_question(
@@ -146,7 +147,7 @@ def test_the_notes_claims_have_their_verdicts_and_their_own_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claims.every_second, "ENGLISH", "<b>fast</b> & furious")
-    folder = inventing.stored(inventing.a_table(), tmp_path)
+    folder = inventing.stored(inventing.everything(), tmp_path)
     report.write(folder, QUIET)
     said = json.loads((folder / "claims.json").read_text())
     page = (folder / "report.html").read_text()
@@ -177,10 +178,9 @@ def test_without_results_there_is_one_line(command: str, tmp_path: Path, capsys:
     assert said.err.count("\n") == 1
 
 
-def test_the_reference_makes_sense(whole: Table) -> None:
-    asked = store.read_json(REFERENCE / "plan.json")["questions"]
-    parts = [of_question(QUESTIONS[name].CONDITIONS, whole).summary.assign(question=name) for name in asked]
-    assert problems(pd.concat(parts)) == []
+def test_the_reference_makes_sense(drawn: tuple[Path, pd.DataFrame]) -> None:
+    _, summary = drawn
+    assert problems(summary) == []
 
 
 def test_a_comparison_with_a_missing_message_does_not_make_sense(

@@ -9,12 +9,12 @@ from rich.console import Console
 from experiments.analysis.tables import of
 from experiments.questions import QUESTIONS
 from experiments.report import terminal
-from tests.inventing import a_table
+from tests.inventing import everything
 
 
 @pytest.mark.parametrize("width", [80, 100])
 def test_the_summary_fits_and_has_no_empty_lines(width: int) -> None:
-    whole = a_table().summary
+    whole = everything().summary
     parts = [of(question.CONDITIONS, whole).assign(question=name) for name, question in QUESTIONS.items()]
     console = Console(file=io.StringIO(), width=width, highlight=False)
     console.print(terminal.overview(pd.concat(parts, ignore_index=True)))
