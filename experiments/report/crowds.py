@@ -89,7 +89,10 @@ def saturation(summary: pd.DataFrame) -> str:
     by = {row["fan_out"]: saturated(row) for row in its.to_dict("records")}
     if not {"hub", "tasks"} <= by.keys():
         return ""
-    return f"Saturated, over WebSocket: {by['hub']} deliveries/s with the hub, {by['tasks']}/s with tasks."
+    return (
+        f"Saturated, over WebSocket, messages of one turn in one write: {by['hub']} deliveries/s with the hub, "
+        f"{by['tasks']}/s with tasks."
+    )
 
 
 def saturated(row: dict[Any, Any]) -> str:

@@ -38,7 +38,7 @@ from typing import Any, TypeVar
 from app.message import Cursor
 from experiments.analysis.ledger import Exchange, explain
 from experiments.design import Condition, Run
-from experiments.run import recording, serving
+from experiments.run import cores, recording, serving
 from experiments.run.checking import Arrived, Checked, Place, processes
 from experiments.run.counting import Tally, open_files_most
 from experiments.run.evaluate import DELIVERY_COLUMNS
@@ -184,6 +184,7 @@ async def observe(run: Run, folder: Path, barrier: Barrier, others: Others) -> O
         serving.server(command, others.server) as (process, url),
         contextlib.closing(Publisher(folder / "in")) as publisher,
     ):
+        cores.for_server(process.pid)
         first = publisher.now("warm-up")
         async with crowd(run, url, sample, others.readers) as readers:
             await barrier()

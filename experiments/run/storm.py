@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from experiments.design import Run
-from experiments.run import serving
+from experiments.run import cores, serving
 from experiments.run.broadcast import Moment, Readers, crowd, number_of, readers_share, starved_share, together
 from experiments.run.checking import Checked, Reconnected
 from experiments.run.counting import open_files_most
@@ -69,7 +69,8 @@ async def observe(run: Run, folder: Path, barrier: Barrier, others: Others) -> O
     servers = others.servers or (None, None)
     async with contextlib.AsyncExitStack() as until_killed:
         command = serving.arguments(folder, folder / "recording", condition, "counts")
-        _, url = until_killed.enter_context(serving.server(command, servers[0], kill=True))
+        process, url = until_killed.enter_context(serving.server(command, servers[0], kill=True))
+        cores.for_server(process.pid)
         async with crowd(run, url, Sample(0.0, 0), others.readers) as readers:
             with contextlib.closing(Publisher(folder / "in")) as publisher:
                 first = publisher.now("warm-up")
@@ -82,6 +83,7 @@ async def observe(run: Run, folder: Path, barrier: Barrier, others: Others) -> O
             port = urlsplit(url).port or 0
             command = serving.arguments(again, again / "recording", condition, "counts", port)
             with serving.server(command, servers[1]) as (process, _):
+                cores.for_server(process.pid)
                 listens_ns = time.monotonic_ns()
                 began = Moment(await readers.mark(), waited_for_cpu(process.pid))
                 with contextlib.closing(Publisher(again / "in")) as publisher:
