@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from experiments import store
 from experiments.bench import rounds, table, words
-from experiments.bench.measures import SIZES, Size
+from experiments.bench.measures import ROUNDS_LEAST, SIZES, Size
 from experiments.bench.plan import Job, jobs_of_round
 from experiments.bench.program import Failed
 from experiments.bench.servers import SERVERS, missing
@@ -26,8 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m experiments.bench", description="This server beside its peers.")
     sizes = parser.add_mutually_exclusive_group()
-    sizes.add_argument("--quick", dest="size", action="store_const", const="quick", help="one round, under a minute")
-    sizes.add_argument("--full", dest="size", action="store_const", const="full", help="for publication: more rounds")
+    sizes.add_argument("--quick", dest="size", action="store_const", const="quick", help="one round, about a minute")
+    sizes.add_argument(
+        "--full", dest="size", action="store_const", const="full", help="for publication: about 8 minutes, not 4"
+    )
     parser.add_argument("--seed", type=int, default=SEED, help="for order and requests (default: %(default)s)")
     parser.add_argument(
         "--only", action="append", default=[], choices=SERVERS, help="this server; may be repeated (default: all)"
@@ -85,30 +87,37 @@ def bench(size: Size, names: Sequence[str], seed: int, new: bool, results: Path,
 
 
 def measure(plan: dict[int, list[Job]], size: Size, seed: int, folder: Path, console: Console) -> None:
-    """Do the rounds, and keep each as soon as it is finished."""
-    jobs = [job for of_round in plan.values() for job in of_round]
+    """Do the rounds that there is time for, and keep each as soon as it is finished."""
+    used_s = sum(one["took_s"] for one in rounds.read(folder)["rounds"])
+    expected_s = {number: sum(job.expected_s for job in jobs) for number, jobs in plan.items()}
     with Progress(
         BarColumn(), TextColumn("{task.description},"), TimeElapsedColumn(), TextColumn("{task.fields[left]}"),
         console=console, transient=True,
     ) as progress:  # fmt: skip
-        total_s = sum(job.expected_s for job in jobs)
-        task = progress.add_task("", total=total_s, left=words.time_left(total_s))
-        began, done_s = time.monotonic(), 0.0
+        total_s = sum(expected_s.values())
+        task = progress.add_task("", total=total_s, left="")
+        began, done_s, pace = time.monotonic(), 0.0, 1.0
         for number, of_round in plan.items():
+            if number >= ROUNDS_LEAST and used_s + expected_s[number] * pace > size.most_s:
+                break
+            round_began = time.monotonic()
             results: dict[str, dict[str, float]] = {}
             failed: dict[str, str] = {}
             for job in of_round:
+                left_s = min((total_s - done_s) * pace, size.most_s - used_s - (time.monotonic() - round_began))
+                progress.update(task, completed=done_s, left=words.time_left(max(0.0, left_s)))
                 progress.update(task, description=words.doing(number + 1, job.name))
-                measured = attempted(job, size, seed + number)
+                measured = attempted(job, size.in_round(number), seed + number)
                 if isinstance(measured, str):
                     failed[job.name] = measured
                     progress.console.print(words.failed(number + 1, job.name, measured), markup=False)
                 else:
                     results |= {job.result_name(server): its for server, its in measured.items()}
                 done_s += job.expected_s
-                took = (time.monotonic() - began) / done_s
-                progress.update(task, completed=done_s, left=words.time_left((total_s - done_s) * took))
-            rounds.add(folder, {"results": results, "failed": failed})
+                pace = (time.monotonic() - began) / done_s
+            took_s = time.monotonic() - round_began
+            used_s += took_s
+            rounds.add(folder, {"results": results, "failed": failed, "took_s": took_s})
 
 
 def attempted(job: Job, size: Size, seed: int) -> dict[str, dict[str, float]] | str:

@@ -4,6 +4,7 @@ and what it says to remain one.
 All servers here have the same paths. A WebSocket's accept key is not checked: what comes after it is.
 """
 
+import re
 from typing import Literal, NamedTuple
 
 Transport = Literal["short_poll", "long_poll", "sse", "websocket", "socket_io"]
@@ -34,7 +35,7 @@ def upgrade(target: str) -> bytes:
     )
 
 
-TEXT, PING, PONG = 0x81, 0x89, 0x8A
+TEXT, PONG = 0x81, 0x8A
 """The first byte of a frame that is whole (RFC 6455, section 5.2)."""
 
 
@@ -47,17 +48,15 @@ def masked(payload: bytes, first: int = TEXT) -> bytes:
 PACKET = masked(b'40{"after":null}')
 
 
+# Wherever they stand: messages are ASCII, and only the length of a longer frame may have a byte like a ping's.
+PINGS = re.compile(rb"(?<!\x81\x7e.)\x89([\x00-\x7d])|\x81\x01(2)", re.DOTALL)
+
+
 def pongs(data: bytes) -> bytes:
-    """The replies to the pings that `data` begins with: WebSocket's, and Engine.IO's, which are texts of `2`."""
+    """The replies to all pings in `data`: WebSocket's, and Engine.IO's, which are texts of `2`."""
     replies = b""
-    while len(data) >= 2 and data[1] <= 125:
-        first, payload, data = data[0], data[2 : 2 + data[1]], data[2 + data[1] :]
-        if first == PING:
-            replies += masked(payload, PONG)
-        elif (first, payload) == (TEXT, b"2"):
-            replies += masked(b"3")
-        else:
-            break
+    for ping in PINGS.finditer(data):
+        replies += masked(b"3") if ping[2] else masked(data[ping.end() : ping.end() + ping[1][0]], PONG)
     return replies
 
 
@@ -72,6 +71,11 @@ def steps(transport: Transport, has_cursors: bool) -> list[Step]:
         return [Step(upgrade("/socket.io/?EIO=4&transport=websocket"), (b'0{"sid"', b"}")), Step(PACKET, ready)]
     first = "/long-poll?hold=0" if transport == "long_poll" else "/short-poll"
     return [Step(get(first), (END_OF_HEAD, END_OF_BATCH))]
+
+
+def visit(number: int) -> bytes:
+    """A poll like no other before it."""
+    return get("/short-poll", f"X-Visit: {number}\r\n")
 
 
 def next_poll(transport: Transport, cursor: bytes) -> bytes:

@@ -50,6 +50,11 @@ class Program:
             raise self._ended()
         return line
 
+    def expect(self, line: str) -> None:
+        """Raises Failed if its next line is another."""
+        if (said := self.hear()) != line:
+            raise Failed(f"{self.name} says {said!r}")
+
     @property
     def cpu_ns(self) -> int:
         """CPU time so far, all threads (Linux: the clock of another process, kernel/time/posix-cpu-timers.c)."""

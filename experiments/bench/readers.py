@@ -3,7 +3,7 @@
 They must cost less than the server, or it is they that are measured. So a reader is a socket in one `epoll`: from a
 piece of bytes it takes how often the marker stands in it, and nothing else is looked at. Only the piece that completes
 a tick, of whichever reader was last, is checked for the text and gives the time at which the server published it.
-Pings are answered, also between orders: a server gives up readers that don't.
+Pings are answered, also among messages and between orders: a server gives up readers that don't.
 
 Arguments: transport, port, whether the server has cursors (0 or 1), the messages' text. Orders, one per line, and what
 is said to each, as JSON; times are nanoseconds of `time.monotonic_ns`, durations too.
@@ -14,6 +14,7 @@ is said to each, as JSON; times are nanoseconds of `time.monotonic_ns`, duration
                                N}
     delays COUNT               "counting"; then {"delays": [...]}: from publishing to reading, of a single reader
     poll RATE_HZ SECONDS SEED  {"cpu": ..., "responses": N}: short polls at random times, on all connections in turn
+    visit RATE_HZ SECONDS SEED  the same, but each on a new connection, closed after it, and with a head of its own
 """
 
 import gc
@@ -30,7 +31,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from experiments.bench.opening import END_OF_BATCH, Step, Transport, next_poll, pongs, steps
+from experiments.bench.opening import END_OF_BATCH, Step, Transport, next_poll, pongs, steps, visit
 
 MARKER = b'"text"'
 """Stands once in every message, and nowhere else."""
@@ -42,8 +43,11 @@ PUBLISHED = b'"published_ms":'
 CURSOR = b'"cursor":"'
 
 PIECE_BYTES = 65_536
-OPENING_AT_ONCE = 64
+OPENING_AT_ONCE = VISITORS = 64
 REFUSED_MOST = 50
+PINGS_FROM_S = 10.0
+"""No server sends a ping sooner to one who has just connected; until then, messages are not searched for any."""
+
 SILENCE_S = 30.0
 """A message that takes longer to arrive is taken as lost."""
 
@@ -78,7 +82,9 @@ class Readers:
         self.epoll = select.epoll()
         self.sockets: dict[int, socket.socket] = {}
         self.cursors: dict[int, bytes] = {}
+        self.began_s = time.monotonic()
         self.responses = 0
+        self.visits = 0
 
     def open(self, count: int) -> dict[str, Any]:
         """Connect so many more, some at a time, until each has gone through all steps."""
@@ -88,12 +94,7 @@ class Readers:
             epoll.register(self.epoll, select.EPOLLIN)
         while waiting or (started < count and refused < REFUSED_MOST):
             while started < count and len(waiting) < OPENING_AT_ONCE and refused < REFUSED_MOST:
-                sock = socket.create_connection(self.address)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                # Closed with a reset: thousands of connections that linger would use up the ports.
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                sock.sendall(self.steps[0].send)
-                sock.setblocking(False)
+                sock = connected(self.address, self.steps[0].send)
                 epoll.register(sock, select.EPOLLIN)
                 waiting[sock.fileno()] = (sock, self.steps, b"")
                 started += 1
@@ -165,6 +166,7 @@ class Readers:
             events = poll(SILENCE_S)
             if not events:
                 raise Lost(f"{total} of {goal + (ticks - tick - 1) * per_tick * len(got)} messages arrived")
+            may_have_pings = self.has_pings and time.monotonic() > self.began_s + PINGS_FROM_S
             for fd, _ in events:
                 size = readv(fd, views)
                 if not size:
@@ -174,8 +176,8 @@ class Readers:
                     new = piece.count(MARKER)
                 else:
                     new = buffer.count(MARKER, 0, size)
-                if not new and self.has_pings:
-                    self.sockets[fd].sendall(pongs(bytes(buffer[:size])))
+                if (may_have_pings or (not new and self.has_pings)) and (replies := pongs(bytes(buffer[:size]))):
+                    self.sockets[fd].sendall(replies)
                 if buffer[size - 1] not in WHOLE:
                     tails[fd] = bytes(buffer[max(0, size + 1 - len(MARKER)) : size])
                 got[fd] += new
@@ -234,29 +236,77 @@ class Readers:
 
     def poll(self, rate_hz: float, seconds: float, seed: int) -> dict[str, Any]:
         """A seeded Poisson process of requests. What is due while all connections are busy waits for one."""
-        rng, idle, partial = random.Random(seed), deque(self.sockets), dict[int, bytes]()
+        idle = deque(self.sockets)
+
+        def ask() -> int:
+            self.ask(fd := idle.popleft())
+            return fd
+
+        def on_response(fd: int, data: bytes) -> None:
+            self.cursors[fd] = cursor_in(data)
+            idle.append(fd)
+
+        return self.at_random(rate_hz, seconds, seed, lambda: bool(idle), ask, on_response)
+
+    def visit(self, rate_hz: float, seconds: float, seed: int) -> dict[str, Any]:
+        """The same, of visitors, who come for one response; at most VISITORS at once."""
+        visitors = set[int]()
+
+        def ask() -> int:
+            self.visits += 1
+            sock = connected(self.address, visit(self.visits))
+            self.sockets[sock.fileno()] = sock
+            self.epoll.register(sock, select.EPOLLIN)
+            visitors.add(sock.fileno())
+            return sock.fileno()
+
+        def on_response(fd: int, data: bytes) -> None:
+            visitors.discard(fd)
+            self.epoll.unregister(fd)
+            self.sockets.pop(fd).close()
+
+        return self.at_random(rate_hz, seconds, seed, lambda: len(visitors) < VISITORS, ask, on_response)
+
+    def at_random(
+        self,
+        rate_hz: float,
+        seconds: float,
+        seed: int,
+        can_ask: Callable[[], bool],
+        ask: Callable[[], int],
+        on_response: Callable[[int, bytes], None],
+    ) -> dict[str, Any]:
+        """A seeded Poisson process: `ask` sends a request and returns its socket's descriptor."""
+        rng, partial = random.Random(seed), dict[int, bytes]()
         began_ns, cpu_ns, responses = time.monotonic_ns(), time.process_time_ns(), 0
         due_s = rng.expovariate(rate_hz)
-        while due_s < seconds or len(idle) < len(self.sockets):
+        while due_s < seconds or partial:
             now_s = (time.monotonic_ns() - began_ns) / 1e9
-            while due_s <= min(now_s, seconds) and idle:
-                self.ask(idle.popleft())
+            while due_s <= min(now_s, seconds) and can_ask():
+                partial[ask()] = b""
                 due_s += rng.expovariate(rate_hz)
-            pausing = idle and due_s < seconds
+            pausing = can_ask() and due_s < seconds
             events = self.epoll.poll(max(0.0, due_s - now_s) if pausing else SILENCE_S)
             if not events and not pausing:
-                raise Lost(f"{len(self.sockets) - len(idle)} requests got no response")
+                raise Lost(f"{len(partial)} requests got no response")
             for fd, _ in events:
-                data = partial.pop(fd, b"") + (new := received(self.sockets[fd]))
+                partial[fd] += (new := received(self.sockets[fd]))
                 if not new:
                     raise Lost(f"a reader lost its connection after {responses} responses in all")
-                if data.endswith(END_OF_BATCH):
-                    self.cursors[fd] = cursor_in(data)
+                if partial[fd].endswith(END_OF_BATCH):
                     responses += 1
-                    idle.append(fd)
-                else:
-                    partial[fd] = data
+                    on_response(fd, partial.pop(fd))
         return {"cpu": time.process_time_ns() - cpu_ns, "responses": responses}
+
+
+def connected(address: tuple[str, int], request: bytes) -> socket.socket:
+    """A connection on which this was sent. It is closed with a reset: thousands that linger would use up the ports."""
+    sock = socket.create_connection(address)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.sendall(request)
+    sock.setblocking(False)
+    return sock
 
 
 def received(sock: socket.socket) -> bytes:
@@ -283,7 +333,7 @@ def main(transport: Transport, port: str, has_cursors: str, text: str) -> None:
     gc.disable()
     readers = Readers(transport, int(port), has_cursors == "1", text)
     orders: dict[str, Callable[..., dict[str, Any]]]
-    orders = {"open": readers.open, "count": readers.count, "delays": readers.delays, "poll": readers.poll}
+    orders = {name: getattr(readers, name) for name in ("open", "count", "delays", "poll", "visit")}
     try:
         while line := readers.next_order():
             order, *numbers = line.split()

@@ -74,9 +74,16 @@ class Crowd:
         return delays
 
     def poll(self, rate_hz: float, seconds: float, seed: int) -> Counted:
-        """Send short polls at random times."""
+        """Send short polls at random times, on the connections that there are."""
+        return self._ask(f"poll {rate_hz:.6f} {seconds:.6f} {seed}")
+
+    def visit(self, rate_hz: float, seconds: float, seed: int) -> Counted:
+        """Send short polls at random times, each on a connection of its own and with a head of its own."""
+        return self._ask(f"visit {rate_hz:.6f} {seconds:.6f} {seed}")
+
+    def _ask(self, line: str) -> Counted:
         for program in self._programs:
-            program.say(f"poll {rate_hz:.6f} {seconds:.6f} {seed}")
+            program.say(line)
         return self.counted()
 
     def _order(self, line: str) -> None:

@@ -1,7 +1,8 @@
 """Rounds, one line of JSON each, so that finished ones are kept; and a bench that was interrupted is resumed.
 
 results/bench/20261123T061500Z-1a2b3c4/
-    bench.jsonl      the first line says what is measured, where and with what; then {"results", "failed"} per round
+    bench.jsonl      the first line says what is measured, where and with what; then per round {"results", "failed",
+                     "took_s"}
     bench.json       the same as one object, with "rounds", once all are there
     bench.md         the tables
 results/bench/latest    points to the last one
@@ -18,7 +19,7 @@ from experiments import store
 from experiments.bench.measures import Size
 from experiments.bench.servers import versions
 
-FORMAT = 1
+FORMAT = 2
 MEASURED = ("app", "experiments/bench", "experiments/run/text.py")
 NAME = "bench.jsonl"
 

@@ -28,11 +28,12 @@ class Server:
     def command(self, text: str) -> list[str]:
         """Start it like this; all messages have this text."""
         if self.program.endswith(".js"):
-            return ["node", str(install.PEERS / self.program), text]
+            return ["node", "--expose-gc", str(install.PEERS / self.program), text]
         return [sys.executable, "-m", f"{PEERS}.{self.program}", text, *self.options]
 
 
 PUSHED: tuple[Transport, ...] = ("websocket", "sse", "socket_io")
+POLLED: tuple[Transport, ...] = ("short_poll", "long_poll")
 
 SERVERS = {
     "raw": Server("raw asyncio", "raw", ("websocket", "sse")),
@@ -40,10 +41,11 @@ SERVERS = {
     "picows": Server("picows", "picows_server", ("websocket",), needs=install.picows),
     "ws": Server("Node ws", "ws.js", ("websocket",), needs=install.node),
     "socket.io": Server("Node Socket.IO", "socket_io.js", ("socket_io",), needs=install.node),
-    "http": Server("Node http", "http.js", ("short_poll",), needs=install.node),
-    "starlette": Server("plain Starlette", "starlette_server", ("websocket", "sse", "long_poll", "short_poll")),
-    "hub": Server("this server", "this", (*PUSHED, "long_poll", "short_poll"), ("--fan-out", "hub"), has_cursors=True),
-    "tasks": Server("this server, tasks", "this", PUSHED, ("--fan-out", "tasks"), has_cursors=True),
+    "http": Server("Node http", "http.js", POLLED, needs=install.node),
+    "uvicorn": Server("uvicorn alone", "uvicorn_server", ("websocket", "sse")),
+    "starlette": Server("plain Starlette", "starlette_server", ("websocket", "sse", *POLLED)),
+    "hub": Server("this server", "this", (*PUSHED, *POLLED), ("--fan-out", "hub"), has_cursors=True),
+    "tasks": Server("this server, tasks", "this", (*PUSHED, *POLLED), ("--fan-out", "tasks"), has_cursors=True),
 }
 
 
@@ -64,5 +66,5 @@ def versions(names: Collection[str]) -> dict[str, str]:
             1:-1
         ]
         locked = json.loads((install.PEERS / "package-lock.json").read_text())["packages"]
-        found |= {name: locked[f"node_modules/{name}"]["version"] for name in ("ws", "socket.io")}
+        found |= {name: locked[f"node_modules/{name}"]["version"] for name in ("ws", "bufferutil", "socket.io")}
     return found

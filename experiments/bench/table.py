@@ -20,12 +20,16 @@ TITLES: dict[Transport, str] = {
     "socket_io": "Socket.IO",
     "long_poll": "Long polling",
 }
+"""Of those whose readers get messages."""
 
 READERS_BUSY = 0.9
 """Readers that use more of a core than this while messages come are what limits them."""
 
 BUSY = {"last_ms": "readers_share", "saturated_hz": "saturated_readers_share"}
 """Where it says how busy they were."""
+
+SATURATED = 0.9
+"""A server that uses less of a core than this is not the limit. The question *crowd* uses the same."""
 
 DESCRIPTORS_BESIDE = 200
 """How many descriptors a server may keep for other things than readers."""
@@ -58,20 +62,26 @@ def over(rounds: Sequence[Results], name: str, metric: str) -> Spread | None:
 
 def limited_by_readers(metrics: Mapping[str, float], metric: str) -> bool:
     busy = next((metric.replace(of, share) for of, share in BUSY.items() if metric.startswith(of)), "")
-    return metrics.get(busy, 0.0) > READERS_BUSY
+    waits = metric == "saturated_hz" and metrics.get("saturated_share", 1.0) < SATURATED
+    return waits or metrics.get(busy, 0.0) > READERS_BUSY
 
 
 def limited(rounds: Sequence[Results], name: str, metric: str) -> bool:
-    """In at least half of the rounds."""
-    return statistics.mean([limited_by_readers(one.get(name, {}), metric) for one in rounds] or [False]) >= 0.5
+    """In at least half of the rounds that have measured it."""
+    measured = [one[name] for one in rounds if metric in one.get(name, {})]
+    return bool(measured) and statistics.mean(limited_by_readers(its, metric) for its in measured) >= 0.5
 
 
 def towards(aim: Aim, rounds: Sequence[Results]) -> Spread | None:
     """The ratio within each round, or the value if the aim has no peer."""
-    names = [f"{aim.measure} {aim.transport} {server}" for server in (aim.server, aim.peer) if server]
+    return beside(aim, aim.name, rounds)
+
+
+def beside(aim: Aim, name: str, rounds: Sequence[Results]) -> Spread | None:
+    """The same as it would be if this result were the one to meet the aim."""
     found = []
     for one in rounds:
-        metrics = [one.get(name, {}) for name in names]
+        metrics = [one.get(its, {}) for its in (name, aim.peer_name) if its]
         if all(is_measured(its, aim.metric) and not limited_by_readers(its, aim.metric) for its in metrics):
             found.append(metrics[0][aim.metric] / (metrics[1][aim.metric] if aim.peer else 1))
     return spread(found)
@@ -87,34 +97,53 @@ def met(now: Spread, most: float) -> bool | None:
 def markdown(bench: Mapping[str, Any]) -> str:
     """The tables, and what has to be known to read them."""
     rounds = [one["results"] for one in bench["rounds"]]
-    notes = [*notes_on(rounds), words.machine(bench["machine"], bench["versions"], len(TEXT))]
+    notes = [*notes_on(rounds)]
+    if "bufferutil" in bench["versions"]:
+        notes.append(words.native())
+    notes += [words.machine(bench["machine"], bench["versions"], len(TEXT))]
     notes += [words.missing(SERVERS[name].title, why) for name, why in bench["missing"].items()]
     for number, one in enumerate(bench["rounds"], 1):
         notes += [words.failed(number, job, why) for job, why in one["failed"].items()]
     listed = "\n".join(f"- {note}" for note in notes)
-    return "\n\n".join([words.introduction(len(rounds)), aims(rounds), words.costs_say(), costs(rounds), listed]) + "\n"
+    parts = [words.introduction(len(rounds)), aims(rounds), "\n".join(f"- {why}" for why in misses(rounds))]
+    parts += [words.costs_say(), costs(rounds)]
+    if any(name.startswith("polling ") for one in rounds for name in one):
+        parts += [words.polls_say(), polls(rounds)]
+    return "\n\n".join(filter(None, [*parts, listed])) + "\n"
 
 
 def aims(rounds: Sequence[Results]) -> str:
-    """One row per aim: what was measured, the ratio, and whether that is what it should be."""
+    """One row per aim of which something was measured: that, the ratio, and whether it is what it should be."""
     rows = [words.aims_head(), "|---|--:|--:|--:|--:|---|"]
     for aim in AIMS:
-        now = towards(aim, rounds)
-        mine = over(rounds, f"{aim.measure} {aim.transport} {aim.server}", aim.metric)
+        now, mine = towards(aim, rounds), over(rounds, aim.name, aim.metric)
+        theirs = over(rounds, aim.peer_name, aim.metric)
+        if not mine or (aim.peer and not theirs):
+            continue
         cells = [aim.what, words.over_rounds(mine, aim.unit), "", "", f"≤ {aim.most:g} {aim.unit}"]
-        if aim.peer:
-            theirs = over(rounds, f"{aim.measure} {aim.transport} {aim.peer}", aim.metric)
+        if aim.peer and theirs:
             cells[2:] = [words.beside(SERVERS[aim.peer].title, theirs, aim.unit), words.ratio(now), f"≤ {aim.most:g}"]
-        verdict = words.met(met(now, aim.most)) if now else words.NOT_MEASURED
-        rows.append(f"| {' | '.join(cells)} | {verdict} |")
+        rows.append(f"| {' | '.join(cells)} | {words.met(met(now, aim.most) if now else None)} |")
     return "\n".join([*rows, *held(rounds)])
+
+
+def misses(rounds: Sequence[Results]) -> Iterator[str]:
+    """Of each aim that is not met, by how much, and what uvicorn alone would reach, if that was measured."""
+    for aim in AIMS:
+        now = towards(aim, rounds)
+        if not now or met(now, aim.most) is not False:
+            continue
+        floor = beside(aim, aim.floor, rounds) if aim.floor else None
+        unit = "" if aim.peer else aim.unit
+        yield words.missed(aim.what, now.median, aim.most, unit, floor.median if floor else None)
 
 
 def held(rounds: Sequence[Results]) -> Iterator[str]:
     """How many readers one process holds, if that was measured."""
     name = "holding websocket hub"
     if (found := over(rounds, name, "held")) and (descriptors := over(rounds, name, "descriptors")):
-        yield words.held_row(int(found.low), HELD, min(HELD, int(descriptors.low) - DESCRIPTORS_BESIDE))
+        possible = min(HELD, int(descriptors.low) - DESCRIPTORS_BESIDE)
+        yield words.held_row(int(found.low), HELD, possible, int(descriptors.low))
 
 
 def costs(rounds: Sequence[Results]) -> str:
@@ -139,31 +168,33 @@ def costs(rounds: Sequence[Results]) -> str:
     return "\n".join(rows)
 
 
+def polls(rounds: Sequence[Results]) -> str:
+    """One row per server that short polls were sent to."""
+    rows = [words.polls_head(), "|---|--:|--:|"]
+    for server, about in SERVERS.items():
+        name = f"polling short_poll {server}"
+        cells = [words.cell(over(rounds, name, metric)) for metric in ("poll_us", "visit_us")]
+        if any(cells):
+            rows.append(f"| {words.row_title('Short polling', about.title)} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def notes_on(rounds: Sequence[Results]) -> Iterator[str]:
     """What the tables don't show."""
-    polls = [(SERVERS[name].title, over(rounds, f"polling short_poll {name}", "poll_us")) for name in SERVERS]
-    if known := [(title, cost) for title, cost in polls if cost]:
-        yield words.short_polls(known)
-    idle = [
-        (words.row_title(TITLES[transport], about.title), over(rounds, f"fan_out {transport} {name}", "publish_us"))
-        for transport in TITLES
-        for name, about in SERVERS.items()
-        if transport != "long_poll"
-    ]
-    if known := [(title, cost) for title, cost in idle if cost]:
-        yield words.publishing(known)
     loads = [its[metric] for one in rounds for its in one.values() for metric in its if metric.startswith("load_")]
     reading = [its[m] for one in rounds for its in one.values() for m in its if m.startswith("readers_us_")]
     if loads:
         yield words.instrument(statistics.median(reading), min(loads), max(loads))
     yield words.memory()
+    if len(rounds) > 1:
+        yield words.rounds()
     if found := differences(rounds):
         yield words.differences(statistics.median(found), max(found))
 
 
 def differences(rounds: Sequence[Results]) -> list[float]:
     """How far apart rounds are, as a share of the median: for each number in the tables that several rounds have."""
-    shown = ("push_us", "cpu_us", "last_ms", "saturated_hz", "reader_kib", "poll_us")
+    shown = ("push_us", "cpu_us", "last_ms", "saturated_hz", "reader_kib", "poll_us", "visit_us")
     names = {
         (name, metric) for one in rounds for name, its in one.items() for metric in its if metric.startswith(shown)
     }

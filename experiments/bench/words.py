@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from experiments.bench.table import Spread
 
-NOT_MEASURED = "not measured"
+NO_RATIO = "readers were the limit"
 
 
 def digits(value: float) -> str:
@@ -16,10 +16,8 @@ def digits(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 0.995 else f"{value:.2f}"
 
 
-def over_rounds(spread: "Spread | None", unit: str) -> str:
+def over_rounds(spread: "Spread", unit: str) -> str:
     """`9.4 µs (8.8 to 11)`, where there are several rounds."""
-    if not spread:
-        return NOT_MEASURED
     around = f" ({digits(spread.low)} to {digits(spread.high)})" if spread.low < spread.high else ""
     return f"{digits(spread.median)} {unit}{around}"
 
@@ -27,12 +25,12 @@ def over_rounds(spread: "Spread | None", unit: str) -> str:
 def ratio(spread: "Spread | None") -> str:
     """`**0.93** (0.90 to 0.97)`: small differences are what it is about."""
     if not spread:
-        return NOT_MEASURED
+        return NO_RATIO
     around = f" ({spread.low:.2f} to {spread.high:.2f})" if spread.low < spread.high else ""
     return f"**{spread.median:.2f}**{around}"
 
 
-def beside(peer: str, spread: "Spread | None", unit: str) -> str:
+def beside(peer: str, spread: "Spread", unit: str) -> str:
     return f"{peer}: {over_rounds(spread, unit)}"
 
 
@@ -44,11 +42,20 @@ def aims_head() -> str:
     return "| 1,000 readers where they share a cost | this server | peer | ratio | aim | met |"
 
 
-def held_row(held: int, wanted: int, possible: int) -> str:
+def missed(what: str, now: float, most: float, unit: str, floor: float | None) -> str:
+    """An aim that is not met; a ratio has no unit. `floor` is what uvicorn alone reaches, if it is known."""
+    after = f" {unit}" if unit else ""
+    said = f"{what}: {now:.3g}{after} instead of {most:g}{after}, {now / most - 1:.0%} more than the aim."
+    if floor is None:
+        return said
+    return f"{said} uvicorn alone, an application without a framework, is at {floor:.3g}{after}."
+
+
+def held_row(held: int, wanted: int, possible: int, descriptors: int) -> str:
     """How many readers one process holds."""
     return (
         f"| WebSocket: readers that one process holds | {held:,} | | | ≥ {wanted:,}, or what the limit of open files "
-        f"allows, here {possible:,} | {met(held >= possible)} |"
+        f"allows, here {possible:,} of {descriptors:,} | {met(held >= possible)} |"
     )
 
 
@@ -58,9 +65,9 @@ def introduction(rounds: int) -> str:
     return (
         f"Measured side by side on one machine, {times}. A ratio compares this server with its peer in the same round: "
         "below 1, this server costs less. Each server publishes the same messages to the same number of readers, one "
-        "or ten per tick. CPU is the server's, measured while it is busy for about 0.4 of a core, less what the same "
-        "ticks cost without readers. This server joins the ten messages of a tick into one write per reader; its peers "
-        "write ten times, except `raw asyncio, joined` in the second table. An aim is open if there are "
+        "or ten per tick. CPU is all that the server uses meanwhile, publishing included. This server joins the ten "
+        "messages of a tick into one write per reader; its peers write ten times, except `raw asyncio, joined` in the "
+        "second table. Memory is read after a full garbage collection in each server. An aim is open if there are "
         "rounds on both sides of it, or just one round."
     )
 
@@ -69,7 +76,8 @@ def costs_say() -> str:
     """Above the costs."""
     return (
         "All servers, medians. CPU is in µs per delivery with one message per tick, in brackets with ten; for long "
-        "polling per response. `tasks` is this server with `--fan-out tasks`: a task per reader instead of the hub."
+        "polling per response. `tasks` is this server with `--fan-out tasks`: a task per reader instead of the hub. "
+        "Saturated, a server always has messages waiting to be published, here ten at a time."
     )
 
 
@@ -107,21 +115,29 @@ def per_second(spread: "Spread | None", limited_by_readers: bool) -> str:
     return f"≥ {rounded}" if limited_by_readers else rounded
 
 
-def short_polls(costs: Sequence[tuple[str, "Spread"]]) -> str:
-    listed = ", ".join(f"{title} {digits(cost.median)} µs" for title, cost in costs)
-    return f"CPU of a short poll with an empty response, over kept-alive connections: {listed}."
+def polls_say() -> str:
+    """Above the polls."""
+    return (
+        "This server responds to polls in two ways. With the hub, a poll with the same headers as one that was let in "
+        "before gets its response at the connection; with `tasks`, each goes through uvicorn and the application. Even "
+        "with the hub, a poll whose headers are new takes this ordinary way, and so does anything unusual. Here, "
+        "repeated polls come on connections that are kept; each first poll comes on a connection of its own, with a "
+        "header that no poll before it had, and its CPU includes opening and closing the connection. All responses "
+        "are empty. Held polls are in the table above."
+    )
 
 
-def publishing(costs: Sequence[tuple[str, "Spread"]]) -> str:
-    listed = ", ".join(f"{title} {digits(cost.median)} µs" for title, cost in costs)
-    return f"CPU of publishing a message without readers, which is subtracted above: {listed}."
+def polls_head() -> str:
+    return "| | CPU of a repeated poll, µs | CPU of a first poll, µs |"
 
 
 def instrument(readers_us: float, load_low: float, load_high: float) -> str:
     """What the measuring side costs, and how busy the servers were."""
     return (
-        f"Readers are raw sockets in processes of their own; a delivery costs them {digits(readers_us)} µs (median). "
-        "Where they were the limit, and not the server, a number is marked with ≥ or ≤, and no ratio uses the round. "
+        f"Readers are raw sockets in processes of their own, and answer pings; a delivery costs them "
+        f"{digits(readers_us)} µs (median). "
+        "Where they were the limit, or a saturated server used less than 0.9 of a core, a number is marked with ≥ or "
+        "≤, and no ratio uses the round. "
         f"While their CPU was measured, servers used {load_low:.2f} to {load_high:.2f} of a core. This server runs "
         "with its tap."
     )
@@ -129,6 +145,22 @@ def instrument(readers_us: float, load_low: float, load_high: float) -> str:
 
 def memory() -> str:
     return "Memory is the slope of the process's private memory over its idle readers; the kernel's is not in it."
+
+
+def rounds() -> str:
+    """Which of them have what."""
+    return (
+        "Everything is measured in the first round, what aims are set for in each, memory in the first two. There are "
+        "as many rounds as there is time for."
+    )
+
+
+def native() -> str:
+    """How Node's packages are installed."""
+    return (
+        "Node's servers have ws's optional native module, bufferutil, where it comes with a binary for the system. It "
+        "masks and unmasks frames; a server's frames are not masked."
+    )
 
 
 def differences(typical: float, worst: float) -> str:

@@ -19,6 +19,11 @@ export function obey(server, publishOne) {
   const lines = createInterface({ input: process.stdin });
   lines.on("close", () => process.exit());
   lines.on("line", (line) => {
+    if (line === "collect") {
+      global.gc(); // all of it; node has it with --expose-gc
+      console.log("collected");
+      return;
+    }
     const [perTick, ticks, intervalMs] = line.split(" ").slice(1).map(Number);
     const beganMs = performance.now();
     let done = 0;

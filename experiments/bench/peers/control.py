@@ -1,6 +1,7 @@
 """What the Python servers share: where they listen, what they publish, and when."""
 
 import asyncio
+import gc
 import json
 import os
 import socket
@@ -42,6 +43,10 @@ async def obey(publish: Callable[[int], Awaitable[None]], port: int) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     say(f"ready {port}")
     while line := await lines.readline():
+        if line == b"collect\n":
+            gc.collect()
+            say("collected")
+            continue
         per_tick, ticks, interval_ms = map(float, line.split()[1:])
         due = loop.time()
         for _ in range(int(ticks)):

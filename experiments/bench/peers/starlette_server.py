@@ -5,7 +5,6 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator
 
-import uvicorn
 import uvloop
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,7 +12,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from experiments.bench.peers.control import BACKLOG, EPOCH, Messages, listener, obey
+from experiments.bench.peers.control import EPOCH, Messages
+from experiments.bench.peers.uvicorn_server import serve
 
 
 class Feed:
@@ -76,7 +76,7 @@ class Feed:
 
 
 async def main(text: str) -> None:
-    feed, listening = Feed(text), listener()
+    feed = Feed(text)
     app = Starlette(
         routes=[
             WebSocketRoute("/websocket", feed.websocket),
@@ -85,21 +85,7 @@ async def main(text: str) -> None:
             Route("/short-poll", feed.short_poll),
         ]
     )
-    config = uvicorn.Config(
-        app,
-        http="httptools",
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=120,
-        access_log=False,
-        log_level="error",
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve([listening]))
-    while not server.started:  # noqa: ASYNC110  # uvicorn tells in no other way
-        await asyncio.sleep(0.01)
-    await asyncio.gather(serving, obey(feed.publish, listening.getsockname()[1]))
+    await serve(app, feed.publish)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A whole bench: it can be interrupted at any moment, leaves no process behind, and keeps its finished rounds."""
 
+import dataclasses
 import io
 import json
 import os
@@ -17,7 +18,7 @@ from experiments.bench.measures import Size
 from experiments.bench.plan import Job
 from tests.processes import end, leader, members, wait_until
 
-TINY = Size(rounds=2, readers=(2,), idle=(1, 2), push_blocks=1, point_s=0.02)
+TINY = Size(rounds=2, most_s=60, readers=(2,), idle=(1, 2), push_blocks=1, point_s=0.02)
 READERS = "experiments.bench.readers"
 
 
@@ -54,10 +55,20 @@ def test_finished_rounds_are_kept_and_the_same_command_resumes(tmp_path: Path, m
     assert len(whole["rounds"]) == 2
     assert whole["rounds"][0] == first
     assert whole == rounds.read(folder)
-    names = {"push websocket raw", "push sse raw", "fan_out websocket raw", "fan_out sse raw"}
-    assert all(set(one["results"]) == names and not one["failed"] for one in whole["rounds"])
+    aimed = {"push websocket raw", "push sse raw"}
+    assert [set(one["results"]) for one in whole["rounds"]] == [
+        {*aimed, "fan_out websocket raw", "fan_out sse raw"},
+        aimed,
+    ]
+    assert not any(one["failed"] for one in whole["rounds"])
     assert (folder / "bench.md").read_text() in said
     assert (tmp_path / "latest").resolve() == folder
+
+
+@pytest.mark.parametrize(("most_s", "done"), [(0, 2), (600, 4)])
+def test_there_are_as_many_rounds_as_there_is_time_for(most_s: int, done: int, tmp_path: Path) -> None:
+    run(tmp_path, size=dataclasses.replace(TINY, rounds=4, most_s=most_s))
+    assert len(rounds.read(tmp_path / "latest")["rounds"]) == done
 
 
 def test_a_finished_bench_is_not_resumed(tmp_path: Path) -> None:
@@ -124,7 +135,7 @@ def test_processes_end_by_themselves_when_the_bench_is_killed(tmp_path: Path) ->
 
 
 def test_a_bench_becomes_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(tmp_path / "bench", size=Size(1, (2,), (1, 2), push_blocks=1, point_s=0.02, everything=False))
+    run(tmp_path / "bench", size=Size(1, 60, (2,), (1, 2), push_blocks=1, point_s=0.02, everything=False))
     monkeypatch.setattr(store, "RESULTS", tmp_path)
     assert main(["--keep", str(tmp_path / "bench" / "latest")]) == 0
     kept = tmp_path / "reference"

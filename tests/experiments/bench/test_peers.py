@@ -5,6 +5,7 @@ import os
 import subprocess
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
 from app.message import Message, Update
@@ -93,6 +94,26 @@ def test_polls_are_answered(name: str) -> None:
     with measuring(name, "short_poll") as (_, readers):
         readers.grow(2)
         assert 20 < readers.poll(200, 0.3, seed=1).responses < 120
+        assert 20 < readers.visit(200, 0.3, seed=1).responses < 120
+        assert readers.poll(200, 0.1, seed=1).responses
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_it_collects_its_garbage(name: str) -> None:
+    needed(name)
+    with measuring(name, SERVERS[name].transports[0]) as (program, _):
+        program.say("collect")
+        program.expect("collected")
+
+
+@pytest.mark.parametrize("name", ["hub", "tasks", "http", "starlette"])
+def test_a_held_poll_ends_when_its_time_is_over(name: str) -> None:
+    needed(name)
+    with measuring(name, "long_poll") as (program, _):
+        url = f"http://127.0.0.1:{program.port}/long-poll?"
+        cursor = httpx.get(f"{url}hold=0").json()["cursor"]
+        held = httpx.get(f"{url}hold=0.1&after={cursor}").json()
+    assert held == {"messages": [], "cursor": cursor}
 
 
 @pytest.mark.parametrize("name", SERVERS)

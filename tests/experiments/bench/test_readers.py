@@ -6,12 +6,13 @@ from collections.abc import Callable
 import pytest
 
 from app import engine_io
+from experiments.bench.measures import TEXT
 from experiments.bench.opening import Transport, masked, pongs
 from experiments.bench.program import Failed
-from experiments.bench.readers import contains_in_order, published_ns
+from experiments.bench.readers import PINGS_FROM_S, Readers, contains_in_order, published_ns
 from experiments.bench.reading import Crowd, crowd
 from experiments.bench.servers import Server
-from tests.serving import eventually, plain_server, serving
+from tests.serving import LIMIT_S, eventually, plain_server, serving
 from tests.witness import Witness
 
 STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
@@ -114,7 +115,9 @@ SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
 
 def test_each_ping_gets_its_own_pong() -> None:
     assert pongs(b"\x89\x03abc\x81\x012\x89\x00") == masked(b"abc", 0x8A) + masked(b"3") + masked(b"", 0x8A)
-    assert pongs(b"\x81\x05hello") == pongs(b"\x81\x7e\x00\x89") == pongs(b"\x89") == b""
+    assert pongs(b"\x81\x05hello" + b"\x89\x011" + b"\x81\x7e\x00\x80" + message()) == masked(b"1", 0x8A)
+    assert pongs(b"\x81\x05hello") == pongs(b"\x81\x7e\x00\x89" + message()) == pongs(b"\x89") == b""
+    assert TEXT.isascii()  # a message never looks like a ping
 
 
 @pytest.mark.anyio
@@ -143,6 +146,35 @@ async def test_pings_are_answered_while_others_connect(ping: bytes) -> None:
     async with plain_server(talk) as host:
         await asyncio.to_thread(connecting, int(host.split(":")[1]))
     assert answered.is_set()
+
+
+@pytest.mark.anyio
+async def test_a_ping_that_comes_with_a_message_is_answered() -> None:
+    counting, answered = asyncio.Event(), asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(SWITCHING)
+        await counting.wait()
+        writer.write(message() + b"\x89\x011")
+        if await reader.readexactly(7) == masked(b"1", 0x8A):
+            answered.set()
+
+    loop = asyncio.get_running_loop()
+
+    def read(port: int) -> None:
+        readers = Readers("websocket", port, False, "hello")
+        readers.began_s -= PINGS_FROM_S
+        readers.open(1)
+        loop.call_soon_threadsafe(counting.set)
+        readers.count(1, 1)
+        asyncio.run_coroutine_threadsafe(answered.wait(), loop).result(LIMIT_S)
+        for sock in readers.sockets.values():
+            sock.close()
+        readers.epoll.close()
+
+    async with plain_server(talk) as host:
+        await asyncio.to_thread(read, int(host.split(":")[1]))
 
 
 @pytest.mark.anyio

@@ -7,7 +7,18 @@ import pytest
 
 from experiments.bench import table
 from experiments.bench.aims import AIMS, Aim
-from experiments.bench.table import Results, aims, costs, differences, held, limited_by_readers, markdown, towards
+from experiments.bench.table import (
+    Results,
+    aims,
+    costs,
+    differences,
+    held,
+    limited_by_readers,
+    markdown,
+    misses,
+    polls,
+    towards,
+)
 
 CPU = Aim("CPU", "fan_out", "websocket", "cpu_us_1000_1", "ws", 0.8, "µs")
 LAST = Aim("last", "fan_out", "websocket", "last_ms_1000_1", "ws", 1.0, "ms")
@@ -96,18 +107,51 @@ def test_an_aim_is_open_if_rounds_disagree_or_there_is_just_one(mine: tuple[floa
 
 
 @pytest.mark.parametrize("both", [(-0.6, 10.0), (0.0, 10.0), (7.0, -0.1), (7.0, 0.0)])
-def test_what_costs_nothing_was_not_measured(both: tuple[float, float]) -> None:
+def test_what_costs_nothing_was_not_measured_and_has_no_row(both: tuple[float, float]) -> None:
     rounds = [a_round(cpu_us_1000_1=both)] * 2
     assert towards(CPU, rounds) is None
-    cells = row(aims(rounds), "WebSocket: CPU per delivery")
-    assert [cells[3], cells[-1]] == ["not measured"] * 2
-    assert all(mine > 0 or "not measured" in cell for mine, cell in zip(both, cells[1:3], strict=True))
+    assert len(aims(rounds).splitlines()) == 2
 
 
-def test_every_aim_has_a_row_also_when_nothing_was_measured() -> None:
-    lines = aims([]).splitlines()
-    assert len(lines) == 2 + len(AIMS)
-    assert all(line.endswith("| not measured |") for line in lines[2:])
+def test_every_aim_that_was_measured_has_a_row_and_no_other() -> None:
+    assert len(aims([]).splitlines()) == 2
+    measured: dict[str, dict[str, float]] = {}
+    for aim in AIMS:
+        for name in filter(None, (aim.name, aim.peer_name)):
+            measured.setdefault(name, {})[aim.metric] = 1.0
+    whole = [measured | {"holding websocket hub": {"held": 9, "descriptors": 1_000}}]
+    assert len(aims(whole).splitlines()) == 2 + len(AIMS) + 1 <= 2 + 15
+
+
+def test_an_aim_without_a_ratio_keeps_its_row_and_says_why() -> None:
+    limited = a_round(last_ms_1000_1=(9.0, 10.0), readers_share_1000_1=(0.2, 0.95))
+    cells = row(aims([limited] * 2), "WebSocket: time until the last reader has a message")
+    assert cells[3:] == ["readers were the limit", "≤ 1", "open"]
+
+
+def test_a_missed_aim_says_by_how_much_and_what_uvicorn_alone_takes() -> None:
+    memory = {"memory sse hub": {"reader_kib": 15.0}, "memory sse uvicorn": {"reader_kib": 9.3}}
+    assert list(misses([memory])) == []  # one round decides nothing
+    assert list(misses([memory] * 2)) == [
+        "SSE: memory per idle reader: 15 KiB instead of 12 KiB, 25% more than the aim. "
+        "uvicorn alone, an application without a framework, is at 9.3 KiB."
+    ]
+    push = {f"push sse {name}": {"push_us": us} for name, us in (("hub", 130.0), ("raw", 100.0), ("uvicorn", 120.0))}
+    assert list(misses([push] * 2)) == [
+        "SSE: delay of a push to a single reader: 1.3 instead of 1.15, 13% more than the aim. "
+        "uvicorn alone, an application without a framework, is at 1.2."
+    ]
+    assert list(misses([a_round(cpu_us_1000_1=(10.0, 10.0))] * 2)) == [
+        "WebSocket: CPU per delivery: 1 instead of 0.8, 25% more than the aim."
+    ]
+
+
+def test_both_ways_of_responding_to_polls_are_shown_with_what_a_first_poll_costs() -> None:
+    cost = {"poll_us": 8.0, "visit_us": 160.0}
+    lines = polls([{"polling short_poll hub": cost, "polling short_poll tasks": {"poll_us": 35.0, "visit_us": 150.0}}])
+    assert row(lines, "Short polling: **this server**")[1:] == ["8.0", "160"]
+    assert row(lines, "Short polling: **this server, tasks**")[1:] == ["35", "150"]
+    assert len(lines.splitlines()) == 4
 
 
 def test_a_spread_is_shown_where_there_are_several_rounds() -> None:
@@ -122,20 +166,23 @@ def test_a_spread_is_shown_where_there_are_several_rounds() -> None:
 )
 def test_readers_held_are_compared_with_what_descriptors_allow(found: int, descriptors: int, met: str) -> None:
     (line,) = held([{"holding websocket hub": {"held": found, "descriptors": descriptors}}, {}])
-    assert f"| {found:,} |" in line
+    assert f"| {found:,} |" in line and f" of {descriptors:,} |" in line
     assert line.endswith(f"| {met} |")
     assert list(held([{}])) == []
 
 
 def test_a_row_shows_what_was_measured_of_a_server() -> None:
     cpu = {"cpu_us_100_1": 11.9, "cpu_us_100_10": 4.52, "cpu_us_1000_1": 7.62, "cpu_us_1000_10": 0.34}
-    more = {"last_ms_1000_1": 8.04, "saturated_hz": 181_234.0, "saturated_readers_share": 0.5, "publish_us": 40.0}
+    more = {"last_ms_1000_1": 8.04, "saturated_hz": 181_234.0, "saturated_readers_share": 0.5, "saturated_share": 0.98}
     one = {"fan_out websocket ws": {**cpu, **more}, "push websocket ws": {"push_us": 71.2}}
     lines = costs([one])
     assert row(lines, "WebSocket: Node ws")[1:] == ["71", "12 (4.5)", "7.6 (0.34)", "8.0", "180,000", ""]
     assert len(lines.splitlines()) == 3  # nothing was measured of the others
     head, ruler, _ = lines.splitlines()
     assert head.count("|") == ruler.count("|")
+    waiting = {"fan_out websocket ws": {**cpu, **more, "saturated_share": 0.8}}
+    for rounds in ([waiting], [waiting, {}, {}]):  # later rounds may not have it
+        assert row(costs(rounds), "WebSocket: Node ws")[5] == "≥ 180,000"
     limited = {"fan_out websocket ws": {**cpu, **more, "saturated_readers_share": 0.97, "readers_share_1000_1": 0.97}}
     assert row(costs([limited]), "WebSocket: Node ws")[4:6] == ["≤ 8.0", "≥ 180,000"]
 
