@@ -80,8 +80,8 @@ class Size:
 
 SIZES = {
     "quick": Size(1, 60, (1_000,), (100, 700), push_blocks=6, point_s=0.25, everything=False),
-    "default": Size(3, 230, (100, 1_000), (200, 1_000), push_blocks=10, point_s=0.3, most_readers=20_000),
-    "full": Size(9, 460, (100, 1_000, 1_900), (200, 1_900), push_blocks=15, point_s=0.4, most_readers=20_000),
+    "default": Size(3, 225, (100, 1_000), (200, 1_000), push_blocks=10, point_s=0.3, most_readers=20_000),
+    "full": Size(9, 455, (100, 1_000, 1_900), (200, 1_900), push_blocks=15, point_s=0.4, most_readers=20_000),
 }
 
 Metrics = dict[str, float]

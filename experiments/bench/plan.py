@@ -9,7 +9,7 @@ from experiments.bench.measures import MEASURES, Metrics, Size, push
 from experiments.bench.opening import Transport
 from experiments.bench.servers import PUSHED, SERVERS
 
-EXPECTED_S = {"push": 1.0, "fan_out": 5.0, "memory": 2.5, "polling": 3.0, "holding": 20.0}
+EXPECTED_S = {"push": 1.7, "fan_out": 4.0, "memory": 1.5, "polling": 4.0, "holding": 20.0}
 """About how long a measure takes per server, in the default size."""
 
 MEMORY_ROUNDS = 2

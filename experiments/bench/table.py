@@ -104,8 +104,10 @@ def markdown(bench: Mapping[str, Any]) -> str:
         notes += [words.failed(number, job, why) for job, why in one["failed"].items()]
     listed = "\n".join(f"- {note}" for note in notes)
     parts = [words.introduction(len(rounds)), aims(rounds), "\n".join(f"- {why}" for why in misses(rounds))]
-    parts += [words.costs_say(), costs(rounds), words.polls_say(), polls(rounds), listed]
-    return "\n\n".join(filter(None, parts)) + "\n"
+    parts += [words.costs_say(), costs(rounds)]
+    if any(name.startswith("polling ") for one in rounds for name in one):
+        parts += [words.polls_say(), polls(rounds)]
+    return "\n\n".join(filter(None, [*parts, listed])) + "\n"
 
 
 def aims(rounds: Sequence[Results]) -> str:
@@ -182,7 +184,8 @@ def notes_on(rounds: Sequence[Results]) -> Iterator[str]:
     if loads:
         yield words.instrument(statistics.median(reading), min(loads), max(loads))
     yield words.memory()
-    yield words.rounds()
+    if len(rounds) > 1:
+        yield words.rounds()
     if found := differences(rounds):
         yield words.differences(statistics.median(found), max(found))
 

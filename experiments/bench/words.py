@@ -119,11 +119,11 @@ def polls_say() -> str:
     """Above the polls."""
     return (
         "This server responds to polls in two ways. With the hub, a poll with the same headers as one that was let in "
-        "before gets its response at the connection; with `tasks`, each goes through uvicorn and the application. A "
-        "first poll with other headers always takes this ordinary way, and so does anything unusual. Here, a repeated "
-        "poll comes on a connection that is kept, and a first one on a connection of its own, with a header that no "
-        "poll before it had; its CPU is that of opening and closing the connection, too. Responses are empty. Held "
-        "polls are in the table above."
+        "before gets its response at the connection; with `tasks`, each goes through uvicorn and the application. Even "
+        "with the hub, a poll whose headers are new takes this ordinary way, and so does anything unusual. Here, "
+        "repeated polls come on connections that are kept; each first poll comes on a connection of its own, with a "
+        "header that no poll before it had, and its CPU includes opening and closing the connection. All responses "
+        "are empty. Held polls are in the table above."
     )
 
 
@@ -134,7 +134,8 @@ def polls_head() -> str:
 def instrument(readers_us: float, load_low: float, load_high: float) -> str:
     """What the measuring side costs, and how busy the servers were."""
     return (
-        f"Readers are raw sockets in processes of their own; a delivery costs them {digits(readers_us)} µs (median). "
+        f"Readers are raw sockets in processes of their own, and answer pings; a delivery costs them "
+        f"{digits(readers_us)} µs (median). "
         "Where they were the limit, or a saturated server used less than 0.9 of a core, a number is marked with ≥ or "
         "≤, and no ratio uses the round. "
         f"While their CPU was measured, servers used {load_low:.2f} to {load_high:.2f} of a core. This server runs "

@@ -421,7 +421,8 @@ async def test_a_probe_that_stays_silent_is_given_up(monkeypatch: pytest.MonkeyP
         polled = await handshake(running)
         await ask(running.port, polled, body=b"40", method="POST")
         await wire.upgrade(polled.replace("transport=polling", "transport=websocket"))
-        await wire.rest()
+        await wire.until(b"\x88")  # a close frame; who does not respond to it is waited for
+        wire.writer.close()
         assert b'["cursor",' in (await ask(running.port, polled))[1]
 
 
@@ -542,7 +543,10 @@ async def test_the_end_of_a_session_ends_its_connections_and_tasks(
                 if polls:
                     assert await wire.answer() == (200, b"1")
                 else:
-                    assert (await wire.rest()).endswith(b"\x81\x011\x88\x02\x03\xe8")  # close: of Engine.IO, WebSocket
+                    closes = b"\x81\x011\x88\x02\x03\xe8"  # of Engine.IO, WebSocket
+                    assert (await wire.until(closes[-4:])).endswith(closes)
+                    await wire.send(bytes([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8]))  # or the server waits for it
+                    assert await wire.rest() == b""
         await eventually(lambda: not running.link.connections)
         await eventually(lambda: not tasks() - before)
 

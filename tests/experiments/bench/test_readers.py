@@ -9,10 +9,10 @@ from app import engine_io
 from experiments.bench.measures import TEXT
 from experiments.bench.opening import Transport, masked, pongs
 from experiments.bench.program import Failed
-from experiments.bench.readers import contains_in_order, published_ns
+from experiments.bench.readers import PINGS_FROM_S, Readers, contains_in_order, published_ns
 from experiments.bench.reading import Crowd, crowd
 from experiments.bench.servers import Server
-from tests.serving import eventually, plain_server, serving
+from tests.serving import LIMIT_S, eventually, plain_server, serving
 from tests.witness import Witness
 
 STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
@@ -146,6 +146,35 @@ async def test_pings_are_answered_while_others_connect(ping: bytes) -> None:
     async with plain_server(talk) as host:
         await asyncio.to_thread(connecting, int(host.split(":")[1]))
     assert answered.is_set()
+
+
+@pytest.mark.anyio
+async def test_a_ping_that_comes_with_a_message_is_answered() -> None:
+    counting, answered = asyncio.Event(), asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(SWITCHING)
+        await counting.wait()
+        writer.write(message() + b"\x89\x011")
+        if await reader.readexactly(7) == masked(b"1", 0x8A):
+            answered.set()
+
+    loop = asyncio.get_running_loop()
+
+    def read(port: int) -> None:
+        readers = Readers("websocket", port, False, "hello")
+        readers.began_s -= PINGS_FROM_S
+        readers.open(1)
+        loop.call_soon_threadsafe(counting.set)
+        readers.count(1, 1)
+        asyncio.run_coroutine_threadsafe(answered.wait(), loop).result(LIMIT_S)
+        for sock in readers.sockets.values():
+            sock.close()
+        readers.epoll.close()
+
+    async with plain_server(talk) as host:
+        await asyncio.to_thread(read, int(host.split(":")[1]))
 
 
 @pytest.mark.anyio
