@@ -32,7 +32,8 @@ class Condition:
     each reader checks what it receives, and each message waits until all have the one before (see
     `experiments.run.broadcast`).
     `tap`: False leaves the tap out of the server, so that its cost can be measured. `fan_out`: how the server writes
-    to readers that have read everything: all at once by a hub, or each by a task of its own. `backoff`: in a storm,
+    to readers that have read everything, all at once by a hub, or each by a task of its own; and to polls, whether the
+    tap may repeat what was let in before (with the hub), or every poll goes through uvicorn. `backoff`: in a storm,
     whether readers come back after a random time that grows with each failure (`clients.backoff`), or each exactly
     one second after it has lost its connection or was refused (see `experiments.run.storm`).
     """
@@ -108,7 +109,7 @@ class Condition:
     @property
     def weighs_tap(self) -> bool:
         """Whether it is measured for the tap's part alone: the hub needs the tap, so readers have a task each."""
-        return self.measures in ("cpu", "memory") and self.fan_out == "tasks"
+        return not self.tap or (self.measures == "memory" and self.fan_out == "tasks")
 
     @property
     def differing(self) -> dict[str, Any]:
@@ -129,8 +130,9 @@ CONDITION_COLUMNS = tuple(field.name for field in fields(Condition))
 class Size:
     """How much is measured. `messages` and `least_s` set a run's window, `repeats` and `slow_repeats` how often.
 
-    `load_s` is the window of a run that measures the server's CPU, `load_repeats` how often each load is repeated, and
-    each run with a crowd, which has up to `crowd` readers. After `retry_s` seconds no run is repeated.
+    `load_s` is the window of a run that measures the server's CPU, `load_repeats` how often each load is repeated.
+    Crowds have up to `crowd` readers; those over WebSocket, and storms, are repeated `crowd_repeats` times, the others
+    are there once. After `retry_s` seconds no run is repeated.
     """
 
     name: str
@@ -141,8 +143,9 @@ class Size:
     most_s: float
     retry_s: float
     crowd: int = 2_000
-    load_s: float = 1.2
+    load_s: float = 1.0
     load_repeats: int = 1
+    crowd_repeats: int = 1
 
     def window_s(self, condition: Condition) -> float:
         """Seconds in which messages are due: enough messages, enough polls, and neither too short nor too long."""
@@ -159,7 +162,9 @@ class Size:
 
     def times(self, condition: Condition) -> int:
         """How often a condition is repeated; one that takes a minute, less often."""
-        if condition.measures == "cpu" or condition.crowd:
+        if condition.crowd:
+            return self.crowd_repeats if condition.transport == "websocket" else 1
+        if condition.measures == "cpu":
             return self.load_repeats
         return self.slow_repeats if condition.rate_hz < 0.2 else self.repeats
 
@@ -172,9 +177,17 @@ class Size:
 
 
 SIZES = {
-    "quick": Size("quick", repeats=1, slow_repeats=0, messages=8, least_s=3.0, most_s=4.0, retry_s=60, crowd=40),
+    "quick": Size("quick", repeats=1, slow_repeats=0, messages=8, least_s=3.0, most_s=4.0, retry_s=60, crowd=400),
     "default": Size(
-        "default", repeats=3, slow_repeats=1, messages=20, least_s=5.0, most_s=8.0, retry_s=180, crowd=2_000
+        "default",
+        repeats=3,
+        slow_repeats=1,
+        messages=20,
+        least_s=5.0,
+        most_s=8.0,
+        retry_s=180,
+        crowd=2_000,
+        crowd_repeats=2,
     ),
     "full": Size(
         "full",
@@ -185,8 +198,8 @@ SIZES = {
         most_s=60.0,
         retry_s=7_200,
         crowd=10_000,
-        load_s=2.0,
-        load_repeats=1,
+        load_s=1.6,
+        crowd_repeats=3,
     ),
 }
 

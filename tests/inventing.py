@@ -20,11 +20,11 @@ from experiments.questions import QUESTIONS
 WINDOW_S = 10.0
 PAYLOAD_BYTES = 170
 SETUP_BYTES = {"sse": 750.0, "websocket": 710.0, "socket_io": 3_200.0}
-BUSY_MS = {"short_poll": 0.35, "long_poll": 0.35, "sse": 0.06, "websocket": 0.06, "socket_io": 0.09}
+BUSY_MS = {"short_poll": 0.02, "long_poll": 0.025, "sse": 0.006, "websocket": 0.006, "socket_io": 0.009}
 READER_BYTES = {"short_poll": 40_000, "long_poll": 40_000, "sse": 40_000, "websocket": 40_000, "socket_io": 80_000}
 TAP_MS, TAP_BYTES = 0.004, 3_000
 TASK_MS, TASK_BYTES = 0.03, 2_000
-"""What a task per reader adds to a push, and to a reader's memory."""
+"""What a task per reader adds to a response or a push, and to a reader's memory."""
 STEPS = (0.1, 0.4, 0.7, 1.0)
 TOLD_US = {"short_poll": 75, "long_poll": 90, "sse": 8, "websocket": 9, "socket_io": 10}
 """CPU of a delivery with the hub, or to a poller; a task takes four times as much."""
@@ -176,6 +176,7 @@ def told(condition: Condition, result: Result) -> Result:
         its |= {
             "last_ms": cpu_ms,
             "readers_share": 0.4,
+            "starved_share": 0.05,
             "rss_bytes": 45_000_000 + READER_BYTES[condition.transport] * readers,
         }
         metrics |= {f"step_{place}_{name}": value for name, value in its.items()}

@@ -4,7 +4,7 @@ The server's CPU for one broadcast is a + b N: a for publishing and waking up, b
 slope over the number of readers, and a quiet server's waking up is not in it. Where readers ask by themselves (short
 polling), N is the number of responses in the time that a broadcast took.
 
-A point without numbers is one at which the readers, and not the server, may have been the limit: it is left out.
+A point at which the readers were the limit has no delays; one at which somebody waited for a CPU has no numbers.
 """
 
 import math
@@ -33,30 +33,32 @@ def points(frame: pd.DataFrame) -> pd.DataFrame:
 
     `cpu_ms` of the server, `events` (deliveries, or responses to polls), `delivery_us` (the one by the other),
     `median_ms` and `last_ms` until the reader in the middle and the last one had it, `readers_share` of a core that
-    the readers' busiest process used meanwhile. `limited`: that may have been the limit, and there are no numbers.
+    the readers' busiest process used meanwhile, `starved_share` of that time for which somebody waited for a CPU.
+    `limited`: the readers were the limit, and there are no delays. `starved`: nor is there any other number.
     """
     rows: list[dict[str, Any]] = []
     for run in frame[(frame.measures == "broadcasts") & ~frame.suspect].to_dict("records"):
         for place in takewhile(lambda place: run.get(f"step_{place}_readers", math.nan) > 0, count(1)):  # noqa: B023
-            its = {name: math.nan if (value := run[f"step_{place}_{name}"]) is None else value for name in STEP}
+            its = {name: math.nan if (value := run.get(f"step_{place}_{name}")) is None else value for name in STEP}
             cpu_ms, events = (its[name] / its["broadcasts"] for name in ("cpu_ms", "events"))
             rows.append(
                 {name: run[name] for name in (*KEYS, "transport")}
-                | {name: its[name] for name in ("readers", "median_ms", "last_ms", "readers_share")}
+                | {name: its[name] for name in ("readers", "median_ms", "last_ms", "readers_share", "starved_share")}
                 | {
                     "cpu_ms": cpu_ms,
                     "events": events,
                     "delivery_us": 1000 * cpu_ms / events,
-                    "limited": cpu_ms != cpu_ms,
+                    "limited": its["last_ms"] != its["last_ms"] and cpu_ms == cpu_ms,
+                    "starved": cpu_ms != cpu_ms,
                 }
             )
     return pd.DataFrame(rows, columns=POINT)
 
 
-STEP = ("readers", "broadcasts", "events", "cpu_ms", "median_ms", "last_ms", "readers_share")
+STEP = ("readers", "broadcasts", "events", "cpu_ms", "median_ms", "last_ms", "readers_share", "starved_share")
 POINT = (
-    *(*KEYS, "transport", "readers", "median_ms", "last_ms", "readers_share"),
-    *("cpu_ms", "events", "delivery_us", "limited"),
+    *(*KEYS, "transport", "readers", "median_ms", "last_ms", "readers_share", "starved_share"),
+    *("cpu_ms", "events", "delivery_us", "limited", "starved"),
 )
 
 
@@ -64,7 +66,7 @@ def deliveries(frame: pd.DataFrame) -> pd.DataFrame:
     """CPU of the server in us per delivery (or response): `variant`, `fan_out`, `us`, `half_us`, `start_ms`.
 
     `frame` holds runs, or their summary. Least squares of the CPU of a broadcast on its events, without suspect runs,
-    limited points, and readers who are alone. `start_ms` is a: what telling one reader costs beyond the delivery.
+    starved points, and readers who are alone. `start_ms` is a: what telling one reader costs beyond the delivery.
     `half_us` is 95 % of Student's t; of several sessions, how far the interval for another one reaches. NaN where there
     are too few points, or they don't tell whether a delivery costs anything.
     """

@@ -10,6 +10,7 @@ from experiments.bench.aims import AIMS, HELD, Aim
 from experiments.bench.measures import TEXT
 from experiments.bench.opening import Transport
 from experiments.bench.servers import SERVERS
+from experiments.run.suspect import READERS_BUSY
 
 Results = Mapping[str, Mapping[str, float]]
 """Of one round: the metrics under `MEASURE TRANSPORT SERVER`."""
@@ -21,9 +22,6 @@ TITLES: dict[Transport, str] = {
     "long_poll": "Long polling",
 }
 """Of those whose readers get messages."""
-
-READERS_BUSY = 0.9
-"""Readers that use more of a core than this while messages come are what limits them."""
 
 BUSY = {"last_ms": "readers_share", "saturated_hz": "saturated_readers_share"}
 """Where it says how busy they were."""

@@ -3,8 +3,9 @@
 What is beyond tolerance is waste, if it is so for every value within the intervals. Two of the measured rates are
 looked at: where messages are rarest, and where they are most frequent. The claim holds if there is waste at both, with
 a condition if only at one, and not if at neither. Both sides carry the bytes and the requests. The clients' CPU time
-is that of their libraries, and is not judged. A response's CPU is measured with few messages in it: where each response
-carries many, it is a lower bound.
+is that of their libraries, and is not judged. The server's is that of a task per reader, with every poll through
+uvicorn: neither the hub nor the shortcut for polls is in it. A response's CPU is measured with few messages in it:
+where each response carries many, it is a lower bound.
 """
 
 from experiments.analysis.tables import Table, of
@@ -50,7 +51,7 @@ def judge(table: Table) -> Verdict:
         f"At {words.rate(rare_hz)}, {empty:.0%} of the responses are empty, and polling every second costs "
         f"{words.listed([c.words for c in rarely])} of WebSocket; at {words.rate(often_hz)}, "
         f"{words.listed([c.words for c in often])}. Bytes: 25{words.NARROW}ms each way, raw clients, a library's "
-        f"headers; CPU: at load.",
+        f"headers; CPU: at load, a task per reader.",
         [
             *((f"{c.what}, {words.rate(rare_hz)}", c.number) for c in rarely),
             *((f"{c.what}, {words.rate(often_hz)}", c.number) for c in often),

@@ -72,7 +72,8 @@ def judge(table: Table) -> Verdict:
         f"SSE costs {words.listed([c.words for c in comparisons])} of WebSocket. Polling every second costs "
         f"{words.times(poll.bytes_per_message / sse.bytes_per_message)} times SSE's bytes per message, and "
         f"{words.times(silent['short_poll'] / silent['sse'])} times its bytes of a silent minute. Bytes: one message "
-        f"per second on loopback, a browser's headers; CPU: at load; memory: the slope over open connections.",
+        f"per second on loopback, a browser's headers; CPU: at load, a task per reader; memory: the slope over open "
+        f"connections.",
         [
             *((c.what, c.number) for c in comparisons),
             ("set-up, once", f"{words.size(sse.setup_bytes)} against {words.size(websocket.setup_bytes)}"),

@@ -178,15 +178,20 @@ def cost(table: Table, row: "pd.Series[Any]", name: str) -> Cost:
 
 
 def cpu_ms(table: Table, variant: str) -> Cost:
-    """The busy server's CPU time for one response or push, ms; raises Undecided if too little was measured to tell."""
+    """The busy server's CPU time for one response or push, ms; raises Undecided if too little was measured to tell.
+
+    Of a server as it is usually written: with a task per reader, and every poll through uvicorn and its handler.
+    """
     runs = of(load.CONDITIONS, table.runs)
-    its = costs.load(runs).set_index("variant").loc[variant]
+    its = costs.load(runs, fan_out="tasks").set_index("variant").loc[variant]
     if math.isnan(its.ms):
         raise Undecided(
             "It lacks what a response or a push costs a busy server's CPU; `make compare`, without QUICK "
             "and ONLY, measures it."
         )
-    found = {session: costs.load(part).set_index("variant").ms[variant] for session, part in parts(runs)}
+    found = {
+        session: costs.load(part, fan_out="tasks").set_index("variant").ms[variant] for session, part in parts(runs)
+    }
     return Cost(float(its.ms), float(its.half_ms), found)
 
 

@@ -5,24 +5,27 @@ broadcast: each is published when every reader has the one before. On the left i
 delivery: one reader alone has to pay for publishing the message and for waking the server up; among many, what is left
 is the price of a delivery, which is the slope. On the right is the time until the last reader has a message.
 
-Two ways to write to everybody are compared. With a *task* per reader, each reader's task is woken, reads the log, makes
-its frame and sends it. The *hub* knows that readers who have read everything are all due the same bytes: it makes the
-frame once and writes it to each connection. Long polling and short polling have neither: every delivery is a response
-to a request of its own. A short poller costs as much whether there is news or not, every second.
+Two kinds of server are compared. With a *task* per reader, each reader's task is woken, reads the log, makes its frame
+and sends it, and every poll goes through uvicorn and its handler. The *hub* knows that readers who have read everything
+are all due the same bytes: it makes the frame once and writes it to each connection, and a poll that is like one that
+was let in before gets its response from the tap. A short poller costs as much whether there is news or not, every
+second.
 
 The readers check every message: a missing, repeated or reordered one would make the run suspect, and so would a byte
 that the server's tap has counted and no reader received. Delivery by delivery, a seeded sample of about fifty readers
-is stored. They run in as many processes as there are cores for. Where the busiest of these used more than 0.6 of a
-core while messages were on their way, the readers may have been the limit: such a point is marked in the table, and is
-in neither the chart nor the slopes.
+is stored. They run in as many processes as there are cores for. Where the busiest of these used more than 0.9 of a
+core while messages were on their way, the readers were the limit: such a point has no delays. Where the server or the
+readers waited for a CPU for more than a fifth of that time, something else used the machine: such a point has no
+numbers at all. The table marks both.
 
-When the number of readers is reached, messages are published as fast as the server accepts them: that is its
-saturation. And in a *storm* the server is killed and started again while everybody is connected. Without a backoff,
-readers come back exactly a second later, all at once, as browsers do from an EventSource that was told so; with one,
-each comes back after a random time, which grows with each failure. The table says how long that took.
+When the number of readers is reached, 16 publishers post as fast as the server accepts: it is saturated. And in a
+*storm* the server is killed and started again while everybody is connected. Without a backoff, readers come back
+exactly a second later, all at once, as browsers do from an EventSource that was told so; with one, each comes back
+after a random time, which grows with each failure. What that changes is said only where all repeats agree.
 
-Memory is what one more connected reader adds to the server's process, as in the chart about connections, but here with
-a recorder that keeps the bytes of the sample. Raw clients on loopback; Socket.IO runs over WebSocket from the start.
+Memory is what one more connected reader adds to the server's process: the same slope as in the chart about connections,
+which has the better number. Here the recorder keeps the bytes of the sample. Raw clients on loopback; Socket.IO runs
+over WebSocket from the start.
 """
 
 import pandas as pd
@@ -40,6 +43,7 @@ TITLE = "Crowd"
 PAUSE_S = 1.0
 PUSHED = (("websocket", ""), ("sse", ""), ("socket_io", "websocket"))
 QUICK = SIZES["quick"].crowd
+FAN_OUTS = ("hub", "tasks")
 
 
 def broadcasts(readers: int, transport: str, via: str, **fields: object) -> Condition:
@@ -50,13 +54,13 @@ def broadcasts(readers: int, transport: str, via: str, **fields: object) -> Cond
 def conditions(readers: int) -> list[Condition]:
     """Everything for one size of crowds; the smallest one only shows how the hub and the tasks differ."""
     pushed = PUSHED[:1] if readers == QUICK else PUSHED
-    its = [broadcasts(readers, *one, fan_out=fan_out) for one in pushed for fan_out in ("hub", "tasks")]
+    its = [broadcasts(readers, *one, fan_out=fan_out) for one in pushed for fan_out in FAN_OUTS]
     if readers == QUICK:
         return its
     return [
         *its,
-        broadcasts(readers, "long_poll", ""),
-        broadcasts(readers, "short_poll", "", pause_s=PAUSE_S),
+        *(broadcasts(readers, "long_poll", "", fan_out=fan_out) for fan_out in FAN_OUTS),
+        *(broadcasts(readers, "short_poll", "", pause_s=PAUSE_S, fan_out=fan_out) for fan_out in FAN_OUTS),
         *(Condition("websocket", clients=readers, client="raw", measures="storm", backoff=on) for on in (True, False)),
     ]
 
@@ -69,20 +73,21 @@ def figure(table: Table) -> Figure:
     made = style.figure(conclusion(table.summary))
     its = crowds.largest(table.summary)
     points, slopes = crowds.points(its), crowds.deliveries(crowds.largest(table.runs))
-    left = made.add_axes((0.065, 0.2, 0.23, 0.605))
-    left.set_title("server CPU per delivery; at the ends: per further reader", pad=12, loc="left")
+    left = made.add_axes((0.06, 0.235, 0.2, 0.57))
+    left.set_title("server CPU per delivery; labels: slope", pad=12, loc="left")
     lines(left, points, slopes, "delivery_us")
-    right = made.add_axes((0.545, 0.2, 0.205, 0.605))
+    right = made.add_axes((0.57, 0.235, 0.18, 0.57))
     right.set_title("until the last reader has a message", pad=12)
     lines(right, points, slopes, "last_ms")
-    style.footnote(made, footnote(its))
+    style.footnote(made, footnote(its, crowds.largest(table.runs)))
     return made
 
 
-def footnote(summary: pd.DataFrame) -> str:
+def footnote(summary: pd.DataFrame, runs: pd.DataFrame) -> str:
     """What lines mean, and what the chart does not show."""
     said = " ".join(filter(None, (words.saturation(summary), words.limited(summary))))
-    return "\n".join(filter(None, (words.key(), said, words.storm(summary))))
+    rest = words.quick() if summary.clients.max() == QUICK else words.storm(runs)
+    return "\n".join(filter(None, (words.key(), said, rest)))
 
 
 def lines(axes: Axes, points: pd.DataFrame, slopes: pd.DataFrame, name: str) -> None:
@@ -120,7 +125,10 @@ TICKS = {
 
 
 def fit(row: "pd.Series[float]", points: pd.DataFrame, name: str) -> "pd.Series[float] | None":
-    """(a + b N) / N for each delivery, and a + b N for the last; None without a slope, and for how long polls take."""
+    """(a + b N) / N for each delivery, and a + b N for the last; None without a slope, and for how long polls take.
+
+    A held request's CPU is not its delay: half of it is the next request, which comes after the response.
+    """
     if row.us != row.us or (VARIANTS[str(row.variant)].polls and name == "last_ms"):
         return None
     model = crowds.model(row)

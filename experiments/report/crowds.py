@@ -1,12 +1,14 @@
 """What is said of crowds: names, sentences and tables, each whole."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
 from experiments.analysis import crowds
 from experiments.analysis.tables import Table
 from experiments.report import words
+from experiments.run.suspect import READERS_BUSY
 from experiments.variants import PALETTE, VARIANTS
 
 Numbers = tuple[str, list[str], list[list[str]]]
@@ -14,10 +16,8 @@ Numbers = tuple[str, list[str], list[list[str]]]
 
 
 def title(variant: str, fan_out: str) -> str:
-    """`SSE, hub`, `SSE, tasks`, or `Long polling`, which has no choice."""
-    kind = VARIANTS[variant]
-    name = PALETTE[kind.transport]["title"]
-    return name if kind.polls else f"{name}, {fan_out}"
+    """`SSE, hub` or `SSE, tasks`."""
+    return f"{PALETTE[VARIANTS[variant].transport]['title']}, {fan_out}"
 
 
 def end(row: "pd.Series[float]", name: str, value: float) -> str:
@@ -49,7 +49,7 @@ def rate(per_second: float) -> str:
 
 def undecided() -> str:
     """Instead of a conclusion."""
-    return "Too many points are limited by the readers, or their runs suspect, to say what a broadcast costs"
+    return "Too many points are limited by readers or machine, or their runs suspect, to say what a broadcast costs"
 
 
 def concluded(readers: int, cpu_ms: "pd.Series[float]", last_ms: "pd.Series[float]") -> str:
@@ -64,8 +64,9 @@ def concluded(readers: int, cpu_ms: "pd.Series[float]", last_ms: "pd.Series[floa
 def key() -> str:
     """What the lines of the chart mean."""
     return (
-        "Solid: with the hub, or polls (short: CPU per poll, every 1 s). Dashed: a task for each reader. "
-        "Dotted: a + b N, fitted to the CPU."
+        "Solid: the hub; the tap responds to polls it knows. Dashed: a task per reader, every poll through uvicorn. "
+        "Short polling: per poll, every 1 s.\nDotted: a + b N, fitted to the CPU; the slope b is the CPU of one more "
+        "reader."
     )
 
 
@@ -85,25 +86,47 @@ def saturation(summary: pd.DataFrame) -> str:
     if "saturated_hz" not in summary:
         return ""
     its = summary[(summary.variant == "websocket") & ~summary.suspect].dropna(subset="saturated_hz")
-    by = its.set_index("fan_out").saturated_hz
-    if not {"hub", "tasks"} <= set(by.index):
+    by = {row["fan_out"]: saturated(row) for row in its.to_dict("records")}
+    if not {"hub", "tasks"} <= by.keys():
         return ""
-    return f"Saturated, over WebSocket: {rate(by['hub'])} deliveries/s with the hub, {rate(by['tasks'])}/s with tasks."
-
-
-def storm(summary: pd.DataFrame) -> str:
-    """What a restart does to everybody; empty if not measured."""
-    its = summary[(summary.measures == "storm") & ~summary.suspect]
-    if set(its.backoff) != {True, False}:
-        return ""
-    by = its.set_index("backoff")
-    last, took = (
-        [words.seconds(by[name][on]) for on in (False, True)] for name in ("storm_last_ms", "storm_took_median_ms")
-    )
     return (
-        f"Storm, {by.storm_readers[False]:,.0f} readers, server killed: all back after {last[0]} without backoff, "
-        f"{last[1]} with; connecting took {took[0]} and {took[1]} (median)."
+        f"Saturated, over WebSocket, messages of one turn in one write: {by['hub']} deliveries/s with the hub, "
+        f"{by['tasks']}/s with tasks."
     )
+
+
+def saturated(row: dict[Any, Any]) -> str:
+    """Deliveries per second of a row of the summary; at least so many where the readers were the limit."""
+    value = row.get("saturated_hz", float("nan"))
+    if value != value:
+        return ""
+    return f"{'≥ ' * (row.get('saturated_readers_share', 0.0) > READERS_BUSY)}{rate(value)}"
+
+
+def quick() -> str:
+    """What a quick look leaves out."""
+    return (
+        "A quick look: over WebSocket alone. Without QUICK there are 2,000 readers, every transport, polls, and a "
+        "storm of reconnecting readers."
+    )
+
+
+def storm(runs: pd.DataFrame) -> str:
+    """What a restart does to everybody, and whether a backoff helps if all repeats agree; empty if not measured."""
+    its = runs[(runs.measures == "storm") & ~runs.suspect].dropna(subset="storm_last_ms")
+    last = {on: its.storm_last_ms[its.backoff == on].sort_values() for on in (False, True)}
+    repeats = min(map(len, last.values()))
+    if not repeats:
+        return ""
+    without, backed_off = (f"{words.seconds(ms.iloc[0])} to {words.seconds(ms.iloc[-1])}" for ms in last.values())
+    said = (
+        f"Server killed, {its.storm_readers.max():,.0f} readers: all back after {without} without backoff, "
+        f"{backed_off} with"
+    )
+    apart = last[False].max() < last[True].min() or last[True].max() < last[False].min()
+    if repeats > 1 and apart:
+        return f"{said}."
+    return f"{said}: which is sooner is not decided by this run."
 
 
 def numbers(table: Table) -> Iterator[Numbers]:
@@ -130,13 +153,12 @@ def costs(runs: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
     for row in crowds.deliveries(runs).to_dict("records"):
         place = (row["variant"], row["fan_out"])
         one = its[its.measures == "broadcasts"].loc[place]
-        saturated = one.get("saturated_hz", float("nan"))
         rows.append(
             [
                 title(*place),
                 words.interval(row["us"], row["half_us"], "µs"),
                 words.interval(memory.kb[place], memory.half_kb[place], "kB"),
-                rate(saturated) if saturated == saturated else "",
+                saturated(one.to_dict()),
                 words.size(one.bytes_per_delivery) if one.bytes_per_delivery == one.bytes_per_delivery else "",
             ]
         )
@@ -147,7 +169,8 @@ def points(summary: pd.DataFrame) -> Numbers:
     """One row per number of readers."""
     head = [
         *("transport", "readers", "CPU per broadcast ms", "per delivery µs", "median ms", "last ms"),
-        *("a + b N, fitted to the CPU: last ms", "readers' process, share of a core", ""),
+        *("a + b N, fitted to the CPU: last ms", "readers' process, share of a core"),
+        *("waited for a CPU, share of the time", ""),
     ]
     slopes = crowds.deliveries(summary).set_index(crowds.KEYS)
     rows = []
@@ -156,9 +179,20 @@ def points(summary: pd.DataFrame) -> Numbers:
         polls = VARIANTS[row["variant"]].polls
         fitted = "" if polls else cell(crowds.model(slopes.loc[place]).last_ms(row["readers"]))
         measured = [cell(row[name]) for name in ("cpu_ms", "delivery_us", "median_ms", "last_ms")]
-        note = "the readers may have been the limit: not used" if row["limited"] else ""
-        rows.append([title(*place), f"{row['readers']:,.0f}", *measured, fitted, cell(row["readers_share"]), note])
+        shares = (cell(row[name]) for name in ("readers_share", "starved_share"))
+        note = starved() if row["starved"] else limiting() if row["limited"] else ""
+        rows.append([title(*place), f"{row['readers']:,.0f}", *measured, fitted, *shares, note])
     return "Each number of readers", head, rows
+
+
+def starved() -> str:
+    """Why a point has no numbers."""
+    return "the server or the readers waited for a CPU: not used"
+
+
+def limiting() -> str:
+    """Why a point has no delays."""
+    return "the readers were the limit: no delays"
 
 
 STORM = {

@@ -42,7 +42,7 @@ def block(folder: Path) -> str:
     whole, size = table(*tables(folder)), Size(**store.read_plan(folder)["size"])
     parts = [
         f"\n{advice(whole)}\n",
-        f"{lines(whole.summary, costs.load(of(load.CONDITIONS, whole.runs)))}\n",
+        f"{lines(whole.summary, of(load.CONDITIONS, whole.runs))}\n",
     ]
     for name, question in QUESTIONS.items():
         its = of(question.CONDITIONS, whole.summary)
@@ -68,15 +68,16 @@ def verdicts(table: Table) -> str:
     return "\n".join(rows)
 
 
-def lines(summary: pd.DataFrame, cpu: pd.DataFrame) -> str:
-    """One row per variant."""
+def lines(summary: pd.DataFrame, busy: pd.DataFrame) -> str:
+    """One row per variant; `busy`: the runs that measure what a busy server spends."""
     head = (
         f"| | mean delay: {latency.RATE_HZ:g}/s, 25 ms each way, client library | bytes per message: 1/s, loopback, "
         "raw client with a library's headers | ... with a browser's headers | bytes per silent minute, a browser's "
-        f"headers | server CPU per response or push, busy server, {load.READERS} readers, loopback |"
+        f"headers | server CPU per response or push, busy server, {load.READERS} readers, loopback: a task per reader, "
+        "every poll through uvicorn | ... with the hub and its shortcut |"
     )
-    rows = [head, "|---|--:|--:|--:|--:|--:|"]
-    cost = cpu.set_index("variant")
+    rows = [head, "|---|--:|--:|--:|--:|--:|--:|"]
+    cpu = [costs.load(busy, fan_out="tasks").set_index("variant"), costs.load(busy).set_index("variant")]
     for variant in VARIANTS:
         its = summary[(summary.variant == variant) & (summary.clients > 0) & summary.pause_s.isin((0.0, 1.0))]
         its = its[(its.clients <= 5) & (its.upgrades == "pass")]
@@ -88,7 +89,7 @@ def lines(summary: pd.DataFrame, cpu: pd.DataFrame) -> str:
             words.size(near.bytes_per_message[1.0, "library"]),
             words.size(near.bytes_per_message[1.0, "browser"]),
             words.size(near.bytes_per_minute[0.0, "browser"]),
-            words.interval(cost.ms[variant], cost.half_ms[variant], "ms"),
+            *(words.interval(1000 * its.ms[variant], 1000 * its.half_ms[variant], "µs") for its in cpu),
         )
         rows.append("| " + " | ".join(cells) + " |")
     return "\n".join(rows)

@@ -16,7 +16,7 @@ from experiments.analysis import costs
 from experiments.analysis.sessions import Between, between
 from experiments.analysis.tables import Table, deliveries_frame, of, of_question, runs_frame, table
 from experiments.design import Size
-from experiments.report import crowds, recommend, sentences, style, words
+from experiments.report import crowds, loads, recommend, sentences, style, words
 
 SHOWN = {
     "variant": "transport",
@@ -48,12 +48,6 @@ SHOWN = {
     "server_cpu_ms_per_s": "server CPU ms/s",
 }
 """The columns of a question's table in the report, and their heads; all others are in summary.csv."""
-
-COSTS = {
-    "cpu": (costs.load, "ms", "ms", "server CPU per response or push"),
-    "memory": (costs.memory, "kb", "kB", "server memory per reader"),
-}
-"""By what its runs measure: a question whose table has one cost per variant; its column, unit and head."""
 
 RESIDUALS = {
     "delay": (
@@ -196,13 +190,12 @@ def numbers(its: Table) -> list[crowds.Numbers]:
     """A question's tables: the numbers that its chart shows."""
     if its.summary.measures.isin(("broadcasts", "storm")).any():
         return [*crowds.numbers(its)]
-    for measures, (found, value, unit, head) in COSTS.items():
-        if (its.summary.measures == measures).any():
-            cost = found(its.runs).dropna().to_dict("records")
-            rows = [
-                [words.title(row["variant"]), words.interval(row[value], row[f"half_{value}"], unit)] for row in cost
-            ]
-            return [("", ["transport", f"{head}, 95 % interval"], rows)]
+    if (its.summary.measures == "cpu").any():
+        return [loads.numbers(its.runs)]
+    if (its.summary.measures == "memory").any():
+        cost = costs.memory(its.runs).dropna().to_dict("records")
+        rows = [[words.title(row["variant"]), words.interval(row["kb"], row["half_kb"], "kB")] for row in cost]
+        return [("", ["transport", "server memory per reader, 95 % interval"], rows)]
     readers = its.summary[its.summary.clients > 0].to_dict("records")
     return [("", [*SHOWN.values()], [[shown(row, column) for column in SHOWN] for row in readers])]
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from experiments.analysis import costs, crowds
 from experiments.design import Run
 from experiments.report import crowds as words_of_crowds
-from experiments.report import sentences, words
+from experiments.report import loads, sentences, words
 
 
 def nothing_fits(size: str) -> str:
@@ -82,6 +82,7 @@ def condition(run: Run) -> str:
     if c.measures == "storm":
         return f"{c.variant}, a restart with {c.clients:,} readers, {words_of_crowds.backoff(c.backoff)}"
     tap = "" if c.tap else ", without the tap"
+    tap += ", a task each" if c.measures == "cpu" and c.clients and c.fan_out == "tasks" else ""
     return f"{c.variant}{pause}, {c.rate_hz:g} messages/s, {c.one_way_delay_ms:g} ms each way, {readers}{headers}{tap}"
 
 
@@ -91,8 +92,10 @@ def overview(summary: pd.DataFrame) -> Group:
     for name, rows in summary.groupby("question", sort=False):
         measures = set(rows.measures)
         if "cpu" in measures:
-            parts.append(Text(f"\n{name}: server CPU per response or push", style="bold"))
-            parts.append(cost(costs.load(rows), "ms", "half_ms", "ms"))
+            for fan_out, how in loads.FAN_OUTS.items():
+                its = costs.load(rows, fan_out=fan_out)
+                parts.append(Text(f"\n{name}: server CPU per response or push, {how}", style="bold"))
+                parts.append(cost(its.assign(us=1000 * its.ms, half_us=1000 * its.half_ms), "us", "half_us", "µs"))
         elif "memory" in measures:
             parts.append(Text(f"\n{name}: server memory per reader", style="bold"))
             parts.append(cost(costs.memory(rows), "kb", "half_kb", "kB"))

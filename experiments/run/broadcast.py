@@ -13,19 +13,23 @@ Delays count from when the publisher began to send a message to when a reader ha
 Where readers ask by themselves (short polling), a broadcast takes as long as their pause, and one is enough: what the
 server spends in that time is what it spends in any.
 
-In the end the publisher posts each message as soon as the one before is in the log, and the server is saturated.
+In the end IN_FLIGHT publishers post at the same time, each its next message as soon as the one before is in the log,
+and the server is saturated.
 
-A point at which the readers, and not the server, may have been the limit has no numbers, only what they used.
+A point at which the readers were the limit has no delays; what the server's CPU did holds there, too. A point at which
+the server or the readers had to wait for a CPU (`suspect.STARVED`) has no numbers at all.
 """
 
 import asyncio
 import contextlib
+import itertools
 import random
 import signal
 import statistics
 import time
 from array import array
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -34,16 +38,16 @@ from typing import Any, TypeVar
 from app.message import Cursor
 from experiments.analysis.ledger import Exchange, explain
 from experiments.design import Condition, Run
-from experiments.run import recording, serving
+from experiments.run import cores, recording, serving
 from experiments.run.checking import Arrived, Checked, Place, processes
 from experiments.run.counting import Tally, open_files_most
 from experiments.run.evaluate import DELIVERY_COLUMNS
 from experiments.run.observe import START_TIMEOUT_S, Barrier, Others, reading, receive, tell
 from experiments.run.publisher import Publication, Publisher
 from experiments.run.sample import Sample
-from experiments.run.suspect import reasons
+from experiments.run.suspect import READERS_BUSY, STARVED, reasons
 from experiments.run.text import sample_text
-from experiments.run.usage import mean_wait_ms, waited_for_cpu
+from experiments.run.usage import mean_wait_ms, waited_for_cpu, waiting_share
 from experiments.run.weigh import NONE, UNKNOWN, readers_most
 
 T = TypeVar("T")
@@ -62,13 +66,15 @@ PAUSE_S = 0.03
 ALL_HAVE_S = 5.0
 """How long a broadcast may take, beyond a poller's pause, before its messages are missing, and the run is over."""
 
-FLOOD_LEAD_S, FLOOD_S = 0.1, 0.4
+FLOOD_LEAD_S, FLOOD_S, FLOOD_READER_S = 0.1, 0.4, 0.0001
+"""Before the server's saturation is looked at, and how long that takes, and longer for each reader."""
 
-READERS_MOST = 0.6
-"""The readers' busiest process must not use more of a core than this while messages are on their way ..."""
+IN_FLIGHT = 16
+"""How many messages are being posted at any time while the server is saturated."""
 
 JUDGED_MS = 5.0
-"""... if they are for at least this long: before that, nothing but waking up is seen."""
+"""How long a broadcast takes at least before it is judged how busy the readers were, and whether anybody waited for a
+CPU: before that, nothing but waking up is seen."""
 
 HEARTBEAT_BYTES = 32
 """What the server may send to a reader after it has counted its bytes, and before it is gone."""
@@ -77,13 +83,21 @@ SATURATED = 0.9
 """The server uses at least this much of a core when it is the limit."""
 
 
+@dataclass(frozen=True)
+class Moment:
+    """A tally of each process of readers, and what the server has waited for a CPU: ns and turns, None if unknown."""
+
+    readers: list[Tally]
+    server: tuple[int, int] | None
+
+
 @dataclass
 class Step:
-    """What was observed at one number of readers: tallies of each process before and after, and the broadcasts."""
+    """What was observed at one number of readers: before, after, and the broadcasts."""
 
     readers: int
-    before: list[Tally]
-    after: list[Tally] = field(default_factory=list)
+    before: Moment
+    after: Moment
     broadcasts: list[Publication] = field(default_factory=list)
     took_s: float = 0.0
 
@@ -170,10 +184,11 @@ async def observe(run: Run, folder: Path, barrier: Barrier, others: Others) -> O
         serving.server(command, others.server) as (process, url),
         contextlib.closing(Publisher(folder / "in")) as publisher,
     ):
+        cores.for_server(process.pid)
         first = publisher.now("warm-up")
         async with crowd(run, url, sample, others.readers) as readers:
             await barrier()
-            broadcaster = Broadcaster(run, process, publisher, readers, random.Random(run.seed), first)
+            broadcaster = Broadcaster(run, folder / "in", process, publisher, readers, random.Random(run.seed), first)
             waits = [waited_for_cpu(process.pid)]
             with contextlib.suppress(TimeoutError):  # what is missing is counted at the end
                 for number in wanted:
@@ -189,9 +204,10 @@ async def observe(run: Run, folder: Path, barrier: Barrier, others: Others) -> O
 
 @dataclass
 class Broadcaster:
-    """A run in progress; `last` is the newest message."""
+    """A run in progress; `last` is the newest message, `path` where messages are posted."""
 
     run: Run
+    path: Path
     server: serving.Server
     publisher: Publisher
     readers: Readers
@@ -204,7 +220,7 @@ class Broadcaster:
         """Let there be so many readers, and tell them; raises TimeoutError if a message does not reach all of them."""
         await self.readers.grow(readers, self.last.cursor)
         await asyncio.sleep(SETTLED_S)
-        step = Step(readers, await self.mark())
+        step = Step(readers, before := await self.mark(), before)
         for _ in range(1 if self.run.condition.kind.pauses else BROADCASTS):
             took_s = await self.broadcast(step)
             await asyncio.sleep(0.0 if self.run.condition.kind.pauses else max(PAUSE_S, took_s))
@@ -225,24 +241,28 @@ class Broadcaster:
     async def saturate(self) -> None:
         """As many messages as the server takes, and one more that tells that everybody has them all."""
         await self.readers.ask(("note", False), str)
-        text = sample_text(self.rng, self.run.condition.text_bytes)
-        until_ns = time.monotonic_ns() + round((FLOOD_LEAD_S + FLOOD_S) * 1e9)
-        publishing = asyncio.create_task(asyncio.to_thread(self.publisher.flood, text, until_ns))
-        await asyncio.sleep(FLOOD_LEAD_S)
-        flood = Step(self.steps[-1].readers, await self.mark())
-        await asyncio.sleep(max(0.0, (until_ns - time.monotonic_ns()) / 1e9))
-        flood.after = await self.mark()
-        self.last = (await publishing)[-1]
+        text, count = sample_text(self.rng, self.run.condition.text_bytes), self.steps[-1].readers
+        until_ns = time.monotonic_ns() + round((FLOOD_LEAD_S + FLOOD_S + FLOOD_READER_S * count) * 1e9)
+        with contextlib.ExitStack() as stack:
+            publishers = [stack.enter_context(contextlib.closing(Publisher(self.path))) for _ in range(IN_FLIGHT)]
+            threads = stack.enter_context(ThreadPoolExecutor(IN_FLIGHT))
+            publishing = [threads.submit(one.flood, text, until_ns) for one in publishers]
+            await asyncio.sleep(FLOOD_LEAD_S)
+            flood = Step(count, before := await self.mark(), before)
+            await asyncio.sleep(max(0.0, (until_ns - time.monotonic_ns()) / 1e9))
+            flood.after = await self.mark()
+            published = await asyncio.gather(*map(asyncio.wrap_future, publishing))
+        self.last = max(itertools.chain(*published), key=number_of)
         await self.readers.ask(("note", True), str)
         await self.broadcast(flood)
         self.flood = flood
 
-    async def mark(self) -> list[Tally]:
+    async def mark(self) -> Moment:
         """The server and the readers note what they have used so far, at about the same time."""
         self.server.send_signal(signal.SIGUSR1)
-        tallies = await self.readers.mark()
+        moment = Moment(await self.readers.mark(), waited_for_cpu(self.server.pid))
         await asyncio.sleep(0.01)  # the signal is heard before the next message comes in
-        return tallies
+        return moment
 
 
 Arrivals = dict[int, list[int]]
@@ -272,7 +292,7 @@ def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
         "reordered": sum(checked.reordered for checked in seen.checked),
         "missed_notices": sum(checked.missed for checked in seen.checked),
         "clients_lost": sum(checked.lost for checked in seen.checked),
-        "connections": max(0, len(seen.recording.connections) - 1),
+        "connections": sum(connection.client_port > 0 for connection in seen.recording.connections),
         "uncounted_bytes": uncounted_bytes(seen),
         "bytes_per_delivery": bytes_per_delivery(explained),
         "span_s": run.window_s * condition.clients,
@@ -299,39 +319,61 @@ def given_up(seen: Observed) -> list[str]:
 def at_step(condition: Condition, step: Step, cpu_ms: float, arrivals: Arrivals) -> dict[str, Any]:
     """What a broadcast to so many readers costs and takes: `events` are deliveries, or responses where readers poll.
 
-    `cpu_ms` is the server's for all broadcasts; the delays are medians over the broadcasts.
+    `cpu_ms` is the server's for all broadcasts; the delays are medians over the broadcasts. None where the machine or
+    the readers were the limit.
     """
     its = [[(at_ns - one.due_ns) / 1e6 for at_ns in arrivals[number_of(one)]] for one in step.broadcasts]
-    spent = list(zip(step.before, step.after, strict=True))
+    spent = list(zip(step.before.readers, step.after.readers, strict=True))
     name = "responses" if condition.polls else "messages"
-    share = max_share(step.before, step.after, step.took_s)
-    its_ms = 1000 * step.took_s / len(step.broadcasts)
-    limited = share > READERS_MOST and its_ms > JUDGED_MS
+    share = readers_share(step.before, step.after, step.took_s)
+    waited = starved_share(step.before, step.after, step.took_s)
+    judged = 1000 * step.took_s / len(step.broadcasts) > JUDGED_MS
+    starved = judged and waited is not None and waited > STARVED
+    limited = judged and share > READERS_BUSY
     return {
         "readers": step.readers,
         "broadcasts": len(step.broadcasts),
         "events": sum(getattr(last, name) - getattr(first, name) for first, last in spent),
-        "cpu_ms": None if limited else cpu_ms,
-        "median_ms": None if limited else statistics.median(map(statistics.median, its)),
-        "last_ms": None if limited else statistics.median(map(max, its)),
+        "cpu_ms": None if starved else cpu_ms,
+        "median_ms": None if starved or limited else statistics.median(map(statistics.median, its)),
+        "last_ms": None if starved or limited else statistics.median(map(max, its)),
         "readers_share": share,
+        "starved_share": waited,
     }
 
 
-def max_share(before: Sequence[Tally], after: Sequence[Tally], seconds: float) -> float:
+def readers_share(before: Moment, after: Moment, seconds: float) -> float:
     """How much of a core the readers' busiest process used in so many seconds between two tallies."""
-    both = zip(before, after, strict=True)
+    both = zip(before.readers, after.readers, strict=True)
     return max(last.usage.cpu_ns - first.usage.cpu_ns for first, last in both) / 1e9 / seconds
 
 
+def starved_share(before: Moment, after: Moment, seconds: float) -> float | None:
+    """For how much of so many seconds the server, or a process of readers, waited for a CPU, whichever waited most."""
+    readers = zip(before.readers, after.readers, strict=True)
+    waited = [(first.usage.waited_ns, last.usage.waited_ns) for first, last in readers]
+    servers = [(before.server[0], after.server[0])] if before.server and after.server else []
+    return waiting_share([*waited, *servers], seconds)
+
+
 def saturation(flood: Step, before: recording.Mark, after: recording.Mark) -> dict[str, Any]:
-    """Deliveries per second, if it was the server that was the limit."""
+    """Deliveries per second, if the server was the limit, or the readers: then it could do more.
+
+    `saturated_share` of a core is what the server used, `saturated_readers_share` the readers' busiest process.
+    """
     share = (after.cpu_ns - before.cpu_ns) / (after.at_ns - before.at_ns)
-    rates_hz = [
-        (last.messages - first.messages) / (last.usage.at_ns - first.usage.at_ns) * 1e9
-        for first, last in zip(flood.before, flood.after, strict=True)
-    ]
-    return {"saturated_hz": sum(rates_hz) if share >= SATURATED else None, "saturated_share": share}
+    both = list(zip(flood.before.readers, flood.after.readers, strict=True))
+    seconds = max(last.usage.at_ns - first.usage.at_ns for first, last in both) / 1e9
+    rates_hz = [(last.messages - first.messages) / (last.usage.at_ns - first.usage.at_ns) * 1e9 for first, last in both]
+    busy, waited = readers_share(*(its := (flood.before, flood.after, seconds))), starved_share(*its)
+    starved = waited is not None and waited > STARVED
+    was_the_limit = share >= SATURATED or busy > READERS_BUSY
+    return {
+        "saturated_hz": sum(rates_hz) if was_the_limit and not starved else None,
+        "saturated_share": share,
+        "saturated_readers_share": busy,
+        "saturated_starved_share": waited,
+    }
 
 
 def together(parts: Sequence[dict[int, "array[int]"]]) -> Arrivals:
@@ -356,7 +398,7 @@ def bytes_per_delivery(explained: dict[int, list[Exchange]]) -> float | None:
 
 def max_wait_ms(steps: Sequence[Step]) -> float | None:
     """How long each process of readers waited for a CPU each time, while the steps were done: the largest mean."""
-    ends = zip(steps[0].before, steps[-1].after, strict=True)
+    ends = zip(steps[0].before.readers, steps[-1].after.readers, strict=True)
     waits = (mean_wait_ms((a.usage.waited_ns, a.usage.waits), (b.usage.waited_ns, b.usage.waits)) for a, b in ends)
     return max((wait for wait in waits if wait is not None), default=None)
 

@@ -30,6 +30,7 @@ from clients.headers import library
 from clients.raw.engine import target
 from clients.raw.frames import TEXT, masked
 from experiments.design import Condition, Run
+from experiments.run import cores
 from experiments.run.counting import OPENING_MOST, Tally, open_files_most
 from experiments.run.decode import DECODERS, Decoded, Refused, connect_packet, head
 from experiments.run.sample import Sample
@@ -44,12 +45,10 @@ RETRY_S = 1.0
 PROCESS_MOST = 1_000
 """Readers of one process, where there are cores for more."""
 
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-
-def processes(readers: int, cores: int = CORES) -> int:
-    """In how many processes so many readers live; none of these has to share a core with the server."""
-    return max(1, min(math.ceil(readers / PROCESS_MOST), cores - 1))
+def processes(readers: int, count: int = len(cores.CORES) or os.cpu_count() or 1) -> int:
+    """In how many processes so many readers live, with so many cores; none has to share the server's."""
+    return max(1, min(math.ceil(readers / PROCESS_MOST), count - 1))
 
 
 class Order:
@@ -360,6 +359,7 @@ def main(run: Run, pipe: Connection) -> None:
     with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError):
         gc.freeze()
         open_files_most()
+        cores.for_others()
         place: Place = pipe.recv()
         random.seed(f"{run.seed} {place.first} backoff")
         crowd = Crowd(run.condition, place, random.Random(f"{run.seed} {place.first}"), pipe.send)

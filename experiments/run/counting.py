@@ -54,13 +54,21 @@ class Counted:
     lost: int = 0
 
 
+@dataclass
+class Counts:
+    """What a crowd has counted so far: `lost` readers have lost their connection."""
+
+    responses: int = 0
+    messages: int = 0
+    readers: int = 0
+    lost: int = 0
+
+
 class Crowd(Protocol):
     """Readers of one condition."""
 
-    responses: int
-    messages: int
-    readers: int
-    lost: int
+    @property
+    def counts(self) -> Counts: ...
 
     async def grow(self, readers: int) -> None:
         """Returns once there are this many readers and each has received a message."""
@@ -75,11 +83,11 @@ class Counter(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         data = self._tail + data
-        self.crowd.messages += data.count(MARKER)
+        self.crowd.counts.messages += data.count(MARKER)
         self._tail = data[-len(MARKER) + 1 :]  # half a marker may be at the end
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.crowd.lost += not self.crowd.ended
+        self.crowd.counts.lost += not self.crowd.ended
 
 
 class Poller(asyncio.Protocol):
@@ -102,8 +110,8 @@ class Poller(asyncio.Protocol):
         if not end or not whole:
             return
         self._unread = b""
-        self.crowd.responses += 1
-        self.crowd.messages += body.count(MARKER)
+        self.crowd.counts.responses += 1
+        self.crowd.counts.messages += body.count(MARKER)
         if length:  # a batch ends with its cursor; Socket.IO's session knows its own
             self.cursor = body[body.rindex(b'"cursor"') :].split(b'"')[3].decode()
         pause_s = self.crowd.condition.pause_s
@@ -113,7 +121,7 @@ class Poller(asyncio.Protocol):
             self.ask(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.crowd.lost += not self.crowd.ended
+        self.crowd.counts.lost += not self.crowd.ended
 
 
 @dataclass
@@ -123,16 +131,13 @@ class CountingCrowd:
     condition: Condition
     url: str
     after: str
-    responses: int = 0
-    messages: int = 0
-    readers: int = 0
-    lost: int = 0
+    counts: Counts = field(default_factory=Counts)
     ended: bool = False
     kept: list[Request] = field(default_factory=list)
 
     async def grow(self, readers: int) -> None:
-        await _together([self._open for _ in range(readers - self.readers)])
-        self.readers = readers
+        await _together([self._open for _ in range(readers - self.counts.readers)])
+        self.counts.readers = readers
         # All are connected; only now do pollers begin, at phases that are spread over their pause.
         for number, (poller, transport) in enumerate(self._pollers):
             phase_s = self.condition.pause_s * number / len(self._pollers)
@@ -206,15 +211,12 @@ class GrowingCrowd:
     condition: Condition
     url: str
     after: str
-    responses: int = 0
-    messages: int = 0
-    readers: int = 0
-    lost: int = 0
+    counts: Counts = field(default_factory=Counts)
     tasks: list["asyncio.Task[None]"] = field(default_factory=list)
 
     async def grow(self, readers: int) -> None:
-        await _together([self._start for _ in range(readers - self.readers)])
-        self.readers = readers
+        await _together([self._start for _ in range(readers - self.counts.readers)])
+        self.counts.readers = readers
 
     async def _start(self) -> None:
         """Returns when the reader has received its first message."""
@@ -231,10 +233,10 @@ class GrowingCrowd:
         try:
             async with contextlib.aclosing(stream):  # type: ignore[type-var]
                 async for update in stream:
-                    self.messages += isinstance(update, Message)
+                    self.counts.messages += isinstance(update, Message)
                     received.set()
         except (OSError, ValueError):
-            self.lost += 1
+            self.counts.lost += 1
 
 
 async def _together(openings: list[Callable[[], Awaitable[None]]]) -> None:
@@ -270,7 +272,7 @@ async def _serve(made: Callable[[], Crowd], pipe: Connection) -> None:
     while True:
         said = await asyncio.to_thread(pipe.recv)
         if said == "mark":
-            counted.tallies.append(Tally(Usage.now(), crowd.responses, crowd.messages))
+            counted.tallies.append(Tally(Usage.now(), crowd.counts.responses, crowd.counts.messages))
         elif isinstance(said, tuple):
             try:
                 await crowd.grow(said[1])
@@ -281,7 +283,7 @@ async def _serve(made: Callable[[], Crowd], pipe: Connection) -> None:
             pipe.send("grown")
         else:
             break
-    counted.readers, counted.lost = crowd.readers, crowd.lost
+    counted.readers, counted.lost = crowd.counts.readers, crowd.counts.lost
     pipe.send(counted)
 
 

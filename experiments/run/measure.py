@@ -5,7 +5,7 @@ import signal
 from typing import Any
 
 from experiments.design import Run
-from experiments.run import broadcast, storm, weigh
+from experiments.run import broadcast, cores, storm, weigh
 from experiments.run.evaluate import evaluate
 from experiments.run.observe import BARRIER_TIMEOUT_S, NONE_YET, Barrier, Others, at_once, in_folder, observe, receive
 
@@ -32,6 +32,8 @@ def run_in_process(run: Run, pipe: Any, readers: tuple[Any, ...], servers: tuple
         pipe.send("ready")
         await receive(pipe, BARRIER_TIMEOUT_S)
 
+    if run.condition.crowd:
+        cores.for_others()
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
         try:
             pipe.send(measure(run, barrier, Others(readers, servers)))

@@ -22,16 +22,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from experiments.design import Run
-from experiments.run import serving
-from experiments.run.broadcast import Readers, crowd, max_share, number_of, together
+from experiments.run import cores, serving
+from experiments.run.broadcast import Moment, Readers, crowd, number_of, readers_share, starved_share, together
 from experiments.run.checking import Checked, Reconnected
-from experiments.run.counting import Tally, open_files_most
+from experiments.run.counting import open_files_most
 from experiments.run.evaluate import DELIVERY_COLUMNS
 from experiments.run.observe import Barrier, Others
 from experiments.run.publisher import Publisher
 from experiments.run.sample import Sample
 from experiments.run.suspect import reasons
-from experiments.run.usage import used_cpu_ns
+from experiments.run.usage import used_cpu_ns, waited_for_cpu
 from experiments.run.weigh import NONE, UNKNOWN, readers_most
 
 DOWN_S = 0.5
@@ -46,13 +46,16 @@ PEAK_S = 0.1
 
 @dataclass
 class Observed:
-    """What was observed; `wanted` is how many readers there were, `spent` the server's (time, CPU time) so far."""
+    """What was observed; `wanted` is how many readers there were, `spent` the server's (time, CPU time) so far.
+
+    `began` when the server listened again, `ended` when all were back.
+    """
 
     wanted: int
     killed_ns: int
     listens_ns: int
-    began: list[Tally]
-    ended: list[Tally]
+    began: Moment
+    ended: Moment
     checked: list[Checked]
     number: int
     spent: list[tuple[int, int]]
@@ -66,24 +69,27 @@ async def observe(run: Run, folder: Path, barrier: Barrier, others: Others) -> O
     servers = others.servers or (None, None)
     async with contextlib.AsyncExitStack() as until_killed:
         command = serving.arguments(folder, folder / "recording", condition, "counts")
-        _, url = until_killed.enter_context(serving.server(command, servers[0], kill=True))
+        process, url = until_killed.enter_context(serving.server(command, servers[0], kill=True))
+        cores.for_server(process.pid)
         async with crowd(run, url, Sample(0.0, 0), others.readers) as readers:
             with contextlib.closing(Publisher(folder / "in")) as publisher:
                 first = publisher.now("warm-up")
             await barrier()
             await readers.grow(wanted, first.cursor)
             await readers.ask(("reconnect", condition.backoff), str)
-            began, killed_ns = await readers.mark(), time.monotonic_ns()
+            killed_ns = time.monotonic_ns()
             await until_killed.aclose()
             await asyncio.sleep(DOWN_S)
             port = urlsplit(url).port or 0
             command = serving.arguments(again, again / "recording", condition, "counts", port)
             with serving.server(command, servers[1]) as (process, _):
+                cores.for_server(process.pid)
                 listens_ns = time.monotonic_ns()
+                began = Moment(await readers.mark(), waited_for_cpu(process.pid))
                 with contextlib.closing(Publisher(again / "in")) as publisher:
                     number = number_of(publisher.now("the first after the restart"))
                 spent = await until_back(readers, process.pid, number, wanted)
-                ended = await readers.mark()
+                ended = Moment(await readers.mark(), waited_for_cpu(process.pid))
                 checked = await readers.ask(("end", number), Checked)
     return Observed(wanted, killed_ns, listens_ns, began, ended, checked, number, spent)
 
@@ -113,8 +119,8 @@ def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
     took_ms = [took_ns / 1e6 for one in reconnected for took_ns in one.took_ns]
     back_ms = [(at_ns - seen.killed_ns) / 1e6 for at_ns in back]
     all_back = len(back) == seen.wanted
-    seconds = (seen.ended[0].usage.at_ns - seen.began[0].usage.at_ns) / 1e9
-    share = max_share(seen.began, seen.ended, seconds)
+    began, ended = seen.began.readers[0].usage.at_ns, seen.ended.readers[0].usage.at_ns
+    during = (seen.began, seen.ended, (ended - began) / 1e9)
     metrics: dict[str, Any] = dict.fromkeys(UNKNOWN) | dict.fromkeys(NONE, 0)
     metrics |= {
         "published": 1,
@@ -127,7 +133,8 @@ def evaluate(run: Run, seen: Observed) -> dict[str, Any]:
         "server_rss_bytes": None,
         "server_cpu_ms": (seen.spent[-1][1] - seen.spent[0][1]) / 1e6 if seen.spent else None,
         "server_cpu_share": None,
-        "readers_cpu_share": share,
+        "readers_busy_share": readers_share(*during),
+        "starved_share": starved_share(*during),
         "storm_readers": seen.wanted,
         "storm_listens_ms": (seen.listens_ns - seen.killed_ns) / 1e6,
         "storm_median_ms": statistics.median(back_ms) if all_back else None,

@@ -27,6 +27,12 @@ class Limit:
 MARK_LATE_MS = 50.0
 """How long the server has to take its mark before readers see the last message and leave."""
 
+STARVED = 0.2
+"""A process that waits for a CPU for more of the time than this, while it should work, measures the machine."""
+
+READERS_BUSY = 0.9
+"""Readers that use more of a core than this, while messages are on their way, are what limits them."""
+
 LIMITS = (
     Limit("achieved_share", "below", 0.98, "messages published in time", "of all",
           "only {:.3f} of the messages were published in time"),
@@ -40,6 +46,10 @@ LIMITS = (
           "the readers waited {:.1f} ms for a CPU each time"),
     Limit("server_wait_ms", "above", 2, "server waiting for a CPU, mean", "ms",
           "the server waited {:.1f} ms for a CPU each time"),
+    Limit("starved_share", "above", STARVED, "server or readers waiting for a CPU", "of the time",
+          "the server or its readers waited for a CPU for {:.2f} of the time"),
+    Limit("readers_busy_share", "above", READERS_BUSY, "CPU of the readers' busiest process while all reconnect",
+          "of a core", "the readers used {:.2f} of a core while they reconnected"),
     Limit("way_in_mean_ms", "above", 5, "from due to in the log, mean", "ms",
           "a message took {:.1f} ms on average to get into the log"),
     Limit("clients_lost", "above", 0, "readers that lost their connection", "",

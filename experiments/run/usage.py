@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,15 @@ def used_cpu_ns(pid: int) -> int | None:
     with contextlib.suppress(OSError):
         return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
     return None
+
+
+def waiting_share(waited_ns: Sequence[tuple[int | None, int | None]], seconds: float) -> float | None:
+    """For how much of so many seconds the process that waited most did so; None if it is known of none.
+
+    `waited_ns`: what each process had waited for a CPU in all, before and after.
+    """
+    known = [after - before for before, after in waited_ns if before is not None and after is not None]
+    return max(known) / 1e9 / seconds if known else None
 
 
 Waits = tuple[int | None, int | None] | None

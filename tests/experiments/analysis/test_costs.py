@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 from types import ModuleType
 
 import pandas as pd
@@ -37,7 +38,9 @@ def test_the_slope_at_load_is_what_was_put_in_and_the_tap_is_told_apart(whole: b
     tasks, without = (costs.load(frame, tap, "tasks").set_index("variant").ms for tap in (True, False))
     assert tasks["websocket"] - found.ms["websocket"] == pytest.approx(TASK_MS, rel=1e-6)
     assert tasks["websocket"] - without["websocket"] == pytest.approx(TAP_MS, rel=1e-6)
-    assert tasks.drop("websocket").isna().all() and without.drop("websocket").isna().all()
+    for variant in load.MEASURED:
+        assert tasks[variant.name] == pytest.approx(BUSY_MS[variant.transport] + TASK_MS, rel=1e-6)
+    assert without.drop("websocket").isna().all()
     assert costs.tap_share(costs.load, frame) == pytest.approx((TAP_MS, 0.0), abs=1e-9)
 
 
@@ -67,7 +70,10 @@ def test_memory_is_the_slope_over_the_readers(whole: bool) -> None:
 
 @pytest.mark.parametrize("question", [load, connections])
 def test_the_tap_is_weighed_with_a_task_per_reader_on_both_sides(question: ModuleType) -> None:
-    assert {its.tap for its in question.CONDITIONS if its.weighs_tap} == {True, False}
+    with_tasks = [its for its in question.CONDITIONS if its.variant == "websocket" and its.fan_out == "tasks"]
+    on, off = ({replace(its, tap=True) for its in with_tasks if its.tap is tap} for tap in (True, False))
+    assert on == off
+    assert {its for its in question.CONDITIONS if not its.tap} == {replace(its, tap=False) for its in off}
     assert all(its.tap for its in question.CONDITIONS if not its.weighs_tap)
 
 

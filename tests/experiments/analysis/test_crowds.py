@@ -67,19 +67,22 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     assert 88 <= inside <= 100
 
 
-def test_a_point_that_the_readers_limited_is_marked_and_not_used() -> None:
-    limited: Any = {
-        "step_5_cpu_ms": None,
-        "step_5_median_ms": None,
-        "step_5_last_ms": None,
-        "step_5_readers_share": 0.8,
-    }
-    runs = runs_of(PUSHED, told({"hub": 9.0, "tasks": 42.0}, **limited))
+@pytest.mark.parametrize(
+    ("kind", "gone", "kept"),
+    [
+        ("limited", ["median_ms", "last_ms"], ["cpu_ms", "delivery_us"]),
+        ("starved", ["median_ms", "last_ms", "cpu_ms", "delivery_us"], []),
+    ],
+)
+def test_a_point_that_readers_or_machine_limited_is_marked(kind: str, gone: list[str], kept: list[str]) -> None:
+    lacks: Any = {f"step_5_{name}": None for name in gone if name != "delivery_us"}
+    runs = runs_of(PUSHED, told({"hub": 9.0, "tasks": 42.0}, **lacks, step_5_readers_share=0.95))
     points = crowds.points(runs)
-    assert set(points.readers[points.limited]) == {READERS}
-    assert (~points.limited).sum() == 4 * len(runs)
-    assert points[points.limited].readers_share.eq(0.8).all()
-    assert points[points.limited][["cpu_ms", "delivery_us", "last_ms"]].isna().all(axis=None)
+    marked = points[points[kind]]
+    assert set(marked.readers) == {READERS}
+    assert len(marked) == len(runs) == (points.limited | points.starved).sum()
+    assert marked.readers_share.eq(0.95).all()
+    assert marked[gone].isna().all(axis=None) and marked[kept].notna().all(axis=None)
     assert found(runs)["sse", "tasks"]["us"] == pytest.approx(42.0)
 
 

@@ -308,7 +308,7 @@ def test_sentences_follow_the_numbers() -> None:
     )
     after = said_of(4, every(busy("sse", 0.05), heavy("sse", 20.0)))
     assert (
-        "1.8 times the server CPU per message and 0.5 times the server memory per reader of WebSocket" in after.sentence
+        "2.4 times the server CPU per message and 0.5 times the server memory per reader of WebSocket" in after.sentence
     )
 
 

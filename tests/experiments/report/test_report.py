@@ -14,8 +14,9 @@ from rich.console import Console
 from experiments import claims, store
 from experiments.__main__ import main
 from experiments.analysis import costs
-from experiments.questions import QUESTIONS
-from experiments.report import report, sentences, terminal, words
+from experiments.design import Size
+from experiments.questions import QUESTIONS, load
+from experiments.report import loads, report, sentences, terminal, words
 from experiments.report.check import problems, sound
 from experiments.run import suspect
 from tests import ROOT, inventing
@@ -47,14 +48,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_reference_is_drawn_without_measuring(drawn: tuple[Path, pd.DataFrame]) -> None:
-    folder, _ = drawn
+    folder, summary = drawn
     asked = store.read_json(folder / "plan.json")["questions"]
     page = (folder / "report.html").read_text()
     assert asked == [name for name in QUESTIONS if name in asked]  # it may be older than a question
     for name in asked:
         assert f'<section id="{name}">' in page
         assert QUESTIONS[name].TITLE in page
-    assert page.count("data:image/svg+xml;base64,") == len(asked)
+    size = Size(**store.read_plan(folder)["size"])
+    complete = [
+        name for name in asked if not report.unmeasured(QUESTIONS[name], size, summary[summary.question == name])
+    ]
+    assert page.count("data:image/svg+xml;base64,") == len(complete)  # ... or than its conditions
     assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page)  # it opens offline
     assert "<script" not in page
 
@@ -87,16 +92,20 @@ def test_the_table_of_a_cost_has_the_numbers_of_its_chart(tmp_path: Path) -> Non
     report.write(folder, QUIET)
     page = (folder / "report.html").read_text()
     runs, _ = report.tables(folder)
-    for found, value, half, unit in (
-        (costs.load(runs), "ms", "half_ms", "ms"),
-        (costs.memory(runs), "kb", "half_kb", "kB"),
-    ):
-        known = found.dropna().to_dict("records")
-        assert known
-        for row in known:
-            assert (
-                f"<td>{words.title(row['variant'])}</td><td>{words.interval(row[value], row[half], unit)}</td>" in page
-            )
+    memory = costs.memory(runs).dropna().to_dict("records")
+    assert memory
+    for row in memory:
+        cells = (words.title(row["variant"]), words.interval(row["kb"], row["half_kb"], "kB"))
+        assert f"<td>{'</td><td>'.join(cells)}</td>" in page
+    tasks, hub = (costs.load(runs, fan_out=how).dropna().set_index("variant") for how in loads.FAN_OUTS)
+    assert list(tasks.index) == list(hub.index) == [variant.name for variant in load.MEASURED]
+    for variant in tasks.index:
+        first, second = (
+            words.interval(1000 * its.ms[variant], 1000 * its.half_ms[variant], "µs") for its in (tasks, hub)
+        )
+        share = r"</td><td>\d+ to \d+ %</td>"
+        line = rf"<td>{re.escape(words.title(variant))}</td><td>{first}{share}<td>{second}{share}"
+        assert re.search(line, page)
     assert "Theory against measurement" not in page  # no formula says what a server costs
 
 

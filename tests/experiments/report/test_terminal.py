@@ -28,4 +28,4 @@ def test_the_summary_fits_and_has_no_empty_lines(width: int) -> None:
     for line in lines:
         assert any(character.isalnum() for character in line)
     assert "Socket.IO, WebSocket" in said
-    assert "0.060" in said  # the made-up cost of a push
+    assert "36.000" in said and " 6.000" in said  # the made-up cost of a push, with a task and with the hub

@@ -39,6 +39,8 @@ def test_everybody_is_back_after_a_real_restart(transport: str, backoff: bool) -
     attempts = READERS + metrics["storm_refused"] + metrics["storm_failed"]
     assert metrics["storm_attempts"] == attempts
     assert 0 < metrics["storm_took_median_ms"] <= metrics["storm_took_last_ms"]
+    for name in ("starved_share", "readers_busy_share"):  # by which the run is judged
+        assert metrics[name] >= 0
     if backoff:  # the first attempts come before there is a server: each within 0.2 s
         assert metrics["storm_refused"] >= READERS
 

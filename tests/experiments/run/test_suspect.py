@@ -8,6 +8,8 @@ from experiments.run.suspect import reasons
 
 FINE: dict[str, float | None] = {
     "achieved_share": 1.0,
+    "starved_share": 0.05,
+    "readers_busy_share": 0.7,
     "way_in_mean_ms": 1.0,
     "clients_lost": 0,
     "missing": 0,
@@ -28,6 +30,8 @@ LIMITS = {
     "readers_cpu_share": (0.6, "the readers used 0.60 of a core"),
     "readers_wait_ms": (2.0, "the readers waited 2.0 ms for a CPU each time"),
     "server_wait_ms": (2.0, "the server waited 2.0 ms for a CPU each time"),
+    "starved_share": (0.2, "the server or its readers waited for a CPU for 0.20 of the time"),
+    "readers_busy_share": (0.9, "the readers used 0.90 of a core while they reconnected"),
     "way_in_mean_ms": (5.0, "a message took 5.0 ms on average to get into the log"),
     "clients_lost": (0, "1 readers lost their connection"),
     "missing": (0, "1 messages did not arrive"),

@@ -99,7 +99,7 @@ def test_a_marker_that_comes_in_two_pieces_is_counted_once() -> None:
         counter = Counter(crowd)
         counter.data_received(b"{" + MARKER[:cut])
         counter.data_received(MARKER[cut:] + b":" + MARKER)
-        assert crowd.messages == 2
+        assert crowd.counts.messages == 2
 
 
 def test_a_reader_that_is_refused_fails_the_run() -> None:
