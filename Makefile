@@ -23,10 +23,10 @@ report: .venv/ready ## draw charts and report again from stored data (RESULTS=re
 serve: .venv/ready ## start the server, for your browser (PORT=8000)
 	@.venv/bin/python -m app --port $(or $(PORT),8000)
 
-test: .venv/ready-dev ## run the tests, side by side; then those that measure, one at a time
+test: .venv/ready-dev ## run the tests, side by side; then those that measure, two files at a time
 	@.venv/bin/python -m tests.chromium
 	@.venv/bin/python -m pytest -n 3 --dist worksteal -m "not serial" $(TESTS) || test $$? -eq 5 -a -n "$(TESTS)"
-	@.venv/bin/python -m pytest -m serial $(TESTS) || test $$? -eq 5 -a -n "$(TESTS)"
+	@.venv/bin/python -m pytest -n 2 --dist loadfile -m serial $(TESTS) || test $$? -eq 5 -a -n "$(TESTS)"
 
 lint: .venv/ready-dev ## check format, style and types
 	.venv/bin/ruff format --check .

@@ -16,7 +16,10 @@ SERIAL = (
     "tests/experiments/test_schedule.py",
     "tests/test_capture.py",
 )
-"""Where tests measure, or end processes in the middle of it: `make test` runs these one at a time, after the others."""
+"""Where tests measure, or end processes in the middle of it: `make test` runs two files of these at a time, in the end.
+
+Most of what they do is to wait, and the tests of one file are never side by side.
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
