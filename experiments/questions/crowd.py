@@ -28,6 +28,8 @@ which has the better number. Here the recorder keeps the bytes of the sample. Ra
 over WebSocket from the start.
 """
 
+from collections.abc import Iterable
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -111,17 +113,21 @@ def lines(axes: Axes, points: pd.DataFrame, slopes: pd.DataFrame, name: str) -> 
     ticks = [readers for readers in (1, 10, 100, 1_000, 10_000) if readers <= most]
     style.plain_ticks(axes.xaxis, ticks, [f"{readers:,}" for readers in ticks])
     axes.set_xlabel("readers")
-    values, names = TICKS[name]
     low, high = axes.get_ylim()
-    shown = [(value, said) for value, said in zip(values, names, strict=True) if low <= value <= high]
-    style.plain_ticks(axes.yaxis, *zip(*shown, strict=True))
+    shown = within(DECADES, low, high)
+    if len(shown) < 2:
+        shown = within([step * decade for decade in DECADES for step in (1, 2, 5)], low, high)
+    style.plain_ticks(
+        axes.yaxis, shown, [words.tick(value if name == "delivery_us" else 1e3 * value) for value in shown]
+    )
     style.label_ends(axes, ends)
 
 
-TICKS = {
-    "delivery_us": ((1, 10, 100, 1_000, 10_000), ("1 µs", "10 µs", "0.1 ms", "1 ms", "10 ms")),
-    "last_ms": ((1, 10, 100, 1_000, 10_000), ("1 ms", "10 ms", "0.1 s", "1 s", "10 s")),
-}
+DECADES = (1, 10, 100, 1_000, 10_000)
+
+
+def within(values: Iterable[float], low: float, high: float) -> list[float]:
+    return [value for value in values if low <= value <= high]
 
 
 def fit(row: "pd.Series[float]", points: pd.DataFrame, name: str) -> "pd.Series[float] | None":

@@ -42,6 +42,13 @@ def microseconds(us: float) -> str:
     return f"{us:.0f}{words.NARROW}µs" if us >= 9.95 else f"{us:.1f}{words.NARROW}µs"
 
 
+def tick(us: float) -> str:
+    """`10 µs`, `0.1 ms`, `2 s`: at an axis."""
+    if us < 100:
+        return f"{us:g} µs"
+    return f"{us / 1e3:g} ms" if us < 100_000 else f"{us / 1e6:g} s"
+
+
 def rate(per_second: float) -> str:
     """`17,600`: three digits that mean something."""
     return f"{float(f'{per_second:.3g}'):,.0f}"

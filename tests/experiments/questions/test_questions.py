@@ -296,6 +296,20 @@ def test_a_crowd_slope_that_may_be_nothing_is_neither_a_number_nor_a_line() -> N
         assert len(dotted) == (3 if axes is figure.axes[1] else 5)  # only tasks; how long polls take has no formula
 
 
+def test_a_crowd_chart_of_a_few_points_or_none_has_an_axis_that_can_be_read() -> None:
+    """Where something else used the machine, hardly a point may be left."""
+
+    def starved(condition: Condition, result: Result) -> None:
+        if condition.measures == "broadcasts":
+            gone = ("cpu_ms", "median_ms", "last_ms")
+            result["metrics"] |= {f"step_{place}_{name}": None for place in (2, 3, 4, 5) for name in gone}
+            result["metrics"] |= {"step_1_last_ms": None}
+
+    left, right = QUESTIONS["crowd"].figure(invented("crowd", starved)).axes
+    assert len(left.get_yticklabels()) >= 1
+    assert not right.get_lines()
+
+
 BUSY = {
     (200.0, 1_200.0): "Server at 10 to 60 % of a core.",
     (190.0, 1_200.0): "Server at 10 to 60 % of a core: below 10 % in 1 of 2 runs, so slopes may be too large.",
