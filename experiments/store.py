@@ -148,7 +148,7 @@ def read_runs(path: Path) -> pd.DataFrame:
             runs[field.name] = field.default
     runs.loc[~runs.tap, "fan_out"] = "tasks"  # the hub writes through the tap
     runs[["suspect_because", "via"]] = runs[["suspect_because", "via"]].fillna("")
-    return runs
+    return runs.copy()  # in one piece: many columns were added
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:

@@ -21,7 +21,7 @@ def row_title(variant: str, pause_s: float = 0.0) -> str:
 
 def seconds(ms: float) -> str:
     """A duration, in the unit that suits it."""
-    if ms >= 1000:
+    if ms >= 999.5:
         return f"{ms / 1000:.2g}{NARROW}s" if ms < 9950 else f"{ms / 1000:.0f}{NARROW}s"
     return f"{ms:.0f}{NARROW}ms" if ms >= 9.95 else f"{ms:.1f}{NARROW}ms"
 

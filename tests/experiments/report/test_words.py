@@ -6,7 +6,8 @@ from experiments.report import words
 
 
 @pytest.mark.parametrize(
-    ("ms", "said"), [(0.44, "0.4 ms"), (9.96, "10 ms"), (549.4, "549 ms"), (1051.0, "1.1 s"), (25_000.0, "25 s")]
+    ("ms", "said"),
+    [(0.44, "0.4 ms"), (9.96, "10 ms"), (549.4, "549 ms"), (999.7, "1 s"), (1051.0, "1.1 s"), (25_000.0, "25 s")],
 )
 def test_durations_are_said_in_the_unit_that_suits_them(ms: float, said: str) -> None:
     assert words.seconds(ms).replace("\u00a0", " ") == said
