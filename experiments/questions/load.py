@@ -34,10 +34,10 @@ from experiments.variants import VARIANTS
 TITLE = "Load"
 READERS = 200
 FAN_OUTS: tuple[FanOut, ...] = ("hub", "tasks")
-PAUSES_S = {"hub": (0.015, 0.006), "tasks": (0.1, 0.04)}
+PAUSES_S = {"hub": (0.012, 0.005), "tasks": (0.1, 0.04)}
 HELD_HZ = {"hub": (35.0, 80.0), "tasks": (8.0, 20.0)}
-PUSHED_HZ = {"hub": (100.0, 300.0), "tasks": (25.0, 55.0)}
-SESSION_HZ = (5.0, 12.0)
+PUSHED_HZ = {"hub": (130.0, 320.0), "tasks": (25.0, 55.0)}
+SESSION_HZ = (6.0, 12.0)
 """For polls of Socket.IO, which the hub has no part in."""
 
 MEASURED = [variant for variant in VARIANTS.values() if not variant.coincides_with]
