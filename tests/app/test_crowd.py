@@ -102,7 +102,7 @@ async def test_a_session_says_how_its_readers_are_told(fan_out: str | None) -> N
 @every_transport
 async def test_a_heartbeat_is_no_message_and_keeps_the_crowd(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving() as running, watching(running) as feed:
-        running.server.config.ws_ping_interval = running.server.config.ws_ping_timeout = 0.2
+        running.server.config.ws_ping_interval = 0.2  # its time-out stays: on a busy machine, a pong takes a while
         await gather(feed, 3, transport)
         bytes_up = sum(one.bytes_up for one in readers(running))
         if transport == "websocket":  # as many pongs as three pings each need
