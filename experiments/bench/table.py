@@ -126,14 +126,15 @@ def aims(rounds: Sequence[Results]) -> str:
 
 
 def misses(rounds: Sequence[Results]) -> Iterator[str]:
-    """Of each aim that is not met, by how much, and what uvicorn alone would reach, if that was measured."""
+    """Of each aim that is not met, by how much, and what its floor reaches, if that was measured."""
     for aim in AIMS:
         now = towards(aim, rounds)
         if not now or met(now, aim.most) is not False:
             continue
         floor = beside(aim, aim.floor, rounds) if aim.floor else None
         unit = "" if aim.peer else aim.unit
-        yield words.missed(aim.what, now.median, aim.most, unit, floor.median if floor else None)
+        said = words.missed(aim.what, now.median, aim.most, unit)
+        yield f"{said} {words.floor(SERVERS[aim.floor_server].title, floor.median, unit)}" if floor else said
 
 
 def held(rounds: Sequence[Results]) -> Iterator[str]:

@@ -42,13 +42,15 @@ def aims_head() -> str:
     return "| 1,000 readers where they share a cost | this server | peer | ratio | aim | met |"
 
 
-def missed(what: str, now: float, most: float, unit: str, floor: float | None) -> str:
-    """An aim that is not met; a ratio has no unit. `floor` is what uvicorn alone reaches, if it is known."""
+def missed(what: str, now: float, most: float, unit: str) -> str:
+    """An aim that is not met; a ratio has no unit."""
     after = f" {unit}" if unit else ""
-    said = f"{what}: {now:.3g}{after} instead of {most:g}{after}, {now / most - 1:.0%} more than the aim."
-    if floor is None:
-        return said
-    return f"{said} uvicorn alone, an application without a framework, is at {floor:.3g}{after}."
+    return f"{what}: {now:.3g}{after} instead of {most:g}{after}, {now / most - 1:.0%} more than the aim."
+
+
+def floor(title: str, now: float, unit: str) -> str:
+    """What a server that does nothing else reaches."""
+    return f"{title} is at {now:.3g}{f' {unit}' if unit else ''}."
 
 
 def held_row(held: int, wanted: int, possible: int, descriptors: int) -> str:

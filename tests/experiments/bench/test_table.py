@@ -129,17 +129,17 @@ def test_an_aim_without_a_ratio_keeps_its_row_and_says_why() -> None:
     assert cells[3:] == ["readers were the limit", "≤ 1", "open"]
 
 
-def test_a_missed_aim_says_by_how_much_and_what_uvicorn_alone_takes() -> None:
+def test_a_missed_aim_says_by_how_much_and_what_its_floor_takes() -> None:
     memory = {"memory sse hub": {"reader_kib": 15.0}, "memory sse uvicorn": {"reader_kib": 9.3}}
     assert list(misses([memory])) == []  # one round decides nothing
     assert list(misses([memory] * 2)) == [
         "SSE: memory per idle reader: 15 KiB instead of 12 KiB, 25% more than the aim. "
-        "uvicorn alone, an application without a framework, is at 9.3 KiB."
+        "uvicorn alone is at 9.3 KiB."
     ]
     push = {f"push sse {name}": {"push_us": us} for name, us in (("hub", 130.0), ("raw", 100.0), ("uvicorn", 120.0))}
     assert list(misses([push] * 2)) == [
         "SSE: delay of a push to a single reader: 1.3 instead of 1.15, 13% more than the aim. "
-        "uvicorn alone, an application without a framework, is at 1.2."
+        "uvicorn alone is at 1.2."
     ]
     assert list(misses([a_round(cpu_us_1000_1=(10.0, 10.0))] * 2)) == [
         "WebSocket: CPU per delivery: 1 instead of 0.8, 25% more than the aim."
