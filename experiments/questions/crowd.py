@@ -110,7 +110,7 @@ def lines(axes: Axes, points: pd.DataFrame, slopes: pd.DataFrame, name: str) -> 
             axes.plot(its.readers, fitted, ":", color=style.INK, linewidth=2.5, zorder=5)
         last = float(its[name].iloc[-1])
         ends.append((float(its.readers.iloc[-1]), last, words.end(row, name, last), shade))
-    ticks = [readers for readers in (1, 10, 100, 1_000, 10_000) if readers <= most]
+    ticks = [readers for readers in (DECADES if most < DECADES[-1] else DECADES[::2]) if readers <= most]
     style.plain_ticks(axes.xaxis, ticks, [f"{readers:,}" for readers in ticks])
     axes.set_xlabel("readers")
     low, high = axes.get_ylim()
