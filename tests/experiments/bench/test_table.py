@@ -133,13 +133,11 @@ def test_a_missed_aim_says_by_how_much_and_what_its_floor_takes() -> None:
     memory = {"memory sse hub": {"reader_kib": 15.0}, "memory sse uvicorn": {"reader_kib": 9.3}}
     assert list(misses([memory])) == []  # one round decides nothing
     assert list(misses([memory] * 2)) == [
-        "SSE: memory per idle reader: 15 KiB instead of 12 KiB, 25% more than the aim. "
-        "uvicorn alone is at 9.3 KiB."
+        "SSE: memory per idle reader: 15 KiB instead of 12 KiB, 25% more than the aim. uvicorn alone is at 9.3 KiB."
     ]
     push = {f"push sse {name}": {"push_us": us} for name, us in (("hub", 130.0), ("raw", 100.0), ("uvicorn", 120.0))}
     assert list(misses([push] * 2)) == [
-        "SSE: delay of a push to a single reader: 1.3 instead of 1.15, 13% more than the aim. "
-        "uvicorn alone is at 1.2."
+        "SSE: delay of a push to a single reader: 1.3 instead of 1.15, 13% more than the aim. uvicorn alone is at 1.2."
     ]
     assert list(misses([a_round(cpu_us_1000_1=(10.0, 10.0))] * 2)) == [
         "WebSocket: CPU per delivery: 1 instead of 0.8, 25% more than the aim."
