@@ -79,7 +79,9 @@ def label_ends(axes: Axes, ends: Iterable[tuple[float, float, str, str]], gap_po
             clusters[-2:] = [clusters[-2] + clusters[-1]]
     places = [_bottom(cluster, gap_points) + i * gap_points for cluster in clusters for i in range(len(cluster))]
     lowest, highest = (float(edge) * 72 / axes.figure.dpi for edge in (axes.bbox.y0, axes.bbox.y1))
-    places = [min(place, highest - i * gap_points) for i, place in enumerate(reversed(places))][::-1]  # below the title
+    places = [min(place, highest - (i + 0.5) * gap_points) for i, place in enumerate(reversed(places))][
+        ::-1
+    ]  # below the title
     places = [max(place, lowest + (i + 0.5) * gap_points) for i, place in enumerate(places)]  # above the names of ticks
     for (x, y, text, shade), at, place in zip(ordered, wanted, places, strict=True):
         axes.annotate(
