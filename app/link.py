@@ -25,7 +25,7 @@ A path's first part names its owner (`Link.owners`), so a connection that asks f
 server that is measured has nothing in the way but its recorder, an observer.
 
 A client that takes more than `REQUEST_S` for a request, or that connects and does not send one, is disconnected, and so
-is one that has been sent nothing for `IDLE_S`, unless it has been upgraded. There are at most `Link.connections_max`
+is one over which nothing has passed for `IDLE_S`, unless it has been upgraded. There are at most `Link.connections_max`
 connections: a further one gets a 503 that says so, and is closed.
 
 Most requests go on to uvicorn. A poll that only repeats what was let in before is responded to without it, at the same
@@ -89,6 +89,7 @@ class Connection:
     bytes_up: int = 0
     bytes_down: int = 0
     writes: int = 0
+    last_read_ns: int = 0
     last_write_ns: int | None = None
     upgraded: bool = False
     paused: bool = False
@@ -189,12 +190,15 @@ class Link:
         self.shortcut = Shortcut()
 
     def close_idle(self) -> None:
-        """Close every connection that is idle. Held requests and streams are not: they are sent something in time."""
+        """Close every HTTP connection over which nothing has passed for `IDLE_S`.
+
+        No request is held, and no stream is silent, for so long: on these, nothing is on its way.
+        """
         since_ns = time.monotonic_ns() - round(IDLE_S * 1e9)
         for connection in list(self.connections.values()):
-            is_quiet = (connection.last_write_ns or connection.opened_ns) < since_ns
-            if is_quiet and not (connection.paused or connection.upgraded):
-                connection.cut()  # nothing is on its way
+            used_ns = max(connection.opened_ns, connection.last_read_ns, connection.last_write_ns or 0)
+            if used_ns < since_ns and not (connection.paused or connection.upgraded):
+                connection.cut()
 
     def cut(self) -> None:
         """Break every connection, as a lost network does: no goodbye."""
@@ -299,8 +303,9 @@ class Tap(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.inner is None:
             return
-        connection = self.connection
+        connection, now = self.connection, time.monotonic_ns()
         connection.bytes_up += len(data)
+        connection.last_read_ns = now
         path = None
         if not connection.upgraded and not self.ended:
             self.pending_bytes += len(data)
@@ -310,7 +315,7 @@ class Tap(asyncio.Protocol):
             path = None if self.requests else whole_request(data)
             self._begin(data, path)
         if connection.owner or self.link.observers:
-            self.show("up", time.monotonic_ns(), data)
+            self.show("up", now, data)
         if self.writer.is_closing():
             return  # the rest of a request that is already refused, or its owner has cut it
         if self.up.is_direct:

@@ -3,7 +3,8 @@
 A poll's way to its response is long: HTTP, middleware, a request object, a response object; and a held one has a task
 that waits. Few go all this way; the others take the shortcut (app/shortcut.py) and are responded to here: with bytes
 that are ready while nothing new comes, or, if they are held, all together, once per turn of the event loop. The
-responses are the same to the byte.
+responses are the same to the byte. Only a client that sends more while its poll is held gets its response at once here,
+and by the long way when the hold ends.
 """
 
 import asyncio

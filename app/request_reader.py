@@ -15,9 +15,10 @@ LAST_CHUNK = b"0\r\n\r\n"
 def whole_request(data: bytes) -> str | None:
     """The path, without its query, if this piece is a request without a body, whole and alone; else None.
 
-    Nearly every piece is. To find that out costs less than a reader does.
+    Nearly every piece is. To find that out costs less than a reader does. One with bare line feeds is not: HTTP
+    implementations differ in what they make of them (RFC 9112, section 2.2).
     """
-    if data.find(b"\n\r\n") != len(data) - 3 or body_follows(data):
+    if data.find(b"\n\r\n") != len(data) - 3 or data.count(b"\n") != data.count(b"\r\n") or body_follows(data):
         return None
     line = LINE.match(data)
     return path_in(line) if line else None

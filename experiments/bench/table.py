@@ -134,7 +134,9 @@ def misses(rounds: Sequence[Results]) -> Iterator[str]:
         floor = beside(aim, aim.floor, rounds) if aim.floor else None
         unit = "" if aim.peer else aim.unit
         said = words.missed(aim.what, now.median, aim.most, unit)
-        yield f"{said} {words.floor(SERVERS[aim.floor_server].title, floor.median, unit)}" if floor else said
+        if floor and floor.rounds > 1:  # one round's ratio is chance
+            said = f"{said} {words.floor(SERVERS[aim.floor_server].title, floor.median, unit)}"
+        yield said
 
 
 def held(rounds: Sequence[Results]) -> Iterator[str]:

@@ -77,9 +77,10 @@ def introduction(rounds: int) -> str:
 def costs_say() -> str:
     """Above the costs."""
     return (
-        "All servers, medians. CPU is in µs per delivery with one message per tick, in brackets with ten; for long "
-        "polling per response. `tasks` is this server with `--fan-out tasks`: a task per reader instead of the hub. "
-        "Saturated, a server always has messages waiting to be published, here ten at a time."
+        "All servers, medians over the rounds; those that no aim names were measured in the first only. CPU is in "
+        "µs per delivery with one message per tick, in brackets with ten; for long polling per response. `tasks` is "
+        "this server with `--fan-out tasks`: a task per reader instead of the hub. Saturated, a server always has "
+        "messages waiting to be published, here ten at a time."
     )
 
 

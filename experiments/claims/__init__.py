@@ -63,7 +63,7 @@ def judged(claim: Claim, table: Table) -> Verdict:
     try:
         return claim.judge(table)
     except Undecided as why:
-        return Verdict(UNDECIDED, "This comparison does not decide it.", str(why))
+        return Verdict(UNDECIDED, "This comparison does not decide it.", str(why), why.numbers)
 
 
 def content(table: Table) -> dict[str, Any]:

@@ -73,6 +73,7 @@ def comparisons(table: Table, rate_hz: float) -> list[Comparison]:
             "server CPU per message",
             per_message,
             cpu_ms(table, "websocket"),
+            words.cpu,
         ),
     ]
 

@@ -8,7 +8,7 @@ claim, and the verdict says so.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +36,11 @@ IMMEDIATE_MS, FLOW_MS = interval.LIMITS
 
 
 class Undecided(Exception):
-    """The comparison does not decide the claim; the text is a sentence that says why."""
+    """The comparison does not decide the claim; the text says why, and `numbers` are those that leave it open."""
+
+    def __init__(self, why: str, numbers: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(why)
+        self.numbers = numbers
 
 
 @dataclass(frozen=True)
@@ -121,12 +125,13 @@ def any_beyond(comparisons: Sequence[Comparison]) -> bool:
     return False
 
 
-def certain(comparisons: Iterable[Comparison]) -> None:
+def certain(comparisons: Sequence[Comparison]) -> None:
     """Raises Undecided if the interval of any of them leaves open whether it is beyond tolerance."""
     if left := [comparison.what for comparison in comparisons if comparison.beyond is None]:
         raise Undecided(
-            f"The intervals leave open whether it costs more than {TOLERANCE:g} times the {' and the '.join(left)}; "
-            "more repeats (`make compare FULL=1`), or more sessions where there are several, make them narrower."
+            f"The intervals leave open whether it costs more than {TOLERANCE:g} times the {' and the '.join(left)}: "
+            "with more runs, or more sessions, they would be narrower.",
+            [(comparison.what, comparison.number) for comparison in comparisons],
         )
 
 

@@ -50,8 +50,8 @@ def tick(us: float) -> str:
 
 
 def rate(per_second: float) -> str:
-    """`17,600`: three digits that mean something."""
-    return f"{float(f'{per_second:.3g}'):,.0f}"
+    """`18,000`: two digits that mean something."""
+    return f"{float(f'{per_second:.2g}'):,.0f}"
 
 
 def undecided() -> str:
@@ -119,21 +119,23 @@ def quick() -> str:
 
 
 def storm(runs: pd.DataFrame) -> str:
-    """What a restart does to everybody, and whether a backoff helps if all repeats agree; empty if not measured."""
+    """What a restart does to everybody, as ranges over the runs; empty if not measured."""
     its = runs[(runs.measures == "storm") & ~runs.suspect].dropna(subset="storm_last_ms")
-    last = {on: its.storm_last_ms[its.backoff == on].sort_values() for on in (False, True)}
-    repeats = min(map(len, last.values()))
-    if not repeats:
+    if its.backoff.nunique() < 2:
         return ""
-    without, backed_off = (f"{words.seconds(ms.iloc[0])} to {words.seconds(ms.iloc[-1])}" for ms in last.values())
-    said = (
-        f"Server killed, {its.storm_readers.max():,.0f} readers: all back after {without} without backoff, "
-        f"{backed_off} with"
+    (half, all_), (half_with, all_with) = (
+        [range_of(its[its.backoff == on][name]) for name in ("storm_median_ms", "storm_last_ms")]
+        for on in (False, True)
     )
-    apart = last[False].max() < last[True].min() or last[True].max() < last[False].min()
-    if repeats > 1 and apart:
-        return f"{said}."
-    return f"{said}: which is sooner is not decided by this run."
+    return (
+        f"Server killed, {its.storm_readers.max():,.0f} readers: half are back after {half}, all after {all_} without "
+        f"backoff; after {half_with} and {all_with} with."
+    )
+
+
+def range_of(ms: "pd.Series[float]") -> str:
+    """`4.5 s to 5.1 s`."""
+    return f"{words.seconds(ms.min())} to {words.seconds(ms.max())}"
 
 
 def numbers(table: Table) -> Iterator[Numbers]:
@@ -152,7 +154,7 @@ def costs(runs: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
         "server CPU per delivery (short polling: per poll), 95 % interval",
         "memory per reader, 95 % interval",
         "deliveries/s, saturated",
-        "bytes per delivery",
+        "bytes per push",
     ]
     its = summary.set_index(crowds.KEYS)
     memory = crowds.memory(runs).set_index(crowds.KEYS)
@@ -166,10 +168,15 @@ def costs(runs: pd.DataFrame, summary: pd.DataFrame) -> Numbers:
                 words.interval(row["us"], row["half_us"], "µs"),
                 words.interval(memory.kb[place], memory.half_kb[place], "kB"),
                 saturated(one.to_dict()),
-                words.size(one.bytes_per_delivery) if one.bytes_per_delivery == one.bytes_per_delivery else "",
+                per_push(row["variant"], one.bytes_per_delivery),
             ]
         )
     return "What one more reader costs", head, rows
+
+
+def per_push(variant: str, count: float) -> str:
+    """Bytes of a delivery; nothing for polls, whose responses have many messages when the server is saturated."""
+    return words.size(count) if not VARIANTS[variant].polls and count == count else ""
 
 
 def points(summary: pd.DataFrame) -> Numbers:

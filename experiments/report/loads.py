@@ -51,7 +51,7 @@ def concluded(tasks_us: "pd.Series[float]", hub_us: "pd.Series[float]") -> str:
     (poll, held, pushed), hub = ([microseconds(us[name]) for name in names] for us in (tasks_us, hub_us))
     return (
         f"Under load, with a task per reader, a short poll costs this server {poll} of CPU, a long poll {held}, and a "
-        f"push over WebSocket {pushed}; with the hub {words.listed(hub)}"
+        f"push over WebSocket {pushed}; with the hub and its shortcut {words.listed(hub)}"
     )
 
 

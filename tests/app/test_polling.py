@@ -1,6 +1,7 @@
 """Polls by the long way and by the shortcut: the same bytes, the same promises."""
 
 import asyncio
+import contextlib
 import json
 import re
 from typing import Any
@@ -304,19 +305,29 @@ async def test_an_idle_connection_is_closed(tap: bool, monkeypatch: pytest.Monke
 
 
 async def test_a_connection_in_use_is_not_idle() -> None:
-    assert max(HOLD_MAX_S, HEARTBEAT_S) < link.IDLE_S
+    assert max(HOLD_MAX_S, HEARTBEAT_S, 60) < link.IDLE_S  # a pause between polls may be a minute, too
     async with serving() as running, Wire.to(running.port) as idle:
-        await polled_before(idle)
-        async with Wire.to(running.port) as upgraded, Wire.to(running.port) as deaf:
+        await prepared(running, idle)
+        async with contextlib.AsyncExitStack() as stack:
+            upgraded, deaf, waiting, sending = [
+                await stack.enter_async_context(Wire.to(running.port)) for _ in range(4)
+            ]
             await upgraded.upgrade()
             await upgraded.until(b'"}')
-            await polled_before(deaf)
+            for wire in (deaf, waiting, sending):
+                await polled_before(wire)
             for tap in taps(running):
                 tap.connection.paused = tap.connection.client_port == deaf.port
-                tap.connection.last_write_ns = 1  # long ago
+                tap.connection.opened_ns = tap.connection.last_read_ns = tap.connection.last_write_ns = 1  # long ago
+            await waiting.ask("/long-poll?hold=60")
+            await eventually(lambda: held(running) == 1)
+            await sending.send(b"POST /messages HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+            await eventually(lambda: sum(tap.connection.last_read_ns > 1 for tap in taps(running)) == 2)
             running.link.close_idle()
             assert await idle.rest() == b""
-            assert len(running.link.connections) == 2
+            assert len(running.link.connections) == 4
+            running.log.publish("hello")
+            assert await texts(waiting) == ["hello"]
 
 
 async def test_with_a_task_for_each_reader_all_polls_take_the_long_way() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.request_reader import RequestReader
+from app.request_reader import RequestReader, whole_request
 
 REQUESTS = [
     (b"GET /sse HTTP/1.1\r\nHost: a\r\n\r\n", "/sse"),
@@ -35,6 +35,20 @@ def test_every_request_is_found_once_wherever_it_is_cut(requests: list[tuple[byt
         assert reader.complete
         assert found[-1] == path
     assert found == [path for _, path in requests]
+
+
+@pytest.mark.parametrize(
+    ("piece", "path"),
+    [
+        (b"GET /sse HTTP/1.1\r\nHost: a\r\n\r\n", "/sse"),
+        (b"GET /sse HTTP/1.1\r\nHost: a\r\n", None),
+        (b"GET /sse HTTP/1.1\r\n\r\nGET /sse HTTP/1.1\r\n\r\n", None),
+        (b"GET /sse HTTP/1.1\n\nGET /sse HTTP/1.1\r\n\r\n", None),  # two, for some
+        (b"GET /sse HTTP/1.1\r\nContent-Length: 0\r\n\r\n", None),
+    ],
+)
+def test_a_piece_that_is_one_whole_request_is_known(piece: bytes, path: str | None) -> None:
+    assert whole_request(piece) == path
 
 
 def test_requests_that_come_in_one_piece_are_all_found() -> None:
