@@ -93,7 +93,8 @@ class Crowd:
     async def close(self) -> None:
         """End the crowd, if there is one; when this returns, its process has ended."""
         if self._serving:
-            self._serving.cancel()
+            if not self._serving.cancelling():  # or the end of its process would not be waited for
+                self._serving.cancel()
             await asyncio.wait([self._serving])
 
     async def _serve(self, asked: Asked, host: str, port: int | None) -> None:

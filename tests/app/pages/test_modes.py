@@ -607,9 +607,12 @@ async def test_the_delay_is_in_what_is_measured(shared: tuple[Page, str]) -> Non
     await arrived(page, 1)  # whatever was still on its way with the old delay is over
     await press(page, "r")
     await until(page, "document.getElementById('count-messages').dataset.value === '0'")
-    await press(page, "p", 3)
-    await arrived(page, 3)
-    assert float(await count(page, "median")) < slow_ms / 2
+    for number in range(1, 21):  # a busy machine may be late, but not every time
+        await press(page, "p")
+        await arrived(page, number)
+        if float(await count(page, "delay")) < slow_ms / 2:
+            return
+    pytest.fail("the delay is still there")
 
 
 async def test_every_transports_page_is_accessible(shared: tuple[Page, str]) -> None:
