@@ -93,8 +93,7 @@ class Crowd:
     async def close(self) -> None:
         """End the crowd, if there is one; when this returns, its process has ended."""
         if self._serving:
-            if not self._serving.cancelling():  # or the end of its process would not be waited for
-                self._serving.cancel()
+            self._serving.cancel()
             await asyncio.wait([self._serving])
 
     async def _serve(self, asked: Asked, host: str, port: int | None) -> None:
@@ -132,7 +131,20 @@ class Crowd:
                 # asyncio's own kill() looks whether the process has ended, and then asyncio can't find out any more.
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGKILL)
+            await ended(process)
+
+
+async def ended(process: Process) -> None:
+    """Wait for a killed process, however often that is cancelled: a shutdown may be impatient."""
+    cancelled: asyncio.CancelledError | None = None
+    while True:
+        try:
             await process.communicate()
+            break
+        except asyncio.CancelledError as again:
+            cancelled = again
+    if cancelled:
+        raise cancelled
 
 
 async def start() -> Process:

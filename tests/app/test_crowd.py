@@ -249,3 +249,15 @@ async def test_the_process_ends_with_its_input() -> None:
         process.stdin.close()
         assert await asyncio.wait_for(process.communicate(), LIMIT_S) == (b"", b"")
         assert process.returncode == 0
+
+
+async def test_its_process_is_waited_for_even_if_that_is_cancelled() -> None:
+    process = await python("-m", "app.readers", stdin=PIPE)
+    waiting = asyncio.create_task(crowd.ended(process))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        waiting.cancel()
+    process.kill()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    assert process.returncode == -signal.SIGKILL
