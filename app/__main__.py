@@ -198,7 +198,7 @@ def descriptors_max() -> int:
 
 
 def collect_rarely() -> None:
-    """Let Python look for garbage less often, and not in what is loaded by now: with a crowd, that is half of its work.
+    """Let Python look for garbage less often, and not in what is loaded by now: with a crowd, that is a lot of work.
 
     Nearly everything goes as soon as nobody refers to it. What is left for the collector are connections that closed.
     """

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 PATH = re.compile(rb"/[a-z-]+")
-LINE = re.compile(rb"GET (/[a-z-]+)(?:\?([a-z0-9=&.-]*))? HTTP/1\.1\r\n")
+LINE = re.compile(rb"GET (%b)(?:\?([a-z0-9=&.-]*))? HTTP/1\.1\r\n" % PATH.pattern)
 
 UNUSUAL = {b"connection", b"content-length", b"expect", b"transfer-encoding", b"upgrade"}
 """Headers that ask more of a server than a response."""

@@ -10,12 +10,13 @@ import json
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from experiments.variants import VARIANTS, Variant, Via
 
 Upgrades = Literal["pass", "refuse", "cut"]
 FanOut = Literal["hub", "tasks"]
+FAN_OUTS: tuple[FanOut, ...] = get_args(FanOut)
 
 
 @dataclass(frozen=True)

@@ -327,3 +327,16 @@ async def server_process(*options: str, descriptors: int | None = None, **more: 
         if process.returncode is None:
             process.kill()
             await process.communicate()
+
+
+@contextlib.asynccontextmanager
+async def connected(port: int) -> AsyncIterator[tuple[Wire, Wire, Wire]]:
+    """A stream, a WebSocket, and a connection whose request has its response: each may stay for as long as it likes."""
+    async with Wire.to(port) as streaming, Wire.to(port) as upgraded, Wire.to(port) as idle:
+        await streaming.ask("/sse")
+        await streaming.until(b"\n\n\r\n")
+        await upgraded.upgrade()
+        await upgraded.until(b'"}')
+        await idle.ask("/short-poll")
+        await idle.answer()
+        yield streaming, upgraded, idle

@@ -14,8 +14,7 @@
        |<= ping ==== pong ==========================>|    the heartbeat is part of the protocol
 
 The protocol has no `Last-Event-ID`: a client that reconnects says where it was, `?after=CURSOR`.
-Close codes (RFC 6455, section 7.4.1): 1001 when the log is closed, 1003 for a frame that is not text, 1008 for one that
-is not accepted.
+Close codes (RFC 6455, section 7.4.1): 1001 when the log is closed, 1003 if a frame is not text, 1008 if it is refused.
 """
 
 import asyncio

@@ -10,7 +10,7 @@ from experiments.bench.aims import AIMS, HELD, Aim
 from experiments.bench.measures import TEXT
 from experiments.bench.opening import Transport
 from experiments.bench.servers import SERVERS
-from experiments.run.suspect import READERS_BUSY
+from experiments.run.suspect import READERS_BUSY, SATURATED
 
 Results = Mapping[str, Mapping[str, float]]
 """Of one round: the metrics under `MEASURE TRANSPORT SERVER`."""
@@ -25,9 +25,6 @@ TITLES: dict[Transport, str] = {
 
 BUSY = {"last_ms": "readers_share", "saturated_hz": "saturated_readers_share"}
 """Where it says how busy they were."""
-
-SATURATED = 0.9
-"""A server that uses less of a core than this is not the limit. The question *crowd* uses the same."""
 
 DESCRIPTORS_BESIDE = 200
 """How many descriptors a server may keep for other things than readers."""

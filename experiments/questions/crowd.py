@@ -36,7 +36,7 @@ from matplotlib.figure import Figure
 
 from experiments.analysis import crowds
 from experiments.analysis.tables import Table
-from experiments.design import SIZES, Condition
+from experiments.design import FAN_OUTS, SIZES, Condition
 from experiments.report import crowds as words
 from experiments.report import style
 from experiments.variants import VARIANTS
@@ -45,7 +45,6 @@ TITLE = "Crowd"
 PAUSE_S = 1.0
 PUSHED = (("websocket", ""), ("sse", ""), ("socket_io", "websocket"))
 QUICK = SIZES["quick"].crowd
-FAN_OUTS = ("hub", "tasks")
 
 
 def broadcasts(readers: int, transport: str, via: str, **fields: object) -> Condition:

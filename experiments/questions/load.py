@@ -26,14 +26,13 @@ from matplotlib.figure import Figure
 
 from experiments.analysis import costs
 from experiments.analysis.tables import Table
-from experiments.design import Condition, FanOut
+from experiments.design import FAN_OUTS, Condition, FanOut
 from experiments.report import loads, style, words
 from experiments.report.crowds import microseconds
 from experiments.variants import VARIANTS
 
 TITLE = "Load"
 READERS = 200
-FAN_OUTS: tuple[FanOut, ...] = ("hub", "tasks")
 PAUSES_S = {"hub": (0.012, 0.005), "tasks": (0.1, 0.04)}
 HELD_HZ = {"hub": (35.0, 80.0), "tasks": (8.0, 20.0)}
 PUSHED_HZ = {"hub": (130.0, 320.0), "tasks": (25.0, 55.0)}

@@ -45,7 +45,7 @@ from experiments.run.evaluate import DELIVERY_COLUMNS
 from experiments.run.observe import START_TIMEOUT_S, Barrier, Others, reading, receive, tell
 from experiments.run.publisher import Publication, Publisher
 from experiments.run.sample import Sample
-from experiments.run.suspect import READERS_BUSY, STARVED, reasons
+from experiments.run.suspect import READERS_BUSY, SATURATED, STARVED, reasons
 from experiments.run.text import sample_text
 from experiments.run.usage import mean_wait_ms, waited_for_cpu, waiting_share
 from experiments.run.weigh import NONE, UNKNOWN, readers_most
@@ -79,9 +79,6 @@ CPU: before that, nothing but waking up is seen."""
 HEARTBEAT_BYTES = 32
 """What the server may send to a reader after it has counted its bytes, and before it is gone."""
 
-SATURATED = 0.9
-"""The server uses at least this much of a core when it is the limit."""
-
 
 @dataclass(frozen=True)
 class Moment:
@@ -89,6 +86,10 @@ class Moment:
 
     readers: list[Tally]
     server: tuple[int, int] | None
+
+    @classmethod
+    async def now(cls, readers: "Readers", pid: int) -> "Moment":
+        return cls(await readers.mark(), waited_for_cpu(pid))
 
 
 @dataclass
@@ -260,7 +261,7 @@ class Broadcaster:
     async def mark(self) -> Moment:
         """The server and the readers note what they have used so far, at about the same time."""
         self.server.send_signal(signal.SIGUSR1)
-        moment = Moment(await self.readers.mark(), waited_for_cpu(self.server.pid))
+        moment = await Moment.now(self.readers, self.server.pid)
         await asyncio.sleep(0.01)  # the signal is heard before the next message comes in
         return moment
 

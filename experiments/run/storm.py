@@ -31,7 +31,7 @@ from experiments.run.observe import Barrier, Others
 from experiments.run.publisher import Publisher
 from experiments.run.sample import Sample
 from experiments.run.suspect import reasons
-from experiments.run.usage import used_cpu_ns, waited_for_cpu
+from experiments.run.usage import used_cpu_ns
 from experiments.run.weigh import NONE, UNKNOWN, readers_most
 
 DOWN_S = 0.5
@@ -85,11 +85,11 @@ async def observe(run: Run, folder: Path, barrier: Barrier, others: Others) -> O
             with serving.server(command, servers[1]) as (process, _):
                 cores.for_server(process.pid)
                 listens_ns = time.monotonic_ns()
-                began = Moment(await readers.mark(), waited_for_cpu(process.pid))
+                began = await Moment.now(readers, process.pid)
                 with contextlib.closing(Publisher(again / "in")) as publisher:
                     number = number_of(publisher.now("the first after the restart"))
                 spent = await until_back(readers, process.pid, number, wanted)
-                ended = Moment(await readers.mark(), waited_for_cpu(process.pid))
+                ended = await Moment.now(readers, process.pid)
                 checked = await readers.ask(("end", number), Checked)
     return Observed(wanted, killed_ns, listens_ns, began, ended, checked, number, spent)
 

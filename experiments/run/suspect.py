@@ -30,6 +30,9 @@ MARK_LATE_MS = 50.0
 STARVED = 0.2
 """A process that waits for a CPU for more of the time than this, while it should work, measures the machine."""
 
+SATURATED = 0.9
+"""A server that uses less of a core than this could do more: it is not what limits a saturated run."""
+
 READERS_BUSY = 0.9
 """Readers that use more of a core than this, while messages are on their way, are what limits them."""
 

@@ -24,7 +24,7 @@ from app import link
 from app.__main__ import listen
 from app.link import CLOSE_FRAME, REFUSAL, Connection, Direction, Lane, Link, Tap, TappedWriter, Upgrades, tcp_info
 from tests.clock import run_jumping
-from tests.serving import EVERY_WS, LIMIT_S, Running, Wire, ask, eventually, server_process, serving
+from tests.serving import EVERY_WS, LIMIT_S, Running, Wire, ask, connected, eventually, server_process, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -234,19 +234,6 @@ async def test_a_connection_that_is_upgraded_stays_with_its_owner() -> None:
 # Clients that take their time
 
 
-@contextlib.asynccontextmanager
-async def connected(running: Running) -> AsyncIterator[tuple[Wire, Wire, Wire]]:
-    """A stream, a WebSocket, and a connection whose request has its response: each may stay for as long as it likes."""
-    async with Wire.to(running.port) as streaming, Wire.to(running.port) as upgraded, Wire.to(running.port) as idle:
-        await streaming.ask("/sse")
-        await streaming.until(b"\n\n\r\n")
-        await upgraded.upgrade()
-        await upgraded.until(b'"}')
-        await idle.ask("/short-poll")
-        await idle.answer()
-        yield streaming, upgraded, idle
-
-
 @every_loop
 @pytest.mark.parametrize("http", ["httptools", "h11"])
 async def test_a_request_has_to_arrive_in_time_and_nothing_else_has_to(
@@ -267,7 +254,7 @@ async def test_a_request_has_to_arrive_in_time_and_nothing_else_has_to(
         head + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
     )
     async with serving(http=http) as running, contextlib.AsyncExitStack() as stack:
-        streaming, upgraded, idle = await stack.enter_async_context(connected(running))
+        streaming, upgraded, idle = await stack.enter_async_context(connected(running.port))
         held = await stack.enter_async_context(Wire.to(running.port))
         await held.ask(f"/long-poll?after={running.log.newest}")
         crowd = [await stack.enter_async_context(Wire.to(running.port)) for _ in slow * 5]
@@ -348,7 +335,7 @@ async def test_a_connection_beyond_the_limit_gets_a_503_that_says_so(
     pieces = Pieces()
     async with serving(delay_s=delay_s, observer=pieces) as running, contextlib.AsyncExitStack() as stack:
         running.link.connections_max = 3
-        streaming, upgraded, idle = await stack.enter_async_context(connected(running))
+        streaming, upgraded, idle = await stack.enter_async_context(connected(running.port))
         for _ in range(3):  # those that were refused don't count
             for method, target, body in (
                 ("GET", "/short-poll", b""),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.message import TEXT_MAX_BYTES
-from tests.serving import LIMIT_S, ServerProcess, Wire, ask, python, server_process
+from tests.serving import LIMIT_S, ServerProcess, Wire, ask, connected, python, server_process
 
 pytestmark = pytest.mark.anyio
 
@@ -29,14 +29,9 @@ async def publish(server: ServerProcess, text: str, times: int = 1) -> None:
 @pytest.mark.parametrize("implementation", ["--loop uvloop", "--loop asyncio --http h11 --ws wsproto"])
 async def test_a_signal_stops_it_with_readers_connected_and_one_line(implementation: str, how: int) -> None:
     async with server_process(*implementation.split()) as server, contextlib.AsyncExitStack() as stack:
-        polling, idle, streaming, socket = [await stack.enter_async_context(Wire.to(server.port)) for _ in range(4)]
+        polling = await stack.enter_async_context(Wire.to(server.port))
         await polling.ask("/long-poll?hold=60")
-        await streaming.ask("/sse")
-        await streaming.until(b"\n\n\r\n")
-        await socket.upgrade()
-        await socket.until(b'"}')
-        await idle.ask("/short-poll")
-        await idle.answer()
+        streaming, socket, idle = await stack.enter_async_context(connected(server.port))
         assert await server.end(how) == (0, ENDED)
         status, body = await polling.answer()
         assert status == 200

@@ -11,7 +11,7 @@ import pytest
 from app.link import IDLE_S
 from app.message import TEXT_MAX_BYTES
 from app.publishing import BODY_MAX_BYTES
-from tests.serving import EVERY_WS, HTTP_TRANSPORTS, Wire, ask, eventually, path, serving
+from tests.serving import EVERY_WS, HTTP_TRANSPORTS, Wire, ask, connected, eventually, path, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -129,16 +129,12 @@ def test_an_idle_connection_outlives_the_longest_poll_interval() -> None:
     "anyio_backend", [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True})], ids=["asyncio", "uvloop"]
 )
 async def test_shutdown_is_clean_for_everybody(http: Any, ws: Any, caplog: pytest.LogCaptureFixture) -> None:
-    async with serving(http=http, ws=ws) as running:
-        wires = [Wire.to(running.port) for _ in range(4)]
-        polling, idle, streaming, socket = [await wire.__aenter__() for wire in wires]
+    async with (
+        serving(http=http, ws=ws) as running,
+        Wire.to(running.port) as polling,
+        connected(running.port) as (streaming, socket, idle),
+    ):
         await polling.ask("/long-poll?hold=60")
-        await idle.ask("/short-poll")
-        await idle.answer()
-        await streaming.ask("/sse")
-        await streaming.until(b"\n\n\r\n")
-        await socket.upgrade()
-        await socket.until(b'"}')
         await eventually(lambda: all(c.bytes_up for c in running.link.connections.values()))
         running.server.should_exit = True
         status, body = await polling.answer()
@@ -146,8 +142,6 @@ async def test_shutdown_is_clean_for_everybody(http: Any, ws: Any, caplog: pytes
         assert await streaming.rest() == b"0\r\n\r\n"
         assert (await socket.rest())[:4] in (b"\x88\x02\x03\xf4", b"\x88\x02\x03\xe9")  # close, 1012 or 1001
         assert await polling.rest() == await idle.rest() == b""
-        for wire in wires:
-            await wire.__aexit__(None, None, None)
     assert not running.link.connections
     assert not running.server.server_state.tasks
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

@@ -13,7 +13,6 @@ from experiments.run import broadcast, readers, recording
 from experiments.run.broadcast import (
     BROADCASTS,
     JUDGED_MS,
-    SATURATED,
     STEPS,
     Moment,
     Step,
@@ -26,7 +25,7 @@ from experiments.run.measure import measure
 from experiments.run.observe import PROCESSES, Others
 from experiments.run.publisher import Publication
 from experiments.run.serving import Failed
-from experiments.run.suspect import READERS_BUSY, STARVED
+from experiments.run.suspect import READERS_BUSY, SATURATED, STARVED
 from experiments.run.usage import Usage
 from experiments.schedule import PRELOADED
 from experiments.variants import VARIANTS
